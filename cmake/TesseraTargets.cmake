@@ -1,0 +1,34 @@
+# One target a folder, with its dependencies named, so that an include against the arrows does not build.
+
+add_library(tessera_options INTERFACE)
+target_compile_features(tessera_options INTERFACE cxx_std_20)
+target_compile_options(tessera_options INTERFACE
+  $<BUILD_INTERFACE:-Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor
+  $<$<BOOL:${TESSERA_WERROR}>:-Werror>
+  # GCC 12 warns of its own std::string operator+ (GCC bug 105651).
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+  # Designated initialisers leave fields at their defaults on purpose.
+  -Wno-missing-field-initializers
+  # x * y + z is rounded twice, as the reference implementations do; kernels that want FMA say so.
+  -ffp-contract=off>)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND TESSERA_BASELINE)
+  target_compile_options(tessera_options INTERFACE $<BUILD_INTERFACE:-march=${TESSERA_BASELINE}>)
+endif()
+if(TESSERA_SANITIZE)
+  target_compile_options(tessera_options INTERFACE
+    $<BUILD_INTERFACE:-fsanitize=${TESSERA_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all>)
+  target_link_options(tessera_options INTERFACE $<BUILD_INTERFACE:-fsanitize=${TESSERA_SANITIZE}>)
+endif()
+
+# tessera_library(NAME SOURCES … PUBLIC … PRIVATE …): the static library tessera_NAME out of this folder,
+# alias tessera::NAME. Headers are included from the top: "core/shape.h".
+function(tessera_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(tessera_${name} STATIC ${ARG_SOURCES})
+  add_library(tessera::${name} ALIAS tessera_${name})
+  set_target_properties(tessera_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
+  target_include_directories(tessera_${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/tessera>)
+  target_link_libraries(tessera_${name} PUBLIC tessera_options ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+  set_property(GLOBAL APPEND PROPERTY TESSERA_LIBRARIES tessera_${name})
+endfunction()

@@ -1,0 +1,82 @@
+#pragma once
+// Tensor owns memory, TensorView looks at somebody else's. Both are dense and row-major.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <type_traits>
+
+#include "core/shape.h"
+
+namespace tessera {
+
+// A dense row-major view. Copying copies the pointer; T is const for a read-only view.
+// Valid as long as what it looks at.
+template <class T>
+class TensorView {
+ public:
+  TensorView() = default;
+  TensorView(T* data, const Shape& shape) : data_(data), shape_(shape) {}
+  // A mutable view is a read-only view as well.
+  template <class U>
+    requires(std::is_same_v<const U, T>)
+  TensorView(const TensorView<U>& other)  // NOLINT(google-explicit-constructor): as span<U> to span<const U>
+      : data_(other.data()), shape_(other.shape()) {}
+
+  T* data() const noexcept { return data_; }
+  const Shape& shape() const noexcept { return shape_; }
+  std::int64_t count() const { return shape_.count(); }
+  std::span<T> values() const { return {data_, static_cast<std::size_t>(shape_.count())}; }
+  // The same values under another shape of the same count.
+  TensorView reshaped(const Shape& shape) const { return {data_, shape}; }
+  // Elements of one entry along the outermost dimension.
+  std::int64_t stride0() const { return shape_[0] == 0 ? 0 : count() / shape_[0]; }
+  // Entry `index` of the outermost dimension, with that dimension kept as 1.
+  TensorView slice(std::int64_t index) const {
+    Shape one = shape_;
+    one[0] = 1;
+    return {data_ + index * stride0(), one};
+  }
+
+ private:
+  T* data_ = nullptr;
+  Shape shape_;
+};
+
+using View = TensorView<float>;
+using ConstView = TensorView<const float>;
+
+// Memory of `bytes` bytes aligned to 64 (a cache line and an AVX-512 register), not initialised.
+// Throws ResourceError, naming the size, when there is none.
+struct AlignedDelete {
+  void operator()(std::byte* memory) const noexcept;
+};
+using AlignedBytes = std::unique_ptr<std::byte[], AlignedDelete>;
+AlignedBytes allocate_aligned(std::size_t bytes);
+
+// An owning float32 tensor, 64-byte aligned, move-only (copy with clone()). Not initialised unless said.
+class Tensor {
+ public:
+  Tensor() = default;
+  explicit Tensor(const Shape& shape);
+  static Tensor zeros(const Shape& shape);
+  static Tensor filled(const Shape& shape, float value);
+  static Tensor from(std::span<const float> values, const Shape& shape);
+
+  Tensor clone() const;
+  const Shape& shape() const noexcept { return shape_; }
+  bool empty() const noexcept { return memory_ == nullptr; }
+  float* data() noexcept { return reinterpret_cast<float*>(memory_.get()); }
+  const float* data() const noexcept { return reinterpret_cast<const float*>(memory_.get()); }
+  View view() { return {data(), shape_}; }
+  ConstView view() const { return {data(), shape_}; }
+  std::span<float> values() { return view().values(); }
+  std::span<const float> values() const { return view().values(); }
+
+ private:
+  Shape shape_;
+  AlignedBytes memory_;
+};
+
+}  // namespace tessera

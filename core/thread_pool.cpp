@@ -1,0 +1,120 @@
+#include "core/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+
+namespace tessera {
+
+namespace {
+
+constexpr auto kSpin = std::chrono::microseconds(50);
+
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+// Spins until `ready` or for kSpin; says whether it became ready.
+template <class Ready>
+bool spin_until(const Ready& ready) {
+  const auto deadline = std::chrono::steady_clock::now() + kSpin;
+  do {
+    for (int i = 0; i < 64; ++i) {
+      if (ready()) return true;
+      relax();
+    }
+  } while (std::chrono::steady_clock::now() < deadline);
+  return false;
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) {
+  if (threads < 1) throw UsageError("a thread pool needs at least one thread, not " + std::to_string(threads));
+  workers_.reserve(static_cast<std::size_t>(threads - 1));
+  for (int thread = 1; thread < threads; ++thread) workers_.emplace_back([this, thread] { work(thread); });
+}
+
+ThreadPool::~ThreadPool() {
+  stop_.store(true);
+  region_.fetch_add(1);
+  region_.notify_all();
+}
+
+void ThreadPool::for_each(std::int64_t count, FunctionRef<void(std::int64_t, int)> body) {
+  if (count <= 0) return;
+  if (workers_.empty() || count == 1) {
+    for (std::int64_t index = 0; index < count; ++index) body(index, 0);
+    return;
+  }
+  body_ = &body;
+  count_ = count;
+  next_.store(0, std::memory_order_relaxed);
+  busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+  region_.fetch_add(1);
+  region_.notify_all();
+  take_indices(0);
+  while (!spin_until([this] { return busy_.load() == 0; })) {
+    const int busy = busy_.load();
+    if (busy != 0) busy_.wait(busy);
+  }
+  if (failure_ != nullptr) std::rethrow_exception(std::exchange(failure_, nullptr));
+}
+
+void ThreadPool::work(int thread) {
+  std::uint32_t seen = 0;
+  for (;;) {
+    wait_for_region(seen);
+    ++seen;
+    if (stop_.load()) return;
+    take_indices(thread);
+    if (busy_.fetch_sub(1) == 1) busy_.notify_one();
+  }
+}
+
+void ThreadPool::wait_for_region(std::uint32_t seen) const {
+  if (spin_until([&] { return region_.load() != seen; })) return;
+  region_.wait(seen);
+}
+
+void ThreadPool::take_indices(int thread) {
+  try {
+    for (;;) {
+      const std::int64_t index = next_.fetch_add(1, std::memory_order_relaxed);
+      if (index >= count_) return;
+      (*body_)(index, thread);
+    }
+  } catch (...) {
+    next_.store(count_, std::memory_order_relaxed);
+    const std::scoped_lock lock(failure_mutex_);
+    if (failure_ == nullptr) failure_ = std::current_exception();
+  }
+}
+
+int physical_cores() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) {
+    return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  }
+  std::set<std::string> cores;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(static_cast<std::size_t>(cpu), &allowed)) continue;
+    std::ifstream siblings("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
+    std::string core;
+    if (!std::getline(siblings, core)) core = std::to_string(cpu);
+    cores.insert(core);
+  }
+  return std::max(1, static_cast<int>(cores.size()));
+}
+
+}  // namespace tessera

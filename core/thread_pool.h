@@ -1,0 +1,54 @@
+#pragma once
+// A fixed set of threads for short parallel regions (a network at batch 1 is some 60 of 0.2 to 10 ms).
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "core/function_ref.h"
+
+namespace tessera {
+
+// `threads` threads work on each region, the caller's among them: ThreadPool(1) starts none.
+// Workers spin for a short while after a region (so that the next starts within microseconds) and then sleep.
+// One region at a time: for_each is not reentrant and is called from one thread only.
+class ThreadPool {
+ public:
+  // Throws UsageError when threads < 1.
+  explicit ThreadPool(int threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const noexcept { return static_cast<int>(workers_.size()) + 1; }
+
+  // Calls body(index, thread) once for each index in [0, count), thread in [0, threads()), and returns when all
+  // are done. Which thread gets which index is not fixed, so a result must not depend on it.
+  // The first exception that a body throws is thrown again here.
+  void for_each(std::int64_t count, FunctionRef<void(std::int64_t index, int thread)> body);
+
+ private:
+  using Body = FunctionRef<void(std::int64_t, int)>;
+
+  void work(int thread);
+  void take_indices(int thread);
+  void wait_for_region(std::uint32_t seen) const;
+
+  std::atomic<std::uint32_t> region_{0};  // counts regions; workers wait for it to change
+  std::atomic<bool> stop_{false};
+  std::atomic<std::int64_t> next_{0};
+  std::atomic<int> busy_{0};  // workers that have not finished the region
+  std::int64_t count_ = 0;
+  const Body* body_ = nullptr;
+  std::mutex failure_mutex_;
+  std::exception_ptr failure_;
+  std::vector<std::jthread> workers_;  // last: joined before anything they use goes
+};
+
+// Physical cores that this process may run on (hyper-threads of one core count once).
+int physical_cores();
+
+}  // namespace tessera

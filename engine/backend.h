@@ -1,0 +1,48 @@
+#pragma once
+// What a device must offer: prepare a node once (pack its weights, choose an algorithm), run it many times.
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/tensor.h"
+#include "core/thread_pool.h"
+#include "engine/graph.h"
+
+namespace tessera {
+
+struct KernelArguments {
+  std::span<const ConstView> inputs;
+  View output;
+  std::span<float> scratch;  // at least scratch() floats, contents undefined
+  ThreadPool& threads;
+};
+
+// One prepared node. Immutable; run() may be called from several sessions at once and does not allocate.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  // How the node is computed ("eigen", "winograd_f4_avx2"): shown in every report.
+  virtual std::string_view implementation() const noexcept = 0;
+  // Floats of scratch memory that run() needs at the largest batch.
+  virtual std::int64_t scratch() const noexcept { return 0; }
+  virtual std::size_t weight_bytes() const noexcept { return 0; }
+  // The batch, dimension 0 of inputs and output, may be smaller than the graph's.
+  virtual void run(const KernelArguments& arguments) const = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const noexcept = 0;
+  // `weights` in the order of node.weights. Called for different nodes from several threads at once.
+  virtual std::unique_ptr<Kernel> prepare(const Node& node, Shapes in, const Shape& out, std::vector<Tensor> weights,
+                                          int threads) const = 0;
+};
+
+// Runs each layer's readable forward(): the definition that everything else is tested against.
+std::unique_ptr<Backend> make_eigen_backend();
+
+}  // namespace tessera

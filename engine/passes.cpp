@@ -1,0 +1,150 @@
+#include "engine/passes.h"
+
+#include <array>
+
+namespace tessera {
+
+namespace {
+
+// Calls rewrite(index) for each node from the first on; it returns true when it removed the node at `index`.
+template <class Rewrite>
+void for_each_node(Graph& graph, const Rewrite& rewrite) {
+  for (std::size_t index = 0; index < graph.nodes().size();) {
+    if (!rewrite(index)) ++index;
+  }
+}
+
+// The node that writes `id`, when nothing else reads it and nobody wants to see it; otherwise null.
+Node* sole_producer(Graph& graph, ValueId id, const KeptValues& kept) {
+  if (kept.contains(id) || graph.uses(id) != 1) return nullptr;
+  return graph.producer(id);
+}
+
+// The epilogue's fields of a convolution or a linear layer.
+struct Epilogue {
+  bool* residual;
+  ActivationKind* activation;
+};
+bool has_epilogue(Layer& layer, Epilogue& epilogue) {
+  if (auto* conv = std::get_if<Conv2d>(&layer)) {
+    epilogue = {&conv->residual, &conv->activation};
+    return true;
+  }
+  if (auto* linear = std::get_if<Linear>(&layer)) {
+    epilogue = {&linear->residual, &linear->activation};
+    return true;
+  }
+  return false;
+}
+
+bool is_identity(const Node& node) {
+  if (std::holds_alternative<Dropout>(node.layer)) return true;
+  if (const auto* activation = std::get_if<Activation>(&node.layer)) return activation->kind == ActivationKind::kNone;
+  if (const auto* pool = std::get_if<Pool2d>(&node.layer)) {
+    return pool->kernel == Size2(1) && pool->stride == Size2(1) && pool->padding == Size2(0);
+  }
+  return std::holds_alternative<Concat>(node.layer) && node.inputs.size() == 1;
+}
+
+constexpr std::array<Pass, 5> kPasses{{
+    {"drop_identities", "removes layers that change nothing at inference", drop_identities},
+    {"fold_batch_norm", "multiplies batch norms into the convolutions before them", fold_batch_norm},
+    {"fold_layer_scale", "multiplies layer scales into the linear layers before them", fold_layer_scale},
+    {"fuse_residual", "adds the shortcut where a convolution or linear layer stores its result", fuse_residual},
+    {"fuse_activation", "applies the activation where a convolution or linear layer stores its result",
+     fuse_activation},
+}};
+
+}  // namespace
+
+void drop_identities(Graph& graph, const KeptValues&) {
+  for_each_node(graph, [&](std::size_t index) {
+    if (!is_identity(graph.nodes()[index])) return false;
+    graph.bypass(index);  // the value's names go to the input, so that a tap on it still works
+    return true;
+  });
+}
+
+void fold_batch_norm(Graph& graph, const KeptValues& kept) {
+  for_each_node(graph, [&](std::size_t index) {
+    const Node& norm = graph.nodes()[index];
+    const auto* layer = std::get_if<BatchNorm>(&norm.layer);
+    if (layer == nullptr) return false;
+    Node* producer = sole_producer(graph, norm.inputs[0], kept);
+    auto* conv = producer == nullptr ? nullptr : std::get_if<Conv2d>(&producer->layer);
+    if (conv == nullptr || conv->residual || conv->activation != ActivationKind::kNone || conv->folded_batch_norm) {
+      return false;
+    }
+    conv->folded_batch_norm = layer->epsilon;
+    conv->bias = true;
+    producer->weights.insert(producer->weights.end(), norm.weights.begin(), norm.weights.end());
+    graph.absorb(index, *producer);
+    return true;
+  });
+}
+
+void fold_layer_scale(Graph& graph, const KeptValues& kept) {
+  for_each_node(graph, [&](std::size_t index) {
+    const Node& scale = graph.nodes()[index];
+    if (!std::holds_alternative<LayerScale>(scale.layer)) return false;
+    Node* producer = sole_producer(graph, scale.inputs[0], kept);
+    auto* linear = producer == nullptr ? nullptr : std::get_if<Linear>(&producer->layer);
+    if (linear == nullptr || linear->residual || linear->activation != ActivationKind::kNone ||
+        linear->folded_layer_scale) {
+      return false;
+    }
+    linear->folded_layer_scale = true;
+    producer->weights.insert(producer->weights.end(), scale.weights.begin(), scale.weights.end());
+    graph.absorb(index, *producer);
+    return true;
+  });
+}
+
+void fuse_residual(Graph& graph, const KeptValues& kept) {
+  for_each_node(graph, [&](std::size_t index) {
+    const Node& add = graph.nodes()[index];
+    if (!std::holds_alternative<Add>(add.layer) || add.inputs[0] == add.inputs[1]) return false;
+    // Only the producer that runs later may add: the other operand is written by then.
+    Node* first = graph.producer(add.inputs[0]);
+    Node* second = graph.producer(add.inputs[1]);
+    const std::size_t later = second > first ? 1 : 0;
+    Node* producer = sole_producer(graph, add.inputs[later], kept);
+    Epilogue epilogue{};
+    if (producer == nullptr || !has_epilogue(producer->layer, epilogue)) return false;
+    if (*epilogue.residual || *epilogue.activation != ActivationKind::kNone) return false;
+    *epilogue.residual = true;
+    producer->inputs.push_back(add.inputs[1 - later]);
+    graph.absorb(index, *producer);
+    return true;
+  });
+}
+
+void fuse_activation(Graph& graph, const KeptValues& kept) {
+  for_each_node(graph, [&](std::size_t index) {
+    const Node& node = graph.nodes()[index];
+    const auto* activation = std::get_if<Activation>(&node.layer);
+    if (activation == nullptr) return false;
+    Node* producer = sole_producer(graph, node.inputs[0], kept);
+    Epilogue epilogue{};
+    if (producer == nullptr || !has_epilogue(producer->layer, epilogue)) return false;
+    if (*epilogue.activation != ActivationKind::kNone) return false;
+    *epilogue.activation = activation->kind;
+    graph.absorb(index, *producer);
+    return true;
+  });
+}
+
+std::span<const Pass> passes() { return kPasses; }
+
+std::vector<PassResult> run_passes(Graph& graph, const KeptValues& kept) {
+  std::vector<PassResult> results;
+  for (const Pass& pass : passes()) {
+    const std::size_t before = graph.nodes().size();
+    pass.run(graph, kept);
+    graph.verify();
+    results.push_back({pass.name, before, graph.nodes().size()});
+  }
+  return results;
+}
+
+}  // namespace tessera

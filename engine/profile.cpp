@@ -1,0 +1,63 @@
+#include "engine/profile.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+
+namespace tessera {
+
+double quantile(const std::vector<double>& sorted, double q) {
+  if (sorted.empty()) throw InternalError("quantile of no values");
+  const auto rank = static_cast<std::size_t>(std::ceil(q * static_cast<double>(sorted.size())));
+  return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
+}
+
+Profile::Profile(const Program& program) : program_(program), times_ns_(program.graph().nodes().size()) {}
+
+void Profile::after_node(const NodeEvent& event) {
+  times_ns_[event.index].push_back(event.end_ns - event.begin_ns);
+  batch_ = event.output.shape()[0];
+}
+
+std::vector<ProfileRow> Profile::rows() const {
+  std::vector<ProfileRow> rows;
+  const Graph& graph = program_.graph();
+  for (std::size_t n = 0; n < graph.nodes().size() && !times_ns_[n].empty(); ++n) {
+    const Node& node = graph.nodes()[n];
+    std::vector<Shape> in = graph.input_shapes(node);
+    Shape out = graph.shape(node.output);
+    std::int64_t values = 0;
+    for (Shape& shape : in) {
+      shape[0] = batch_;
+      values += shape.count();
+    }
+    out[0] = batch_;
+    values += out.count();
+    for (const WeightSpec& spec : node.weights) values += spec.shape.count();
+    std::vector<double> sorted;
+    for (const std::int64_t ns : times_ns_[n]) sorted.push_back(static_cast<double>(ns) / 1e3);
+    std::ranges::sort(sorted);
+    ProfileRow row{.path = node.path,
+                   .layer = std::string(layer_name(node.layer)),
+                   .implementation = std::string(program_.kernel(n).implementation()),
+                   .origin = node.origin,
+                   .output = out,
+                   .macs = layer_macs(node.layer, in, out),
+                   .bytes = values * static_cast<std::int64_t>(sizeof(float)),
+                   .min_us = sorted.front(),
+                   .median_us = quantile(sorted, 0.5),
+                   .p99_us = quantile(sorted, 0.99)};
+    if (row.median_us > 0) row.gflops = 2.0 * static_cast<double>(row.macs) / row.median_us / 1e3;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+double Profile::sum_of_medians_us() const {
+  double sum = 0;
+  for (const ProfileRow& row : rows()) sum += row.median_us;
+  return sum;
+}
+
+}  // namespace tessera

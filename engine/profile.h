@@ -1,0 +1,45 @@
+#pragma once
+// Profile: an observer that keeps the time of every node of every run.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/program.h"
+
+namespace tessera {
+
+struct ProfileRow {
+  std::string path;
+  std::string layer;
+  std::string implementation;
+  std::vector<std::string> origin;
+  Shape output;
+  std::int64_t macs = 0;   // of the whole batch
+  std::int64_t bytes = 0;  // inputs, weights and output, each once
+  double min_us = 0, median_us = 0, p99_us = 0;
+  double gflops = 0;       // 2 * macs over the median
+};
+
+// Not thread-safe. Nodes are those of one program.
+class Profile final : public Observer {
+ public:
+  explicit Profile(const Program& program);
+  void after_node(const NodeEvent& event) override;
+
+  // A row a node in execution order. Empty before the first run.
+  std::vector<ProfileRow> rows() const;
+  // Sum of the nodes' medians.
+  double sum_of_medians_us() const;
+
+ private:
+  const Program& program_;
+  std::vector<std::vector<std::int64_t>> times_ns_;  // by node
+  std::int64_t batch_ = 0;
+};
+
+// The q-quantile (0 to 1) of sorted values by the nearest-rank rule: the smallest value that at least q of all do not
+// exceed. Throws InternalError when there are none.
+double quantile(const std::vector<double>& sorted, double q);
+
+}  // namespace tessera

@@ -1,0 +1,106 @@
+#pragma once
+// Program: a graph that has been rewritten by the passes, planned, and bound to kernels. Immutable and shareable.
+// Session: an arena and threads to run it with.
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/tensor.h"
+#include "core/thread_pool.h"
+#include "engine/backend.h"
+#include "engine/graph.h"
+#include "engine/memory_plan.h"
+#include "engine/passes.h"
+#include "engine/weight_store.h"
+
+namespace tessera {
+
+struct CompileOptions {
+  bool optimise = true;            // false: one node a layer, as the paper draws it
+  std::vector<std::string> taps;   // globs over Graph::names(): values that must exist after a run
+  int threads = 1;                 // of the sessions that will run it; sizes the scratch
+};
+
+class Program {
+ public:
+  // Packs the weights, which it uses up. Throws ModelFileError when one is missing, UsageError for a tap that matches
+  // nothing. `weights` must have been checked (check_weights).
+  static std::shared_ptr<const Program> compile(Graph graph, WeightStore weights, const Backend& backend,
+                                                const CompileOptions& options);
+
+  const Graph& graph() const noexcept { return graph_; }
+  const MemoryPlan& plan() const noexcept { return plan_; }
+  const std::vector<PassResult>& pass_results() const noexcept { return pass_results_; }
+  const Kernel& kernel(std::size_t node) const { return *kernels_.at(node); }
+  std::string_view backend() const noexcept { return backend_; }
+  int threads() const noexcept { return threads_; }
+  std::int64_t max_batch() const { return graph_.shape(graph_.input_id())[0]; }
+  std::int64_t scratch() const noexcept { return scratch_; }
+  std::size_t weight_bytes() const;
+  // Arena and scratch of one session.
+  std::size_t activation_bytes() const;
+  // Names that the taps matched, sorted.
+  const std::vector<std::string>& taps() const noexcept { return taps_; }
+
+ private:
+  Program() = default;
+
+  Graph graph_;
+  MemoryPlan plan_;
+  std::vector<PassResult> pass_results_;
+  std::vector<std::unique_ptr<Kernel>> kernels_;
+  std::vector<std::string> taps_;
+  std::string backend_;
+  std::int64_t scratch_ = 0;
+  int threads_ = 1;
+};
+
+// True when `text` matches `pattern`: '*' any characters, '?' one.
+bool glob_match(std::string_view pattern, std::string_view text);
+
+struct NodeEvent {
+  std::size_t index;       // of the node in graph.nodes()
+  const Node& node;
+  const Kernel& kernel;
+  ConstView output;        // valid during the call
+  std::int64_t begin_ns;   // steady clock
+  std::int64_t end_ns;
+};
+
+// Sees each node of a run as it ends: profile, comparison, dump.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void after_node(const NodeEvent& event) = 0;
+};
+
+// Runs a program. Not thread-safe: one session a calling thread.
+class Session {
+ public:
+  explicit Session(std::shared_ptr<const Program> program);
+
+  // input [n, H, W, 3] with 1 <= n <= max_batch. The result [n, ...] lies in the session and is valid until the next
+  // run. Does not allocate. Throws UsageError for another shape.
+  ConstView run(ConstView input, std::span<Observer* const> observers = {});
+  // A tapped value of the last run, by a name that CompileOptions::taps matched. Throws UsageError otherwise.
+  ConstView tap(std::string_view name) const;
+
+  const Program& program() const noexcept { return *program_; }
+
+ private:
+  View value(ValueId id) const;
+
+  std::shared_ptr<const Program> program_;
+  AlignedBytes arena_;
+  Tensor scratch_;
+  ThreadPool threads_;
+  std::vector<std::vector<ConstView>> inputs_;  // by node; rewritten by each run
+  std::int64_t batch_ = 0;                      // of the last run
+};
+
+}  // namespace tessera

@@ -1,0 +1,125 @@
+#include "evaluation/classifier.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+
+namespace tessera {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+Graph graph_of(const ModelCard& card, std::int64_t max_batch) {
+  const std::int64_t size = card.config.parameters.at("image_size").get<std::int64_t>();
+  if (size != card.preprocess.output_size()) {
+    throw UsageError(fmt::format("{}: the model takes pictures of {}, its preprocessing gives {}", card.name, size,
+                                 card.preprocess.output_size()));
+  }
+  return build_graph(card.config, max_batch);
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_backend(const std::string& device) {
+  if (device == "auto" || device == "cpu" || device == "eigen") return make_eigen_backend();
+  if (device == "cuda" || device.starts_with("cuda:")) {
+    throw DeviceError("--device " + device + ": this build has no CUDA backend; use --device cpu");
+  }
+  throw UsageError("unknown device '" + device + "'; known: auto, cpu, eigen, cuda[:N]");
+}
+
+Preprocess choose_preprocess(const ModelCard& card, const std::string& choice) {
+  if (choice == "model") return card.preprocess;
+  const PreprocessFlavour flavour = flavour_from_string(choice);
+  const int size = card.preprocess.output_size();
+  const Architecture& row = find_architecture(card.config.architecture);
+  Preprocess p = row.preprocess;
+  if (flavour == PreprocessFlavour::kTimm) {
+    p.resize = static_cast<int>(static_cast<std::int64_t>(p.resize) * size / p.crop);
+    p.crop = size;
+    p.mean = card.preprocess.mean;
+    p.std = card.preprocess.std;
+    return p;
+  }
+  if (row.family == "vit" && p.mean[0] == 0.5F) {  // google/vit-*: ViTImageProcessor
+    return Preprocess::hf_squash(size, Filter::kBilinear, p.mean, p.std, flavour);
+  }
+  // facebook/dinov2-* and microsoft/resnet-*: shortest edge to size / 0.875, centre crop
+  p.flavour = flavour;
+  p.resize = size * 8 / 7;
+  p.crop = size;
+  p.mean = card.preprocess.mean;
+  p.std = card.preprocess.std;
+  return p;
+}
+
+std::vector<double> probabilities(std::span<const float> logits) {
+  const double largest = *std::ranges::max_element(logits);
+  std::vector<double> result;
+  result.reserve(logits.size());
+  for (const float logit : logits) result.push_back(std::exp(double{logit} - largest));
+  const double sum = std::accumulate(result.begin(), result.end(), 0.0);
+  for (double& value : result) value /= sum;
+  return result;
+}
+
+std::vector<ClassProbability> top(std::span<const double> probabilities, std::size_t count) {
+  std::vector<int> order(probabilities.size());
+  std::iota(order.begin(), order.end(), 0);
+  count = std::min(count, order.size());
+  std::ranges::partial_sort(order, order.begin() + static_cast<std::ptrdiff_t>(count), [&](int a, int b) {
+    const double pa = probabilities[static_cast<std::size_t>(a)];
+    const double pb = probabilities[static_cast<std::size_t>(b)];
+    return pa != pb ? pa > pb : a < b;
+  });
+  std::vector<ClassProbability> result;
+  for (std::size_t i = 0; i < count; ++i) {
+    result.push_back({order[i], probabilities[static_cast<std::size_t>(order[i])]});
+  }
+  return result;
+}
+
+Classifier::Classifier(const std::string& name, const RunOptions& options)
+    : Classifier(open_model(name, {.verify = options.verify_weights,
+                                   .threads = options.threads,
+                                   .image_size = options.image_size}),
+                 options) {}
+
+Classifier::Classifier(LoadedModel model, const RunOptions& options) {
+  if (options.dtype != "f32") throw UsageError("--dtype " + options.dtype + ": this build computes in f32 only");
+  const auto start = Clock::now();
+  card_ = std::move(model.card);
+  card_.preprocess = choose_preprocess(card_, options.preprocess);
+  const std::unique_ptr<Backend> backend = make_backend(options.device);
+  session_ = std::make_unique<Session>(
+      Program::compile(graph_of(card_, options.max_batch), std::move(model.weights), *backend,
+                       {.optimise = options.optimise, .taps = options.taps, .threads = options.threads}));
+  input_ = Tensor::zeros(program().graph().shape(program().graph().input_id()));
+  load_ms_ = ms_since(start) + model.read_ms + model.check_ms;
+}
+
+std::int64_t Classifier::outputs() const { return program().graph().shape(program().graph().output_id())[-1]; }
+
+View Classifier::input(std::int64_t batch) {
+  Shape shape = input_.shape();
+  shape[0] = batch;
+  return {input_.data(), shape};
+}
+
+void Classifier::preprocess(const Image& image, std::int64_t index) {
+  preprocess_image(image, card_.preprocess, input_.view().slice(index));
+}
+
+ConstView Classifier::run(std::int64_t batch) { return session_->run(input(batch)); }
+
+}  // namespace tessera

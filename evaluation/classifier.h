@@ -1,0 +1,77 @@
+#pragma once
+// A model ready to run: weights, compiled program, session, preprocessing, labels.
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/program.h"
+#include "vision/image.h"
+#include "weights/model_source.h"
+
+namespace tessera {
+
+// How a model is to be run; what the common options of the command line say.
+struct RunOptions {
+  std::string device = "auto";      // "auto", "eigen"
+  std::string dtype = "f32";
+  int threads = 1;
+  std::int64_t max_batch = 1;
+  std::string preprocess = "model";  // "model", "timm", "hf", "hf-fast"
+  std::optional<int> image_size;
+  bool optimise = true;
+  bool verify_weights = true;
+  std::vector<std::string> taps;
+};
+
+// The backend for a device's name. Throws UsageError for an unknown name, DeviceError for one that this build or
+// machine does not have.
+std::unique_ptr<Backend> make_backend(const std::string& device);
+
+// The card's own preprocessing, or another library's for the same architecture.
+Preprocess choose_preprocess(const ModelCard& card, const std::string& choice);
+
+struct ClassProbability {
+  int index = -1;
+  double probability = 0;  // 0 to 1
+};
+
+// Softmax of the logits in float64.
+std::vector<double> probabilities(std::span<const float> logits);
+// The `count` largest, first the larger; on a tie the smaller index.
+std::vector<ClassProbability> top(std::span<const double> probabilities, std::size_t count);
+
+// Not thread-safe.
+class Classifier {
+ public:
+  Classifier(const std::string& model, const RunOptions& options);
+  Classifier(LoadedModel model, const RunOptions& options);
+
+  const ModelCard& card() const noexcept { return card_; }
+  const Program& program() const { return session_->program(); }
+  Session& session() noexcept { return *session_; }
+  // Side of the square picture that the model takes.
+  int image_size() const { return card_.preprocess.output_size(); }
+  // Width of the output: classes, or features of a model without a head.
+  std::int64_t outputs() const;
+  bool has_classes() const { return class_count(card_.config) > 0; }
+  // From opening the file to being ready to run, with what it is made of.
+  double load_ms() const noexcept { return load_ms_; }
+
+  // A buffer for `max_batch` preprocessed pictures, [max_batch, S, S, 3].
+  View input(std::int64_t batch);
+  // Preprocesses into place `index` of the input.
+  void preprocess(const Image& image, std::int64_t index);
+  // Runs the first `batch` pictures; [batch, outputs], valid until the next run.
+  ConstView run(std::int64_t batch);
+
+ private:
+  ModelCard card_;
+  std::unique_ptr<Session> session_;
+  Tensor input_;
+  double load_ms_ = 0;
+};
+
+}  // namespace tessera

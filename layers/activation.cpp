@@ -1,0 +1,80 @@
+#include "layers/activation.h"
+
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "layers/eigen.h"
+#include "layers/elementwise.h"
+
+namespace tessera {
+
+namespace {
+constexpr std::array<std::pair<ActivationKind, std::string_view>, 7> kNames{{
+    {ActivationKind::kNone, "none"},
+    {ActivationKind::kRelu, "relu"},
+    {ActivationKind::kRelu6, "relu6"},
+    {ActivationKind::kSilu, "silu"},
+    {ActivationKind::kHardSwish, "hard_swish"},
+    {ActivationKind::kGelu, "gelu"},
+    {ActivationKind::kSigmoid, "sigmoid"},
+}};
+}  // namespace
+
+std::string_view to_string(ActivationKind kind) {
+  for (const auto& [known, name] : kNames) {
+    if (known == kind) return name;
+  }
+  throw InternalError("unnamed activation");
+}
+
+ActivationKind activation_from_string(std::string_view name) {
+  std::string known_names;
+  for (const auto& [kind, known] : kNames) {
+    if (known == name) return kind;
+    known_names += " " + std::string(known);
+  }
+  throw UsageError("unknown activation '" + std::string(name) + "'; known:" + known_names);
+}
+
+void activate(ActivationKind kind, std::span<float> values) {
+  ArrayMap x(values.data(), static_cast<Eigen::Index>(values.size()));
+  switch (kind) {
+    case ActivationKind::kNone:
+      return;
+    case ActivationKind::kRelu:
+      x = x.max(0.0F);
+      return;
+    case ActivationKind::kRelu6:
+      x = x.max(0.0F).min(6.0F);
+      return;
+    case ActivationKind::kSilu:
+      x = x / (1.0F + (-x).exp());
+      return;
+    case ActivationKind::kHardSwish:
+      x = x * (x + 3.0F).max(0.0F).min(6.0F) / 6.0F;
+      return;
+    case ActivationKind::kGelu:
+      for (float& value : values) value = 0.5F * value * (1.0F + std::erf(value * 0.70710678118654752F));
+      return;
+    case ActivationKind::kSigmoid:
+      x = 1.0F / (1.0F + (-x).exp());
+      return;
+  }
+}
+
+Shape Activation::output_shape(Shapes in) const {
+  if (in.size() != 1) shape_error(kName, "takes one input", in);
+  return in[0];
+}
+
+void Activation::forward(const ForwardArguments& arguments) const {
+  const float* input = arguments.inputs[0].data();
+  float* output = arguments.output.data();
+  for_each_block(arguments.threads, arguments.output.count(), [&](std::int64_t begin, std::int64_t end) {
+    if (output != input) std::copy(input + begin, input + end, output + begin);
+    activate(kind, {output + begin, static_cast<std::size_t>(end - begin)});
+  });
+}
+
+}  // namespace tessera

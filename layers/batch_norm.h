@@ -1,0 +1,25 @@
+#pragma once
+// Batch normalisation at inference, as torch.nn.BatchNorm2d in eval mode (Ioffe and Szegedy 2015, arXiv:1502.03167):
+//
+//   y = weight * (x - running_mean) / sqrt(running_var + epsilon) + bias          per channel
+//
+// x [N, ..., C] -> y like x; each tensor [C].
+
+#include "layers/face.h"
+
+namespace tessera {
+
+struct BatchNorm {
+  static constexpr std::string_view kName = "BatchNorm";
+  static constexpr bool kMayOverwriteInput = true;
+  float epsilon = 1e-5F;
+
+  Shape output_shape(Shapes in) const;
+  std::vector<WeightSpec> weights(Shapes in) const;  // weight, bias, running_mean, running_var
+  std::string attributes() const;
+  // scale [C] and shift [C], computed in float64.
+  std::vector<Tensor> prepare(std::vector<Tensor> weights) const;
+  void forward(const ForwardArguments& arguments) const;
+};
+
+}  // namespace tessera

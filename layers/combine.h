@@ -1,0 +1,34 @@
+#pragma once
+// Layers that join tensors: sum, product, concatenation.
+
+#include "layers/face.h"
+
+namespace tessera {
+
+// y = a + b, both of the same shape.
+struct Add {
+  static constexpr std::string_view kName = "Add";
+  static constexpr bool kMayOverwriteInput = true;
+
+  Shape output_shape(Shapes in) const;
+  void forward(const ForwardArguments& arguments) const;
+};
+
+// y = x * gate:  x [N, H, W, C], gate [N, 1, 1, C] -> y like x. The last step of squeeze-excite.
+struct Multiply {
+  static constexpr std::string_view kName = "Multiply";
+  static constexpr bool kMayOverwriteInput = true;
+
+  Shape output_shape(Shapes in) const;
+  void forward(const ForwardArguments& arguments) const;
+};
+
+// Joins tensors along the last dimension (channels, features): [N, ..., C1], [N, ..., C2] -> [N, ..., C1 + C2].
+struct Concat {
+  static constexpr std::string_view kName = "Concat";
+
+  Shape output_shape(Shapes in) const;
+  void forward(const ForwardArguments& arguments) const;
+};
+
+}  // namespace tessera

@@ -1,0 +1,54 @@
+#pragma once
+// Two-dimensional convolution (cross-correlation), as torch.nn.Conv2d:
+//
+//   y[n, oy, ox, o] = act(bias[o] + residual[n, oy, ox, o]
+//                         + sum over ky, kx, i of x[n, oy*stride + ky*dilation - pad, ..., i] * w[o, i, ky, kx])
+//
+// x [N, H, W, C], weight [O, C / groups, KH, KW], bias [O], residual like y  ->  y [N, OH, OW, O]
+// OH = (H + pad_top + pad_bottom - dilation * (KH - 1) - 1) / stride + 1.
+// Padding "same" is TensorFlow's: OH = ceil(H / stride), and the odd row of padding is at the bottom.
+// groups == C is a depthwise convolution.
+
+#include <optional>
+
+#include "layers/activation.h"
+#include "layers/face.h"
+
+namespace tessera {
+
+struct Conv2d {
+  static constexpr std::string_view kName = "Conv2d";
+  std::int64_t out_channels = 0;
+  Size2 kernel = 1;
+  Size2 stride = 1;
+  Size2 padding = 0;
+  bool padding_same = false;  // TensorFlow's; `padding` is then not used
+  Size2 dilation = 1;
+  std::int64_t groups = 1;
+  bool bias = true;
+
+  // Set by passes: what is added and applied before the store, and a batch norm (its epsilon) that prepare()
+  // multiplies into the weights. The norm's four tensors then follow the layer's own.
+  bool residual = false;
+  ActivationKind activation = ActivationKind::kNone;
+  std::optional<float> folded_batch_norm = std::nullopt;
+
+  Shape output_shape(Shapes in) const;
+  std::vector<WeightSpec> weights(Shapes in) const;
+  std::int64_t macs(Shapes in, const Shape& out) const;
+  std::string attributes() const;
+  // weight [O, KH, KW, C / groups] (depthwise: [KH, KW, C]) and bias [O], if any.
+  std::vector<Tensor> prepare(std::vector<Tensor> weights) const;
+  std::int64_t scratch(Shapes in, int threads) const;
+  void forward(const ForwardArguments& arguments) const;
+
+  bool depthwise(const Shape& in) const { return groups > 1 && groups == in[3] && out_channels == groups; }
+  // Rows of zeros above and columns to the left of the picture.
+  Size2 leading_padding(const Shape& in) const;
+};
+
+// Multiplies y = gamma * (x - mean) / sqrt(variance + eps) + beta into a convolution's weight [O, ...] and bias.
+// `tensors` is weight, bias (if has_bias), gamma, beta, mean, variance; the result weight, bias. In float64.
+std::vector<Tensor> fold_batch_norm(std::vector<Tensor> tensors, bool has_bias, float epsilon);
+
+}  // namespace tessera

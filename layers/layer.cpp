@@ -1,0 +1,71 @@
+#include "layers/layer.h"
+
+namespace tessera {
+
+std::string_view layer_name(const Layer& layer) {
+  return std::visit([]<class T>(const T&) { return T::kName; }, layer);
+}
+
+std::string layer_attributes(const Layer& layer) {
+  return std::visit(
+      [](const auto& l) -> std::string {
+        if constexpr (requires { l.attributes(); }) return l.attributes();
+        return {};
+      },
+      layer);
+}
+
+Shape layer_output_shape(const Layer& layer, Shapes in) {
+  return std::visit([&](const auto& l) { return l.output_shape(in); }, layer);
+}
+
+std::vector<WeightSpec> layer_weights(const Layer& layer, Shapes in) {
+  return std::visit(
+      [&](const auto& l) -> std::vector<WeightSpec> {
+        if constexpr (requires { l.weights(in); }) return l.weights(in);
+        return {};
+      },
+      layer);
+}
+
+std::int64_t layer_macs(const Layer& layer, Shapes in, const Shape& out) {
+  return std::visit(
+      [&](const auto& l) -> std::int64_t {
+        if constexpr (requires { l.macs(in, out); }) return l.macs(in, out);
+        return 0;
+      },
+      layer);
+}
+
+bool layer_may_overwrite_input(const Layer& layer) {
+  return std::visit(
+      []<class T>(const T&) {
+        if constexpr (requires { T::kMayOverwriteInput; }) return T::kMayOverwriteInput;
+        return false;
+      },
+      layer);
+}
+
+std::vector<Tensor> layer_prepare(const Layer& layer, std::vector<Tensor> weights) {
+  return std::visit(
+      [&](const auto& l) -> std::vector<Tensor> {
+        if constexpr (requires { l.prepare(std::move(weights)); }) return l.prepare(std::move(weights));
+        return std::move(weights);
+      },
+      layer);
+}
+
+std::int64_t layer_scratch(const Layer& layer, Shapes in, int threads) {
+  return std::visit(
+      [&](const auto& l) -> std::int64_t {
+        if constexpr (requires { l.scratch(in, threads); }) return l.scratch(in, threads);
+        return 0;
+      },
+      layer);
+}
+
+void layer_forward(const Layer& layer, const ForwardArguments& arguments) {
+  std::visit([&](const auto& l) { l.forward(arguments); }, layer);
+}
+
+}  // namespace tessera

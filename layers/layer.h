@@ -1,0 +1,48 @@
+#pragma once
+// The closed list of layers. Add one here, and the compiler names each place that must handle it.
+
+#include <concepts>
+#include <variant>
+
+#include "layers/activation.h"
+#include "layers/attention.h"
+#include "layers/batch_norm.h"
+#include "layers/combine.h"
+#include "layers/conv2d.h"
+#include "layers/face.h"
+#include "layers/layer_norm.h"
+#include "layers/linear.h"
+#include "layers/patch_embed.h"
+#include "layers/pool.h"
+#include "layers/simple.h"
+#include "layers/softmax.h"
+#include "layers/token_embed.h"
+#include "layers/token_pool.h"
+
+namespace tessera {
+
+template <class T>
+concept LayerType = requires(const T layer, Shapes in, const ForwardArguments& arguments) {
+  { T::kName } -> std::convertible_to<std::string_view>;
+  { layer.output_shape(in) } -> std::same_as<Shape>;
+  layer.forward(arguments);
+};
+
+template <LayerType... Types>
+using LayerVariant = std::variant<Types...>;
+
+using Layer = LayerVariant<Conv2d, BatchNorm, Linear, LayerNorm, Attention, PatchEmbed, TokenEmbed, TokenPool, Pool2d,
+                           GlobalAveragePool, Activation, Softmax, Add, Multiply, Concat, Flatten, LayerScale, Dropout>;
+
+// The members of face.h, with their defaults for layers that do not have them.
+std::string_view layer_name(const Layer& layer);
+std::string layer_attributes(const Layer& layer);
+Shape layer_output_shape(const Layer& layer, Shapes in);
+std::vector<WeightSpec> layer_weights(const Layer& layer, Shapes in);
+std::int64_t layer_macs(const Layer& layer, Shapes in, const Shape& out);
+bool layer_may_overwrite_input(const Layer& layer);
+std::vector<Tensor> layer_prepare(const Layer& layer, std::vector<Tensor> weights);
+std::int64_t layer_scratch(const Layer& layer, Shapes in, int threads);
+void layer_forward(const Layer& layer, const ForwardArguments& arguments);
+
+}  // namespace tessera

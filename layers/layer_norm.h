@@ -1,0 +1,23 @@
+#pragma once
+// Layer normalisation over the last dimension, as torch.nn.LayerNorm (Ba et al. 2016, arXiv:1607.06450):
+//
+//   y = weight * (x - mean(x)) / sqrt(variance(x) + epsilon) + bias          variance is the biased one
+//
+// x [N, ..., C] -> y like x; weight and bias [C].
+
+#include "layers/face.h"
+
+namespace tessera {
+
+struct LayerNorm {
+  static constexpr std::string_view kName = "LayerNorm";
+  static constexpr bool kMayOverwriteInput = true;
+  float epsilon = 1e-6F;
+
+  Shape output_shape(Shapes in) const;
+  std::vector<WeightSpec> weights(Shapes in) const;
+  std::string attributes() const;
+  void forward(const ForwardArguments& arguments) const;
+};
+
+}  // namespace tessera

@@ -1,0 +1,20 @@
+#pragma once
+// y_i = exp(x_i - max(x)) / sum over j of exp(x_j - max(x)), over the last dimension, as torch.softmax(x, -1).
+// [N, ..., C] -> [N, ..., C].
+
+#include "layers/face.h"
+
+namespace tessera {
+
+// In place over one row.
+void softmax_row(std::span<float> row);
+
+struct Softmax {
+  static constexpr std::string_view kName = "Softmax";
+  static constexpr bool kMayOverwriteInput = true;
+
+  Shape output_shape(Shapes in) const;
+  void forward(const ForwardArguments& arguments) const;
+};
+
+}  // namespace tessera

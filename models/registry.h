@@ -1,0 +1,48 @@
+#pragma once
+// The architectures that tessera knows, one row each. A model is an architecture, its parameters and its weights.
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/graph.h"
+#include "vision/preprocess.h"
+
+namespace tessera {
+
+// What decides a graph: the name that timm gives the architecture, and what differs from its row in the registry.
+struct ModelConfig {
+  std::string architecture;                                // "vit_base_patch16_224"
+  nlohmann::json parameters = nlohmann::json::object();    // all of the family's parameters, defaults filled in
+};
+
+struct Architecture {
+  std::string name;         // timm's name: "resnet50"
+  std::string family;       // "resnet", "vit", "efficientnet_lite"
+  std::string paper;        // "He et al. 2015, arXiv:1512.03385"
+  nlohmann::json parameters;  // every parameter of the family with this row's value
+  Preprocess preprocess;    // what timm's configuration of the best-known weights says
+  std::int64_t parameter_count = 0;  // published; tests hold the graph against it
+  std::int64_t macs = 0;             // multiply-adds of one picture at the default size; 0 where not published
+};
+
+// All rows, by family and size. Read-only.
+std::span<const Architecture> architectures();
+
+// Throws UsageError with the nearest names when there is no such architecture.
+const Architecture& find_architecture(std::string_view name);
+
+// The row's parameters overlaid with `overrides`. Throws UsageError for a key that the family does not have, naming it.
+ModelConfig make_config(std::string_view architecture, const nlohmann::json& overrides = nlohmann::json::object());
+
+// Builds the graph for up to `max_batch` pictures, as the paper draws it (no pass has run).
+// Throws UsageError when a parameter has the wrong type or an impossible value.
+Graph build_graph(const ModelConfig& config, std::int64_t max_batch = 1);
+
+// Number of classes that the head gives, or 0 when the output is features.
+std::int64_t class_count(const ModelConfig& config);
+
+}  // namespace tessera

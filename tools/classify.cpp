@@ -1,0 +1,168 @@
+// tessera classify: what is on these pictures, according to each model.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "tools/tool.h"
+#include "vision/dataset.h"
+
+namespace tessera {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+struct ClassifyOptions {
+  CommonOptions common;
+  std::vector<std::string> images, models;
+  int top = 5;
+  bool logits = false;
+};
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+std::vector<std::byte> read_stdin() {
+  std::vector<std::byte> bytes;
+  constexpr std::size_t kMost = std::size_t{1} << 30;
+  std::byte buffer[65536];
+  for (ssize_t got = 0; (got = ::read(STDIN_FILENO, buffer, sizeof(buffer))) > 0;) {
+    bytes.insert(bytes.end(), buffer, buffer + got);
+    if (bytes.size() > kMost) throw InputError("standard input: the picture is larger than 1 GiB");
+  }
+  return bytes;
+}
+
+// Files as they are; the pictures of a folder, sorted; "-" for standard input.
+std::vector<std::string> expand(const std::vector<std::string>& arguments) {
+  std::vector<std::string> files;
+  for (const std::string& argument : arguments) {
+    std::error_code error;
+    if (!fs::is_directory(argument, error)) {
+      files.push_back(argument);
+      continue;
+    }
+    const std::vector<fs::path> found = pictures_in(argument);
+    if (found.empty()) throw InputError(argument + ": no pictures in this folder");
+    for (const fs::path& file : found) files.push_back(file.string());
+  }
+  return files;
+}
+
+struct Result {
+  std::vector<ClassProbability> top;
+  std::vector<float> logits;
+  double preprocess_ms = 0, inference_ms = 0, postprocess_ms = 0;
+};
+
+Result classify(Classifier& model, const Image& image, const ClassifyOptions& options) {
+  Result result;
+  auto start = Clock::now();
+  model.preprocess(image, 0);
+  result.preprocess_ms = ms_since(start);
+  start = Clock::now();
+  const ConstView output = model.run(1);
+  result.inference_ms = ms_since(start);
+  start = Clock::now();
+  result.top = top(probabilities(output.values()), static_cast<std::size_t>(options.top));
+  result.postprocess_ms = ms_since(start);
+  if (options.logits) result.logits.assign(output.values().begin(), output.values().end());
+  return result;
+}
+
+void print_result(const Classifier& model, const Result& result, const ClassifyOptions& options) {
+  fmt::print("  {} - inference: {:.2f} ms (preprocess {:.2f} ms)\n", model.card().name, result.inference_ms,
+             result.preprocess_ms);
+  for (const ClassProbability& entry : result.top) {
+    fmt::print("    {:>6.2f} %  {:>4}  {}\n", entry.probability * 100, entry.index,
+               model.card().labels.name(entry.index));
+  }
+  if (!options.logits) return;
+  for (std::size_t i = 0; i < result.logits.size(); ++i) fmt::print("    logit {:>4} {:.9g}\n", i, result.logits[i]);
+}
+
+nlohmann::json result_json(const std::string& image, const Classifier& model, const Result& result, double decode_ms) {
+  nlohmann::json json{{"image", image},
+                      {"model", model.card().name},
+                      {"top", nlohmann::json::array()},
+                      {"timing_ms",
+                       {{"decode", decode_ms},
+                        {"preprocess", result.preprocess_ms},
+                        {"inference", result.inference_ms},
+                        {"postprocess", result.postprocess_ms}}}};
+  for (const ClassProbability& entry : result.top) {
+    json["top"].push_back({{"index", entry.index},
+                           {"wnid", model.card().labels.wnid(entry.index)},
+                           {"label", model.card().labels.name(entry.index)},
+                           {"prob", entry.probability}});
+  }
+  if (!result.logits.empty()) json["logits"] = result.logits;
+  return json;
+}
+
+int run_classify(const ClassifyOptions& options) {
+  if (options.top < 1) throw UsageError("--top must be at least 1");
+  const std::vector<std::string> files = expand(options.images);
+  std::vector<std::unique_ptr<Classifier>> models;
+  for (const std::string& name : options.models) {
+    models.push_back(std::make_unique<Classifier>(name, options.common.run_options(1)));
+    if (!models.back()->has_classes()) throw UsageError(name + " has no classes to predict; it gives features only");
+    models.back()->run(1);  // warm-up: the first run touches fresh memory
+  }
+  nlohmann::json results = nlohmann::json::array();
+  int exit_code = 0;
+  for (const std::string& file : files) {
+    try {
+      const auto start = Clock::now();
+      const Image image = decode(file == "-" ? read_stdin() : read_picture_file(file), file, options.common.decode_options());
+      const double decode_ms = ms_since(start);
+      if (!options.common.json) {
+        fmt::print("{} ({}x{}, decode {:.2f} ms)\n", file, image.width, image.height, decode_ms);
+      }
+      for (const auto& model : models) {
+        const Result result = classify(*model, image, options);
+        if (options.common.json) {
+          results.push_back(result_json(file, *model, result, decode_ms));
+        } else {
+          print_result(*model, result, options);
+        }
+      }
+    } catch (const InputError& error) {
+      fmt::print(stderr, "tessera: {}\n", error.what());
+      if (options.common.json) results.push_back({{"image", file}, {"error", error.what()}});
+      exit_code = error.exit_code();
+    }
+  }
+  if (options.common.json) print_json({{"results", results}});
+  return exit_code;
+}
+
+}  // namespace
+
+void add_classify(CLI::App& app, Outcome& outcome) {
+  auto options = std::make_shared<ClassifyOptions>();
+  CLI::App* command = app.add_subcommand("classify", "Top classes of pictures, by one or more models, timed");
+  command->add_option("images,--img,--image", options->images, "pictures, folders of pictures, or - for standard input")
+      ->required();
+  command->add_option("--model,-m", options->models, "a model file, an installed name or seeded:NAME@SEED; repeatable")
+      ->required()
+      ->allow_extra_args(false);
+  command->add_option("--top,--topk", options->top, "classes to show")->capture_default_str();
+  command->add_flag("--logits", options->logits, "all logits, in full precision");
+  add_common_options(*command, options->common);
+  command->footer("Examples:\n"
+                  "  tessera classify cat.jpg --model resnet50.h5 --model vit.h5\n"
+                  "  tessera classify photos/ --model efficientnet_lite0 --json > results.json");
+  command->callback([options, &outcome] { outcome.exit_code = run_classify(*options); });
+}
+
+}  // namespace tessera

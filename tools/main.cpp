@@ -1,0 +1,95 @@
+// The `tessera` binary: one subcommand a file; errors become exit codes here and nowhere else.
+
+#include <algorithm>
+#include <cstdio>
+#include <new>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "core/nearest.h"
+#include "tools/tool.h"
+
+namespace tessera {
+
+namespace {
+
+constexpr int kUsageExit = static_cast<int>(ErrorKind::kUsage);
+
+std::vector<std::string> option_names(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
+  return names;
+}
+
+// What stands on the line for the command, with the nearest right name for a wrong one.
+std::string explain(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
+  std::string text = error.what();
+  if (arguments.empty()) return text;
+  const auto chosen = app.get_subcommands();
+  if (chosen.empty()) return text + did_you_mean(arguments.front(), command_names(app));
+  const std::vector<std::string> known = option_names(*chosen.front());
+  for (const std::string& argument : arguments) {
+    const std::string name = argument.substr(0, argument.find('='));
+    if (name.starts_with("--") && std::ranges::find(known, name) == known.end()) {
+      return text + did_you_mean(name, known);
+    }
+  }
+  return text;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"tessera: see, profile and compare image classifiers"};
+  app.name("tessera");
+  app.set_version_flag("--version", TESSERA_VERSION);
+  app.require_subcommand(1);
+  app.footer("Examples:\n"
+             "  tessera classify cat.jpg --model efficientnet_lite0\n"
+             "  tessera compare --data photos/ --model A.h5 --model B.h5 --out run/\n"
+             "  tessera inspect seeded:vit_base_patch16_224\n"
+             "`tessera COMMAND --help` says more.");
+  Outcome outcome;
+  for (const auto add : {add_classify, add_compare, add_inspect, add_convert, add_verify, add_seed_weights, add_models}) {
+    add(app, outcome);
+  }
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    fmt::print(stderr, "tessera: {}\n", explain(app, error, arguments));
+    const auto chosen = app.get_subcommands();
+    fmt::print(stderr, "Try `tessera{} --help`.\n", chosen.empty() ? "" : " " + chosen.front()->get_name());
+    return kUsageExit;
+  }
+  return outcome.exit_code;
+}
+
+}  // namespace
+
+}  // namespace tessera
+
+int main(int argc, char** argv) {
+  try {
+    return tessera::run(argc, argv);
+  } catch (const tessera::Error& error) {
+    fmt::print(stderr, "tessera: {}\n", error.what());
+    return error.exit_code();
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "tessera: out of memory\n");
+    return static_cast<int>(tessera::ErrorKind::kResource);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "tessera: internal error: {}\n", error.what());
+    return static_cast<int>(tessera::ErrorKind::kInternal);
+  }
+}

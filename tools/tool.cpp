@@ -1,0 +1,96 @@
+#include "tools/tool.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/thread_pool.h"
+
+namespace tessera {
+
+namespace {
+
+std::atomic<bool> stop{false};
+std::atomic<int> stop_signal{0};
+
+void on_signal(int signal) {
+  if (stop.exchange(true)) ::_exit(128 + signal);
+  stop_signal = signal;
+}
+
+}  // namespace
+
+RunOptions CommonOptions::run_options(std::int64_t max_batch) const {
+  RunOptions resolved = run;
+  constexpr int kMostThreads = 1024;
+  if (threads < 0 || threads > kMostThreads) throw UsageError("--threads must lie in 1 to 1024");
+  resolved.threads = threads == 0 ? physical_cores() : threads;
+  resolved.max_batch = max_batch;
+  return resolved;
+}
+
+DecodeOptions CommonOptions::decode_options() const {
+  return {.decoder = decoder_from_string(decoder)};
+}
+
+void add_json_option(CLI::App& command, bool& json) {
+  command.add_flag("--json", json, "print one JSON document instead of text");
+}
+
+void add_common_options(CLI::App& command, CommonOptions& options) {
+  command.add_option("--device", options.run.device, "auto, cpu, eigen or cuda[:N]")->capture_default_str();
+  command.add_option("--dtype", options.run.dtype, "f32")->capture_default_str();
+  command.add_option("--threads", options.threads, "threads (default: physical cores)");
+  command.add_option("--preprocess", options.run.preprocess, "model, timm, hf or hf-fast")->capture_default_str();
+  command.add_option("--decoder", options.decoder, "auto (libjpeg-turbo) or stb")->capture_default_str();
+  command.add_option("--image-size", options.run.image_size, "side of the picture the models take (default: theirs)");
+  command.add_flag("!--no-verify", options.run.verify_weights, "do not check the weights' SHA-256");
+  add_json_option(command, options.json);
+}
+
+void print_json(const nlohmann::json& json) {
+  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
+
+void write_file(const std::filesystem::path& path, const std::string& text) {
+  const std::string temporary = path.string() + "." + std::to_string(::getpid()) + ".tmp";
+  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  std::size_t done = 0;
+  bool good = file >= 0;
+  while (good && done < text.size()) {
+    const ssize_t wrote = ::write(file, text.data() + done, text.size() - done);
+    if (wrote < 0 && errno == EINTR) continue;
+    good = wrote > 0;
+    if (good) done += static_cast<std::size_t>(wrote);
+  }
+  good = good && ::fsync(file) == 0;
+  const int error = errno;
+  if (file >= 0) ::close(file);
+  if (good && std::rename(temporary.c_str(), path.c_str()) == 0) return;
+  const std::string reason = std::strerror(good ? errno : error);
+  ::unlink(temporary.c_str());
+  throw ResourceError(path.string() + ": cannot be written (" + reason + ")");
+}
+
+const std::atomic<bool>& stop_requested() { return stop; }
+
+void install_signal_handlers() {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+int signal_exit_code() { return stop_signal == 0 ? 0 : 128 + stop_signal; }
+
+}  // namespace tessera

@@ -1,0 +1,55 @@
+#pragma once
+// What the subcommands share: common options, output, files. The only folder that prints and exits.
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "evaluation/classifier.h"
+#include "vision/decode.h"
+
+namespace tessera {
+
+// --device, --dtype, --threads, --preprocess, --decoder, --image-size, --json, --no-verify.
+struct CommonOptions {
+  RunOptions run;
+  std::string decoder = "auto";
+  int threads = 0;  // 0: physical cores
+  bool json = false;
+
+  // For the engine: threads resolved, `max_batch` set. Throws UsageError.
+  RunOptions run_options(std::int64_t max_batch) const;
+  DecodeOptions decode_options() const;
+};
+void add_common_options(CLI::App& command, CommonOptions& options);
+void add_json_option(CLI::App& command, bool& json);
+
+// The exit code that a subcommand that did not throw ends with.
+struct Outcome {
+  int exit_code = 0;
+};
+
+// Each adds its subcommand to the application; the callback sets the outcome.
+void add_classify(CLI::App& app, Outcome& outcome);
+void add_compare(CLI::App& app, Outcome& outcome);
+void add_inspect(CLI::App& app, Outcome& outcome);
+void add_convert(CLI::App& app, Outcome& outcome);
+void add_verify(CLI::App& app, Outcome& outcome);
+void add_seed_weights(CLI::App& app, Outcome& outcome);
+void add_models(CLI::App& app, Outcome& outcome);
+
+void print_json(const nlohmann::json& json);
+bool is_terminal(int descriptor);
+// Writes beside `path` and renames. Throws ResourceError.
+void write_file(const std::filesystem::path& path, const std::string& text);
+
+// SIGINT and SIGTERM set this; a second one ends the process at once.
+const std::atomic<bool>& stop_requested();
+void install_signal_handlers();
+// 130 or 143 after a signal, otherwise 0.
+int signal_exit_code();
+
+}  // namespace tessera

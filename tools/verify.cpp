@@ -1,0 +1,82 @@
+// tessera verify: a model against another implementation's activations.
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "evaluation/verify.h"
+#include "tools/tool.h"
+
+namespace tessera {
+
+namespace {
+
+struct VerifyCommand {
+  CommonOptions common;
+  std::string model, reference;
+  Tolerance tolerance;
+  std::int64_t batch = 1;
+  bool unfused = false;
+};
+
+nlohmann::json to_json(const LayerDifference& d) {
+  return {{"path", d.path},         {"values", d.values},     {"max_error", d.max_error},
+          {"mean_error", d.mean_error}, {"share_of_tolerance", d.worst}, {"passed", d.passed()}};
+}
+
+void print_row(const LayerDifference& d) {
+  fmt::print("{:<36} {:>8} {:>12.3e} {:>12.3e} {:>10.3f}  {}\n", d.path, d.values, d.max_error, d.mean_error, d.worst,
+             d.passed() ? "ok" : "DIFFERS");
+}
+
+int run_verify(const VerifyCommand& command) {
+  RunOptions run = command.common.run_options(command.batch);
+  run.optimise = !command.unfused;
+  const ReferenceFile reference = read_reference_file(command.reference);
+  OpenOptions open{.verify = run.verify_weights, .threads = run.threads, .image_size = run.image_size};
+  if (!open.image_size) open.image_size = static_cast<int>(reference.input.shape()[1]);
+  const VerifyResult result = verify_model(open_model(command.model, open), reference, run, command.tolerance);
+  if (command.common.json) {
+    nlohmann::json layers = nlohmann::json::array();
+    for (const LayerDifference& d : result.activations) layers.push_back(to_json(d));
+    print_json({{"model", command.model},
+                {"reference", reference.model},
+                {"passed", result.passed()},
+                {"output", to_json(result.output)},
+                {"top5_equal", result.top5_equal},
+                {"missing", result.missing},
+                {"activations", layers}});
+  } else {
+    fmt::print("{} against {} (|error| <= {:g} + {:g} * |reference|)\n\n", command.model, reference.model,
+               command.tolerance.absolute, command.tolerance.relative);
+    fmt::print("{:<36} {:>8} {:>12} {:>12} {:>10}\n", "Layer", "Values", "Max error", "Mean error", "Of limit");
+    for (const LayerDifference& d : result.activations) print_row(d);
+    print_row(result.output);
+    for (const std::string& path : result.missing) fmt::print("{:<36} is not in this model\n", path);
+    if (!result.top5_equal) fmt::print("The top 5 classes differ.\n");
+    if (const LayerDifference* first = result.first_failure(); first != nullptr) {
+      fmt::print("\nThe first layer that differs is {}: value {} is {:.9g}, expected {:.9g}.\n", first->path,
+                 first->worst_index, first->found, first->expected);
+    }
+    fmt::print("\n{}\n", result.passed() ? "Equal within the tolerance." : "NOT equal.");
+  }
+  return result.passed() ? 0 : static_cast<int>(ErrorKind::kCheck);
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, Outcome& outcome) {
+  auto options = std::make_shared<VerifyCommand>();
+  CLI::App* command = app.add_subcommand("verify", "Hold a model's layers against a reference file (exit 6: they differ)");
+  command->add_option("model", options->model, "a model")->required();
+  command->add_option("--reference", options->reference, "file written by tests/reference/make_reference.py")->required();
+  command->add_option("--rtol", options->tolerance.relative, "relative tolerance")->capture_default_str();
+  command->add_option("--atol", options->tolerance.absolute, "absolute tolerance")->capture_default_str();
+  command->add_option("--batch", options->batch, "pictures at once")->capture_default_str()->check(CLI::Range(1, 4096));
+  command->add_flag("--unfused", options->unfused, "run the graph as the paper draws it, without passes");
+  add_common_options(*command, options->common);
+  command->footer("Example:\n  tessera verify seeded:resnet50@7 --reference resnet50.h5");
+  command->callback([options, &outcome] { outcome.exit_code = run_verify(*options); });
+}
+
+}  // namespace tessera

@@ -1,0 +1,138 @@
+// tessera convert, seed-weights and models: weights in and out.
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/thread_pool.h"
+#include "tools/tool.h"
+#include "weights/convert.h"
+#include "weights/seeded.h"
+
+namespace tessera {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ConvertCommand {
+  std::string source, architecture, name, out;
+  bool json = false;
+};
+
+struct SeedCommand {
+  std::string name, out;
+  bool json = false;
+};
+
+struct ModelsCommand {
+  bool json = false;
+};
+
+// A path as it is; a model that is to be installed goes to TESSERA_HOME under its name.
+fs::path output_path(const std::string& out, const std::string& name) {
+  if (!out.empty()) return out;
+  const fs::path path = installed_path(name);
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  if (error) throw ResourceError(path.parent_path().string() + ": cannot be made (" + error.message() + ")");
+  return path;
+}
+
+int save(const LoadedModel& model, const fs::path& path, bool json) {
+  const ModelCard saved = save_model_file(path, model.card, model.weights, physical_cores());
+  const GraphTotals sum = totals(build_graph(saved.config));
+  if (json) {
+    print_json({{"file", path.string()},
+                {"name", saved.name},
+                {"architecture", saved.config.architecture},
+                {"parameters", sum.parameters},
+                {"sha256", saved.sha256}});
+  } else {
+    fmt::print("{}: {} ({}, {} parameters)\n", path.string(), saved.name, saved.config.architecture, sum.parameters);
+    fmt::print("  preprocessing {}\n  weights {}\n", describe(saved.preprocess), saved.sha256);
+  }
+  return 0;
+}
+
+int run_convert(const ConvertCommand& command) {
+  ConvertOptions options;
+  if (!command.architecture.empty()) options.architecture = command.architecture;
+  if (!command.name.empty()) options.name = command.name;
+  const LoadedModel model = convert_safetensors(command.source, options);
+  return save(model, output_path(command.out, model.card.name), command.json);
+}
+
+int run_seed(const SeedCommand& command) {
+  const std::string name = command.name.starts_with("seeded:") ? command.name : "seeded:" + command.name;
+  return save(open_model(name, {.threads = physical_cores()}), command.out, command.json);
+}
+
+int run_models(const ModelsCommand& command) {
+  if (command.json) {
+    nlohmann::json rows = nlohmann::json::array();
+    for (const Architecture& row : architectures()) {
+      rows.push_back({{"name", row.name}, {"family", row.family}, {"paper", row.paper},
+                      {"parameters", row.parameter_count}, {"macs", row.macs},
+                      {"preprocess", to_json(row.preprocess)}});
+    }
+    print_json({{"installed", installed_models()}, {"home", model_home().string()}, {"architectures", rows}});
+    return 0;
+  }
+  fmt::print("Installed in {}:\n", model_home().string());
+  const std::vector<std::string> installed = installed_models();
+  for (const std::string& name : installed) {
+    try {
+      const ModelCard card = read_model_card(installed_path(name));
+      fmt::print("  {:<32} {:<28} {}\n", name, card.config.architecture, card.source.origin);
+    } catch (const Error& error) {
+      fmt::print("  {:<32} cannot be used: {}\n", name, error.what());
+    }
+  }
+  if (installed.empty()) fmt::print("  none; `tessera convert` installs one\n");
+  fmt::print("\n{:<32} {:>12} {:>9}  {}\n", "Architecture", "Parameters", "GMACs", "Paper");
+  for (const Architecture& row : architectures()) {
+    fmt::print("{:<32} {:>12} {:>9.3f}  {}\n", row.name, row.parameter_count, static_cast<double>(row.macs) / 1e9,
+               row.paper);
+  }
+  fmt::print("\n`seeded:NAME@SEED` gives any architecture untrained weights, for tests and timings.\n");
+  return 0;
+}
+
+}  // namespace
+
+void add_convert(CLI::App& app, Outcome& outcome) {
+  auto options = std::make_shared<ConvertCommand>();
+  CLI::App* command = app.add_subcommand("convert", "Make a model file out of a safetensors file (timm, Hugging Face)");
+  command->add_option("source", options->source, "a .safetensors file, or a folder with model.safetensors and config.json")
+      ->required();
+  command->add_option("--arch", options->architecture, "architecture (default: found from names and shapes)");
+  command->add_option("--name", options->name, "the model's name (default: the source's)");
+  command->add_option("-o,--out", options->out, "file to write (default: installed under its name)");
+  add_json_option(*command, options->json);
+  command->footer("Examples:\n"
+                  "  tessera convert resnet50.a1_in1k/model.safetensors -o resnet50.h5\n"
+                  "  tessera convert vit-base-patch16-224/ --name google/vit-base-patch16-224\n"
+                  ".pth, .bin and .onnx files: weights/convert.py");
+  command->callback([options, &outcome] { outcome.exit_code = run_convert(*options); });
+}
+
+void add_seed_weights(CLI::App& app, Outcome& outcome) {
+  auto options = std::make_shared<SeedCommand>();
+  CLI::App* command = app.add_subcommand("seed-weights", "Write untrained, reproducible weights as a model file");
+  command->add_option("name", options->name, "NAME@SEED, for example resnet50@7")->required();
+  command->add_option("-o,--out", options->out, "file to write")->required();
+  add_json_option(*command, options->json);
+  command->footer("Example:\n  tessera seed-weights resnet50@7 -o resnet50-seeded.h5");
+  command->callback([options, &outcome] { outcome.exit_code = run_seed(*options); });
+}
+
+void add_models(CLI::App& app, Outcome& outcome) {
+  auto options = std::make_shared<ModelsCommand>();
+  CLI::App* command = app.add_subcommand("models", "Installed models and known architectures");
+  add_json_option(*command, options->json);
+  command->footer("Example:\n  tessera models");
+  command->callback([options, &outcome] { outcome.exit_code = run_models(*options); });
+}
+
+}  // namespace tessera

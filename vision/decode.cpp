@@ -1,0 +1,95 @@
+#include "vision/decode.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+#include "core/error.h"
+#include "vision/jpeg.h"
+#include "vision/stb.h"
+
+namespace tessera {
+
+namespace {
+
+constexpr std::array<unsigned char, 3> kJpegMagic{0xFF, 0xD8, 0xFF};
+constexpr std::array<unsigned char, 8> kPngMagic{0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+
+template <std::size_t Size>
+bool starts_with(std::span<const std::byte> bytes, const std::array<unsigned char, Size>& magic) {
+  return bytes.size() >= Size && std::memcmp(bytes.data(), magic.data(), Size) == 0;
+}
+
+Image decode_by_stb(std::span<const std::byte> bytes, const std::string& name, const DecodeOptions& options) {
+  const StbHeader header = stb_header(bytes, name);
+  if (std::int64_t{header.width} * header.height > options.max_pixels) {
+    throw InputError(name + ": " + std::to_string(header.width) + "x" + std::to_string(header.height) +
+                     " pixels are more than the limit of " + std::to_string(options.max_pixels));
+  }
+  return stb_decode(bytes, name, header);
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
+  ~Descriptor() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
+}  // namespace
+
+Decoder decoder_from_string(std::string_view name) {
+  if (name == "auto") return Decoder::kAuto;
+  if (name == "stb") return Decoder::kStb;
+  throw UsageError("unknown decoder '" + std::string(name) + "'; known: auto, stb");
+}
+
+Image decode(std::span<const std::byte> bytes, const std::string& name, const DecodeOptions& options) {
+  try {
+    if (starts_with(bytes, kJpegMagic)) {
+      return options.decoder == Decoder::kStb ? decode_by_stb(bytes, name, options) : jpeg_decode(bytes, name, options);
+    }
+    if (starts_with(bytes, kPngMagic)) {
+      return decode_by_stb(bytes, name, options);
+    }
+  } catch (const std::bad_alloc&) {
+    throw ResourceError(name + ": not enough memory to decode the picture");
+  }
+  throw InputError(name + ": neither a JPEG nor a PNG picture");
+}
+
+std::vector<std::byte> read_picture_file(const std::filesystem::path& path) {
+  const auto fail = [&](const std::string& reason) -> void { throw InputError(path.string() + ": " + reason); };
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) fail(std::string("cannot be opened (") + std::strerror(errno) + ")");
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) fail(std::string("cannot be read (") + std::strerror(errno) + ")");
+  if (S_ISDIR(status.st_mode)) fail("is a folder, not a picture");
+  if (!S_ISREG(status.st_mode)) fail("is not a regular file");
+  if (status.st_size == 0) fail("is empty");
+  std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t got = ::read(file.get(), bytes.data() + done, bytes.size() - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail(std::string("cannot be read (") + std::strerror(errno) + ")");
+    if (got == 0) fail("became shorter while it was read");
+    done += static_cast<std::size_t>(got);
+  }
+  return bytes;
+}
+
+}  // namespace tessera

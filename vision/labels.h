@@ -1,0 +1,45 @@
+#pragma once
+// The 1000 ImageNet-1k classes, built in, and label sets of models.
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tessera {
+
+struct ImageNetClass {
+  std::string_view wnid;   // "n01440764"; classes are in the order of these
+  std::string_view label;  // "tench, Tinca tinca". Not unique: 'crane' is 134 and 517.
+};
+std::span<const ImageNetClass> imagenet_classes();
+// Index of a wnid, or -1.
+int imagenet_index(std::string_view wnid);
+
+// The names of a model's classes.
+class LabelSet {
+ public:
+  LabelSet() = default;  // none: classes are numbers only
+  static LabelSet imagenet_1k();
+  static LabelSet custom(std::vector<std::string> names);
+
+  bool is_imagenet() const noexcept { return imagenet_; }
+  std::size_t size() const noexcept { return names_.size(); }
+  // "class 7" where there is no name.
+  std::string name(int index) const;
+  // "" unless these are the ImageNet classes.
+  std::string_view wnid(int index) const;
+
+ private:
+  bool imagenet_ = false;
+  std::vector<std::string> names_;
+};
+
+// "imagenet-1k", a list of names, or null.
+nlohmann::json to_json(const LabelSet& labels);
+// Throws UsageError.
+LabelSet label_set_from_json(const nlohmann::json& json);
+
+}  // namespace tessera

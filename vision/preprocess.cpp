@@ -1,0 +1,211 @@
+#include "vision/preprocess.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+
+namespace tessera {
+
+namespace {
+
+constexpr std::array<std::pair<PreprocessFlavour, std::string_view>, 3> kFlavours{
+    {{PreprocessFlavour::kTimm, "timm"}, {PreprocessFlavour::kHf, "hf"}, {PreprocessFlavour::kHfFast, "hf-fast"}}};
+constexpr std::array<std::pair<ResizeMode, std::string_view>, 3> kModes{
+    {{ResizeMode::kNone, "none"}, {ResizeMode::kShortestEdge, "shortest_edge"}, {ResizeMode::kSquash, "squash"}}};
+
+template <class Pairs, class Value>
+std::string_view name_of(const Pairs& pairs, Value value) {
+  return std::ranges::find(pairs, value, [](const auto& pair) { return pair.first; })->second;
+}
+
+template <class Pairs>
+auto value_of(const Pairs& pairs, std::string_view name, std::string_view what) {
+  const auto found = std::ranges::find(pairs, name, [](const auto& pair) { return pair.second; });
+  if (found != pairs.end()) return found->first;
+  std::string known;
+  for (const auto& pair : pairs) known += (known.empty() ? "" : ", ") + std::string(pair.second);
+  throw UsageError(fmt::format("unknown {} '{}'; known: {}", what, name, known));
+}
+
+// Black all round, so that the picture is at least `size` high and wide. torchvision puts the odd pixel behind, the
+// Pillow-based Hugging Face processor before the picture.
+Image padded(const Image& image, int size, bool odd_before) {
+  Image out{std::max(size, image.width), std::max(size, image.height), {}};
+  if (out.width == image.width && out.height == image.height) return image;
+  out.pixels.resize(out.stride() * static_cast<std::size_t>(out.height));
+  const int top = (out.height - image.height + (odd_before ? 1 : 0)) / 2;
+  const int left = (out.width - image.width + (odd_before ? 1 : 0)) / 2;
+  for (int y = 0; y < image.height; ++y) {
+    std::copy_n(image.row(y), image.stride(), out.row(top + y) + static_cast<std::size_t>(left) * 3);
+  }
+  return out;
+}
+
+// torchvision rounds the offset half to even; Hugging Face truncates it.
+int crop_offset(int length, int size, PreprocessFlavour flavour) {
+  const int room = length - size;
+  if (flavour == PreprocessFlavour::kTimm) return static_cast<int>(std::nearbyint(room / 2.0));
+  return room / 2;
+}
+
+Image centre_crop(const Image& image, int size, PreprocessFlavour flavour) {
+  const Image source = padded(image, size, flavour == PreprocessFlavour::kHf);
+  const int top = crop_offset(source.height, size, flavour);
+  const int left = crop_offset(source.width, size, flavour);
+  Image out{size, size, {}};
+  out.pixels.resize(out.stride() * static_cast<std::size_t>(size));
+  for (int y = 0; y < size; ++y) {
+    std::copy_n(source.row(top + y) + static_cast<std::size_t>(left) * 3, out.stride(), out.row(y));
+  }
+  return out;
+}
+
+Image resized(const Image& image, const Preprocess& preprocess) {
+  int width = preprocess.resize;
+  int height = preprocess.resize;
+  if (preprocess.resize_mode == ResizeMode::kNone) return image;
+  if (preprocess.resize_mode == ResizeMode::kShortestEdge) {
+    const auto [shorter, longer] = std::minmax(image.width, image.height);
+    const auto scaled = static_cast<std::int64_t>(preprocess.resize) * longer / shorter;
+    constexpr std::int64_t kLongest = 1'000'000;
+    if (scaled > kLongest) {
+      throw InputError(fmt::format("a picture of {}x{} is too narrow to be resized to {} pixels on its shorter edge",
+                                   image.width, image.height, preprocess.resize));
+    }
+    (image.width >= image.height ? width : height) = static_cast<int>(scaled);
+  }
+  if (preprocess.flavour == PreprocessFlavour::kHfFast) {
+    return resize_torchvision(image, width, height, preprocess.filter);
+  }
+  return resize_pillow(image, width, height, preprocess.filter);
+}
+
+// The result for each of the 256 values of a channel, computed as the reference does, in float32.
+std::array<float, 256> value_table(const Preprocess& preprocess, std::size_t channel) {
+  const float mean = preprocess.mean[channel];
+  const float std = preprocess.std[channel];
+  std::array<float, 256> table{};
+  for (std::size_t value = 0; value < table.size(); ++value) {
+    const auto x = static_cast<float>(value);
+    switch (preprocess.flavour) {
+      case PreprocessFlavour::kTimm:
+        table[value] = (x / 255.0F - mean) / std;
+        break;
+      case PreprocessFlavour::kHf:
+        table[value] = (static_cast<float>(static_cast<double>(value) * (1.0 / 255.0)) - mean) / std;
+        break;
+      case PreprocessFlavour::kHfFast:
+        table[value] = (x - mean * 255.0F) / (std * 255.0F);
+        break;
+    }
+  }
+  return table;
+}
+
+}  // namespace
+
+std::string_view to_string(PreprocessFlavour flavour) { return name_of(kFlavours, flavour); }
+
+PreprocessFlavour flavour_from_string(std::string_view name) { return value_of(kFlavours, name, "preprocessing"); }
+
+Preprocess Preprocess::timm(int size, double crop_fraction, Filter filter, std::array<float, 3> mean,
+                            std::array<float, 3> std) {
+  return {.flavour = PreprocessFlavour::kTimm,
+          .resize_mode = ResizeMode::kShortestEdge,
+          .resize = static_cast<int>(std::floor(size / crop_fraction)),
+          .crop = size,
+          .filter = filter,
+          .mean = mean,
+          .std = std};
+}
+
+Preprocess Preprocess::hf_squash(int size, Filter filter, std::array<float, 3> mean, std::array<float, 3> std,
+                                 PreprocessFlavour flavour) {
+  return {.flavour = flavour,
+          .resize_mode = ResizeMode::kSquash,
+          .resize = size,
+          .crop = 0,
+          .filter = filter,
+          .mean = mean,
+          .std = std};
+}
+
+int Preprocess::output_size() const {
+  if (crop > 0) return crop;
+  if (resize_mode == ResizeMode::kSquash) return resize;
+  throw UsageError("preprocessing without crop or squash gives pictures of differing sizes");
+}
+
+std::string describe(const Preprocess& p) {
+  std::string text = std::string(to_string(p.flavour)) + ":";
+  if (p.resize_mode == ResizeMode::kShortestEdge) text += fmt::format(" shortest edge {} {},", p.resize, to_string(p.filter));
+  if (p.resize_mode == ResizeMode::kSquash) text += fmt::format(" squash to {0}x{0} {1},", p.resize, to_string(p.filter));
+  if (p.crop > 0) text += fmt::format(" crop {},", p.crop);
+  return text + fmt::format(" mean {:.4g} {:.4g} {:.4g}, std {:.4g} {:.4g} {:.4g}", p.mean[0], p.mean[1], p.mean[2],
+                            p.std[0], p.std[1], p.std[2]);
+}
+
+nlohmann::json to_json(const Preprocess& preprocess) {
+  return {{"flavour", to_string(preprocess.flavour)},
+          {"resize_mode", name_of(kModes, preprocess.resize_mode)},
+          {"resize", preprocess.resize},
+          {"crop", preprocess.crop},
+          {"filter", to_string(preprocess.filter)},
+          {"mean", preprocess.mean},
+          {"std", preprocess.std}};
+}
+
+Preprocess preprocess_from_json(const nlohmann::json& json) {
+  Preprocess p;
+  try {
+    p.flavour = flavour_from_string(json.at("flavour").get<std::string>());
+    p.resize_mode = value_of(kModes, json.at("resize_mode").get<std::string>(), "resize_mode");
+    p.resize = json.at("resize").get<int>();
+    p.crop = json.at("crop").get<int>();
+    p.filter = filter_from_string(json.at("filter").get<std::string>());
+    p.mean = json.at("mean").get<std::array<float, 3>>();
+    p.std = json.at("std").get<std::array<float, 3>>();
+  } catch (const nlohmann::json::exception& error) {
+    throw UsageError(std::string("preprocessing: ") + error.what());
+  }
+  constexpr int kLargest = 16384;
+  if (p.resize < 1 || p.resize > kLargest || p.crop < 0 || p.crop > kLargest) {
+    throw UsageError(fmt::format("preprocessing: resize {} and crop {} must lie in 1 to {}", p.resize, p.crop, kLargest));
+  }
+  for (std::size_t channel = 0; channel < 3; ++channel) {
+    if (!std::isfinite(p.mean[channel]) || !std::isfinite(p.std[channel]) || p.std[channel] <= 0) {
+      throw UsageError("preprocessing: mean must be finite and std positive");
+    }
+  }
+  p.output_size();
+  return p;
+}
+
+Image resize_and_crop(const Image& image, const Preprocess& preprocess) {
+  Image result = resized(image, preprocess);
+  return preprocess.crop > 0 ? centre_crop(result, preprocess.crop, preprocess.flavour) : result;
+}
+
+void normalise(const Image& image, const Preprocess& preprocess, View output) {
+  if (output.shape() != Shape{1, image.height, image.width, 3}) {
+    throw InternalError(fmt::format("a picture of {}x{} does not fit into {}", image.width, image.height,
+                                    to_string(output.shape())));
+  }
+  const std::array<std::array<float, 256>, 3> tables{value_table(preprocess, 0), value_table(preprocess, 1),
+                                                     value_table(preprocess, 2)};
+  float* to = output.data();
+  for (std::size_t i = 0; i < image.pixels.size(); i += 3) {
+    for (std::size_t channel = 0; channel < 3; ++channel) *to++ = tables[channel][image.pixels[i + channel]];
+  }
+}
+
+void preprocess_image(const Image& image, const Preprocess& preprocess, View output) {
+  normalise(resize_and_crop(image, preprocess), preprocess, output);
+}
+
+}  // namespace tessera

@@ -1,0 +1,97 @@
+#include "vision/stb.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+#include <memory>
+
+#include "core/error.h"
+
+namespace {
+
+// stb_image's inflate grows its buffer for as long as the stream lasts. A limit of its own for each decode keeps a
+// small file from taking gigabytes.
+thread_local std::size_t allocation_limit = 0;
+
+void* bounded_malloc(std::size_t bytes) { return bytes > allocation_limit ? nullptr : std::malloc(bytes); }
+void* bounded_realloc(void* memory, std::size_t bytes) {
+  return bytes > allocation_limit ? nullptr : std::realloc(memory, bytes);
+}
+
+}  // namespace
+
+#define STBI_ONLY_JPEG
+#define STBI_ONLY_PNG
+#define STBI_NO_STDIO
+#define STB_IMAGE_STATIC
+#define STBI_MALLOC(bytes) bounded_malloc(bytes)
+#define STBI_REALLOC(memory, bytes) bounded_realloc(memory, bytes)
+#define STBI_FREE(memory) std::free(memory)
+#define STB_IMAGE_IMPLEMENTATION
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include <stb/stb_image.h>
+#pragma GCC diagnostic pop
+
+namespace tessera {
+
+namespace {
+
+const stbi_uc* data_of(std::span<const std::byte> bytes) { return reinterpret_cast<const stbi_uc*>(bytes.data()); }
+
+int length_of(std::span<const std::byte> bytes, const std::string& name) {
+  if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
+    throw InputError(name + ": the file is larger than 2 GiB");
+  }
+  return static_cast<int>(bytes.size());
+}
+
+[[noreturn]] void fail(const std::string& name) {
+  const char* reason = stbi_failure_reason();
+  throw InputError(name + ": cannot be decoded (" + (reason == nullptr ? "unknown reason" : reason) + ")");
+}
+
+}  // namespace
+
+StbHeader stb_header(std::span<const std::byte> bytes, const std::string& name) {
+  allocation_limit = std::size_t{16} << 20;
+  StbHeader header;
+  int channels = 0;
+  if (stbi_info_from_memory(data_of(bytes), length_of(bytes, name), &header.width, &header.height, &channels) == 0) {
+    fail(name);
+  }
+  constexpr std::size_t kBitDepth = 24, kColourType = 25;  // of a PNG's first chunk, IHDR
+  constexpr auto kPngFirst = std::byte{0x89};
+  header.grey16 = bytes.size() > kColourType && bytes[0] == kPngFirst && bytes[kBitDepth] == std::byte{16} &&
+                  bytes[kColourType] == std::byte{0};
+  return header;
+}
+
+Image stb_decode(std::span<const std::byte> bytes, const std::string& name, const StbHeader& header) {
+  const auto pixels = static_cast<std::size_t>(header.width) * static_cast<std::size_t>(header.height);
+  allocation_limit = std::max<std::size_t>(std::size_t{16} << 20, pixels * 20) + bytes.size();
+  const auto free_decoded = [](auto* memory) { stbi_image_free(memory); };
+  const int length = length_of(bytes, name);
+  Image image;
+  int channels = 0;
+  if (header.grey16) {
+    const std::unique_ptr<stbi_us[], decltype(free_decoded)> decoded(
+        stbi_load_16_from_memory(data_of(bytes), length, &image.width, &image.height, &channels, STBI_grey));
+    if (decoded == nullptr) fail(name);
+    for (std::size_t i = 0; i < pixels; ++i) {
+      image.pixels.insert(image.pixels.end(), 3, static_cast<std::uint8_t>(std::min<stbi_us>(decoded[i], 255)));
+    }
+    return image;
+  }
+  const std::unique_ptr<stbi_uc[], decltype(free_decoded)> decoded(
+      stbi_load_from_memory(data_of(bytes), length, &image.width, &image.height, &channels, STBI_rgb));
+  if (decoded == nullptr) fail(name);
+  image.pixels.assign(decoded.get(), decoded.get() + pixels * 3);
+  return image;
+}
+
+}  // namespace tessera

@@ -1,0 +1,23 @@
+#pragma once
+// Chunks of an HDF5 dataset, unpacked by us with every size known beforehand. Private to weights/.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "weights/hdf5.h"
+
+namespace tessera {
+
+// Throws ModelFileError when the file ends before.
+void read_exactly(int descriptor, std::uint64_t offset, std::span<std::byte> to);
+
+// Takes off fletcher32, deflate and shuffle. Throws ModelFileError unless exactly one chunk comes out.
+std::vector<std::byte> unpack_chunk(const Hdf5Dataset& dataset, std::vector<std::byte> raw);
+
+// Copies the part of an unpacked chunk that lies inside the dataset to its place.
+void place_chunk(const Hdf5Dataset& dataset, const Hdf5Dataset::Chunk& chunk, const std::vector<std::byte>& values,
+                 std::byte* to);
+
+}  // namespace tessera

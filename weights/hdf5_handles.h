@@ -1,0 +1,38 @@
+#pragma once
+// RAII for HDF5's identifiers. Private to weights/: no other header includes HDF5.
+
+#include <hdf5.h>
+
+#include <utility>
+
+namespace tessera {
+
+template <herr_t (*Close)(hid_t)>
+class Hdf5Handle {
+ public:
+  explicit Hdf5Handle(hid_t id = H5I_INVALID_HID) : id_(id) {}
+  Hdf5Handle(Hdf5Handle&& other) noexcept : id_(std::exchange(other.id_, H5I_INVALID_HID)) {}
+  Hdf5Handle& operator=(Hdf5Handle&& other) noexcept {
+    std::swap(id_, other.id_);
+    return *this;
+  }
+  ~Hdf5Handle() { reset(); }
+  void reset() {
+    if (id_ >= 0) Close(id_);
+    id_ = H5I_INVALID_HID;
+  }
+  hid_t get() const noexcept { return id_; }
+  bool valid() const noexcept { return id_ >= 0; }
+
+ private:
+  hid_t id_;
+};
+
+using FileHandle = Hdf5Handle<H5Fclose>;
+using GroupHandle = Hdf5Handle<H5Gclose>;
+using DatasetHandle = Hdf5Handle<H5Dclose>;
+using TypeHandle = Hdf5Handle<H5Tclose>;
+using SpaceHandle = Hdf5Handle<H5Sclose>;
+using PropertiesHandle = Hdf5Handle<H5Pclose>;
+
+}  // namespace tessera

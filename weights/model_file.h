@@ -1,0 +1,55 @@
+#pragma once
+// A tessera model file: one HDF5 file that is a whole model. docs/model-format.md describes it.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "engine/weight_store.h"
+#include "models/registry.h"
+#include "vision/labels.h"
+#include "vision/preprocess.h"
+
+namespace tessera {
+
+// Where weights come from.
+struct Source {
+  std::string origin;   // "timm/resnet50.a1_in1k", "seeded", a file's name
+  std::string licence;
+  std::string sha256;   // of the file that was converted
+  std::string notes;
+};
+
+// Everything about a model but its weights.
+struct ModelCard {
+  std::string name;  // how tables call it
+  ModelConfig config;
+  Preprocess preprocess;
+  LabelSet labels;
+  Source source;
+  std::string sha256;  // of the manifest, which lists the SHA-256 of every tensor: identifies the weights
+};
+
+struct LoadedModel {
+  ModelCard card;
+  WeightStore weights;
+  double read_ms = 0;   // from disk, or generated
+  double check_ms = 0;  // SHA-256 and finite values
+};
+
+struct LoadOptions {
+  bool verify = true;  // compare the SHA-256 of every tensor
+  int threads = 1;
+};
+
+// Throw ModelFileError naming the file and listing every tensor that is missing, unexpected, misshapen, of another type,
+// damaged or not finite.
+LoadedModel load_model_file(const std::filesystem::path& path, const LoadOptions& options = {});
+ModelCard read_model_card(const std::filesystem::path& path);
+
+// Writes a temporary file beside `path` and puts it in place when it is whole. Returns the card with its sha256.
+// Throws ModelFileError when the weights do not fit the card, ResourceError when the disk does not take it.
+ModelCard save_model_file(const std::filesystem::path& path, const ModelCard& card, const WeightStore& weights,
+                          int threads = 1);
+
+}  // namespace tessera

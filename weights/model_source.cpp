@@ -1,0 +1,119 @@
+#include "weights/model_source.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+
+#include "core/error.h"
+#include "core/nearest.h"
+#include "weights/seeded.h"
+
+namespace tessera {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kSeeded = "seeded:";
+constexpr std::string_view kEnding = ".h5";
+
+struct SeededName {
+  std::string architecture;
+  std::uint64_t seed = 0;
+};
+
+SeededName parse_seeded(const std::string& name) {
+  const std::string_view rest = std::string_view(name).substr(kSeeded.size());
+  const std::size_t at = rest.find('@');
+  SeededName parsed{std::string(rest.substr(0, at)), 0};
+  if (at == std::string_view::npos) return parsed;
+  const std::string_view seed = rest.substr(at + 1);
+  const auto [end, error] = std::from_chars(seed.data(), seed.data() + seed.size(), parsed.seed);
+  if (error != std::errc() || end != seed.data() + seed.size()) {
+    throw UsageError("'" + name + "': expected seeded:ARCHITECTURE@SEED with a whole number for the seed");
+  }
+  return parsed;
+}
+
+// Pictures of another size: the model's graph and its preprocessing, with the crop's share of the picture kept.
+void apply_image_size(ModelCard& card, const OpenOptions& options) {
+  if (!options.image_size) return;
+  const int size = *options.image_size;
+  constexpr int kLargest = 4096;
+  if (size < 1 || size > kLargest) throw UsageError("the image size must lie in 1 to 4096, not " + std::to_string(size));
+  Preprocess& p = card.preprocess;
+  const int old = p.output_size();
+  p.resize = static_cast<int>(static_cast<std::int64_t>(p.resize) * size / old);
+  if (p.crop > 0) p.crop = size;
+  card.config.parameters["image_size"] = size;
+}
+
+fs::path find_file(const std::string& name) {
+  std::error_code error;
+  if (fs::exists(name, error)) return name;
+  const bool looks_like_path = name.ends_with(kEnding) || name.starts_with("/") || name.starts_with(".");
+  if (!looks_like_path) {
+    const fs::path installed = installed_path(name);
+    if (fs::exists(installed, error)) return installed;
+    throw ModelFileError("no model '" + name + "': neither a file nor installed in " + model_home().string() +
+                         did_you_mean(name, installed_models()) +
+                         " (`tessera models` lists what is there; `seeded:" + name + "` would make untrained weights)");
+  }
+  throw ModelFileError(name + ": no such file");
+}
+
+ModelCard seeded_card(const SeededName& seeded) {
+  ModelCard card;
+  card.name = std::string(kSeeded) + seeded.architecture + "@" + std::to_string(seeded.seed);
+  card.config = make_config(seeded.architecture);
+  card.preprocess = find_architecture(seeded.architecture).preprocess;
+  return card;
+}
+
+}  // namespace
+
+LoadedModel open_model(const std::string& name, const OpenOptions& options) {
+  LoadedModel model;
+  if (name.starts_with(kSeeded)) {
+    const SeededName seeded = parse_seeded(name);
+    model = seeded_model(make_config(seeded.architecture), seeded.seed, options.threads);
+  } else {
+    model = load_model_file(find_file(name), {.verify = options.verify, .threads = options.threads});
+  }
+  apply_image_size(model.card, options);
+  return model;
+}
+
+ModelCard open_card(const std::string& name, const OpenOptions& options) {
+  ModelCard card = name.starts_with(kSeeded) ? seeded_card(parse_seeded(name)) : read_model_card(find_file(name));
+  apply_image_size(card, options);
+  return card;
+}
+
+fs::path model_home() {
+  if (const char* home = std::getenv("TESSERA_HOME"); home != nullptr && *home != '\0') return home;
+  const char* user = std::getenv("HOME");
+  return fs::path(user == nullptr ? "." : user) / ".local" / "share" / "tessera";
+}
+
+fs::path installed_path(const std::string& name) {
+  const fs::path relative(name + std::string(kEnding));
+  const bool leaves = relative.is_absolute() || std::ranges::any_of(relative, [](const fs::path& p) { return p == ".."; });
+  if (name.empty() || leaves) throw UsageError("'" + name + "' cannot be a model's name");
+  return model_home() / "models" / relative;
+}
+
+std::vector<std::string> installed_models() {
+  std::vector<std::string> names;
+  std::error_code error;
+  const fs::path root = model_home() / "models";
+  for (fs::recursive_directory_iterator it(root, error), end; !error && it != end; it.increment(error)) {
+    if (!it->is_regular_file(error) || it->path().extension() != kEnding) continue;
+    std::string name = fs::relative(it->path(), root, error).string();
+    names.push_back(name.substr(0, name.size() - kEnding.size()));
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace tessera

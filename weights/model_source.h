@@ -1,0 +1,32 @@
+#pragma once
+// Models by what a user calls them: a file, an installed name, or seeded:ARCHITECTURE@SEED.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "weights/model_file.h"
+
+namespace tessera {
+
+struct OpenOptions {
+  bool verify = true;
+  int threads = 1;
+  std::optional<int> image_size;  // pictures of another size: positions are interpolated, the rest adapts
+};
+
+// Throws ModelFileError for a file that cannot be used or found, UsageError for an unknown architecture.
+LoadedModel open_model(const std::string& name, const OpenOptions& options = {});
+// The card alone; no weights are read.
+ModelCard open_card(const std::string& name, const OpenOptions& options = {});
+
+// $TESSERA_HOME, or ~/.local/share/tessera.
+std::filesystem::path model_home();
+// Where a model of that name is installed. Throws UsageError for a name that would leave the folder.
+std::filesystem::path installed_path(const std::string& name);
+// Names of the installed models, sorted.
+std::vector<std::string> installed_models();
+
+}  // namespace tessera

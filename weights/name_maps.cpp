@@ -1,0 +1,158 @@
+#include "weights/name_maps.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+
+namespace tessera {
+
+namespace {
+
+using Rule = std::pair<std::string_view, std::string_view>;
+
+constexpr std::array<std::string_view, 3> kHfPrefixes{"vit.", "dinov2.", "dinov2_with_registers."};
+
+// Outside the blocks. An empty name drops the tensor.
+constexpr std::array<Rule, 8> kOuterRules{{
+    {"embeddings.cls_token", "cls_token"},
+    {"embeddings.position_embeddings", "pos_embed"},
+    {"embeddings.register_tokens", "reg_token"},
+    {"embeddings.patch_embeddings.projection.", "patch_embed.proj."},
+    {"embeddings.mask_token", ""},
+    {"layernorm.", "norm."},
+    {"classifier.", "head."},
+    {"pooler.", ""},
+}};
+
+// Within "encoder.layer.N." or "layers.N.".
+constexpr std::array<Rule, 20> kBlockRules{{
+    {"attention.attention.query.", "attn.q."},
+    {"attention.attention.key.", "attn.k."},
+    {"attention.attention.value.", "attn.v."},
+    {"attention.output.dense.", "attn.proj."},
+    {"attention.q_proj.", "attn.q."},
+    {"attention.k_proj.", "attn.k."},
+    {"attention.v_proj.", "attn.v."},
+    {"attention.o_proj.", "attn.proj."},
+    {"intermediate.dense.", "mlp.fc1."},
+    {"output.dense.", "mlp.fc2."},
+    {"layernorm_before.", "norm1."},
+    {"layernorm_after.", "norm2."},
+    {"layer_scale1.lambda1", "ls1.gamma"},
+    {"layer_scale2.lambda1", "ls2.gamma"},
+    {"norm1.", "norm1."},
+    {"norm2.", "norm2."},
+    {"mlp.fc1.", "mlp.fc1."},
+    {"mlp.fc2.", "mlp.fc2."},
+    {"mlp.up_proj.", "mlp.fc1."},
+    {"mlp.down_proj.", "mlp.fc2."},
+}};
+
+// Replaces the rule's prefix; false when no rule fits.
+template <std::size_t Count>
+bool apply(const std::array<Rule, Count>& rules, std::string_view name, std::string& renamed) {
+  for (const auto& [from, to] : rules) {
+    if (!name.starts_with(from)) continue;
+    renamed = to.empty() ? "" : std::string(to) + std::string(name.substr(from.size()));
+    return true;
+  }
+  return false;
+}
+
+// timm's name for a Hugging Face one; "" for what is dropped; the name itself when it is not known (and then listed as
+// unexpected by the check against the graph).
+std::string from_hugging_face(std::string_view name) {
+  const std::string_view whole = name;
+  for (const std::string_view prefix : kHfPrefixes) {
+    if (name.starts_with(prefix)) name.remove_prefix(prefix.size());
+  }
+  std::string renamed;
+  for (const std::string_view blocks : {std::string_view("encoder.layer."), std::string_view("layers.")}) {
+    if (!name.starts_with(blocks)) continue;
+    const std::string_view rest = name.substr(blocks.size());
+    const std::size_t dot = rest.find('.');
+    if (dot == std::string_view::npos || !apply(kBlockRules, rest.substr(dot + 1), renamed)) return std::string(whole);
+    return "blocks." + std::string(rest.substr(0, dot)) + "." + renamed;
+  }
+  return apply(kOuterRules, name, renamed) ? renamed : std::string(whole);
+}
+
+// q, k and v of one block, one below the other.
+Tensor stack(const std::array<Tensor, 3>& parts, const std::string& name) {
+  if (parts[0].empty() || parts[1].empty() || parts[2].empty() || parts[0].shape() != parts[1].shape() ||
+      parts[0].shape() != parts[2].shape() || parts[0].shape().rank() < 1) {
+    throw ModelFileError(name + ": query, key and value must all be there, in the same shape");
+  }
+  Shape shape = parts[0].shape();
+  shape[0] *= 3;
+  Tensor stacked(shape);
+  float* to = stacked.data();
+  for (const Tensor& part : parts) to = std::ranges::copy(part.values(), to).out;
+  return stacked;
+}
+
+// A Dinov2 with registers: Hugging Face adds position 0 to the class token, timm keeps it within the class token.
+void move_class_position(WeightStore& weights) {
+  Tensor class_token = weights.take("cls_token");
+  const Tensor positions = weights.take("pos_embed");
+  const std::int64_t width = class_token.shape()[-1];
+  if (positions.shape().rank() != 3 || positions.shape()[2] != width || positions.shape()[1] < 2) {
+    throw ModelFileError("pos_embed: expected [1, 1 + patches, " + std::to_string(width) + "], found " +
+                         to_string(positions.shape()));
+  }
+  for (std::int64_t d = 0; d < width; ++d) class_token.data()[d] += positions.data()[d];
+  const auto rest = positions.values().subspan(static_cast<std::size_t>(width));
+  weights.put("cls_token", std::move(class_token));
+  weights.put("pos_embed", Tensor::from(rest, {1, positions.shape()[1] - 1, width}));
+}
+
+NamingScheme scheme_of(const WeightStore& weights) {
+  bool scaled = false, hugging_face = false;
+  for (const auto& [name, tensor] : weights.tensors()) {
+    scaled |= name.find("layer_scale1") != std::string::npos;
+    hugging_face |= name.find("embeddings.patch_embeddings.projection") != std::string::npos;
+  }
+  if (!hugging_face) return NamingScheme::kTimm;
+  return scaled ? NamingScheme::kHfDinov2 : NamingScheme::kHfVit;
+}
+
+std::vector<std::string> names_of(const WeightStore& weights) {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : weights.tensors()) names.push_back(name);
+  return names;
+}
+
+}  // namespace
+
+RenamedWeights rename_to_timm(WeightStore weights) {
+  RenamedWeights renamed{.weights = {}, .scheme = scheme_of(weights)};
+  std::map<std::string, std::array<Tensor, 3>> stacks;  // by the name of the stacked tensor
+  for (const std::string& name : names_of(weights)) {
+    Tensor tensor = weights.take(name);
+    if (renamed.scheme == NamingScheme::kTimm) {
+      if (!name.ends_with("num_batches_tracked") && name != "mask_token") renamed.weights.put(name, std::move(tensor));
+      continue;
+    }
+    const std::string to = from_hugging_face(name);
+    if (to.empty()) continue;
+    const std::size_t attention = to.find(".attn.");
+    const std::size_t part = attention == std::string::npos ? 3 : std::string_view("qkv").find(to[attention + 6]);
+    if (part < 3 && to[attention + 7] == '.') {
+      stacks[to.substr(0, attention) + ".attn.qkv" + to.substr(attention + 7)][part] = std::move(tensor);
+    } else {
+      renamed.weights.put(to, std::move(tensor));
+    }
+  }
+  for (const auto& [name, parts] : stacks) renamed.weights.put(name, stack(parts, name));
+  if (renamed.scheme != NamingScheme::kTimm && renamed.weights.contains("reg_token")) {
+    move_class_position(renamed.weights);
+  }
+  return renamed;
+}
+
+}  // namespace tessera

@@ -1,0 +1,90 @@
+#include "weights/seeded.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "core/thread_pool.h"
+
+namespace tessera {
+
+namespace {
+
+constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15ULL;
+
+std::uint64_t fnv1a(std::string_view text) {
+  std::uint64_t hash = 14695981039346656037ULL;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  return hash;
+}
+
+// splitmix64's finaliser (Steele et al. 2014, doi:10.1145/2660193.2660195).
+std::uint64_t mix(std::uint64_t z) {
+  z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9ULL;
+  z = (z ^ (z >> 27U)) * 0x94D049BB133111EBULL;
+  return z ^ (z >> 31U);
+}
+
+struct Range {
+  double low, high;
+};
+
+Range range_of(const WeightSpec& spec, const std::vector<WeightSpec>& specs) {
+  const std::string_view name = spec.name;
+  const std::string_view leaf = name.substr(name.rfind('.') == std::string_view::npos ? 0 : name.rfind('.') + 1);
+  if (leaf == "running_mean") return {-0.2, 0.2};
+  if (leaf == "running_var") return {0.8, 1.2};
+  if (leaf == "gamma") return {0.5, 1.0};
+  if (leaf == "weight" && spec.shape.rank() == 1) return {0.8, 1.2};
+  if (leaf == "weight") {
+    const double bound = std::sqrt(3.0 / static_cast<double>(spec.shape.count() / spec.shape[0]));
+    return {-bound, bound};
+  }
+  if (leaf == "bias") {
+    const std::string sibling = std::string(name.substr(0, name.size() - leaf.size())) + "weight";
+    const auto found = std::ranges::find(specs, sibling, &WeightSpec::name);
+    return found != specs.end() && found->shape.rank() == 1 ? Range{-0.2, 0.2} : Range{-0.1, 0.1};
+  }
+  return {-0.2, 0.2};
+}
+
+}  // namespace
+
+Tensor seeded_tensor(const WeightSpec& spec, const std::vector<WeightSpec>& specs, std::uint64_t seed) {
+  const Range range = range_of(spec, specs);
+  const double width = range.high - range.low;
+  const std::uint64_t start = seed * kGolden + fnv1a(spec.name);
+  Tensor tensor(spec.shape);
+  std::uint64_t index = 0;
+  for (float& value : tensor.values()) {
+    const std::uint64_t bits = mix(start + ++index * kGolden) >> 40U;
+    value = static_cast<float>(range.low + width * (static_cast<double>(static_cast<std::int64_t>(bits)) / 16777216.0));
+  }
+  return tensor;
+}
+
+LoadedModel seeded_model(const ModelConfig& config, std::uint64_t seed, int threads) {
+  const auto start = std::chrono::steady_clock::now();
+  const std::vector<WeightSpec> specs = build_graph(config).weight_specs();
+  std::vector<Tensor> tensors(specs.size());
+  ThreadPool pool(threads);
+  pool.for_each(static_cast<std::int64_t>(specs.size()), [&](std::int64_t index, int) {
+    const auto i = static_cast<std::size_t>(index);
+    tensors[i] = seeded_tensor(specs[i], specs, seed);
+  });
+  LoadedModel model;
+  const std::string name = config.architecture + "@" + std::to_string(seed);
+  model.card.name = "seeded:" + name;
+  model.card.config = config;
+  model.card.preprocess = find_architecture(config.architecture).preprocess;
+  if (class_count(config) == 1000) model.card.labels = LabelSet::imagenet_1k();
+  model.card.source = {"seeded", "", "", "generated values, not trained: predictions mean nothing"};
+  model.card.sha256 = "seeded:" + name;
+  for (std::size_t i = 0; i < specs.size(); ++i) model.weights.put(specs[i].name, std::move(tensors[i]));
+  model.read_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return model;
+}
+
+}  // namespace tessera

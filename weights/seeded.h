@@ -1,0 +1,21 @@
+#pragma once
+// Weights out of a counter: full-size models without weight files, the same bits in C++ and in NumPy
+// (tests/reference/seeded.py). docs/seeded-weights.md has the definition.
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/weight_spec.h"
+#include "weights/model_file.h"
+
+namespace tessera {
+
+// The model `seeded:architecture@seed`.
+LoadedModel seeded_model(const ModelConfig& config, std::uint64_t seed, int threads = 1);
+
+// Values of one tensor; `specs` are all tensors of the model (a bias is a norm's when its sibling weight has rank 1).
+Tensor seeded_tensor(const WeightSpec& spec, const std::vector<WeightSpec>& specs, std::uint64_t seed);
+
+}  // namespace tessera
