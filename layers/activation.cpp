@@ -38,6 +38,8 @@ ActivationKind activation_from_string(std::string_view name) {
 }
 
 void activate(ActivationKind kind, std::span<float> values) {
+  // exp and erf one value at a time: Eigen's vector form rounds otherwise than its scalar form at unaligned ends, and
+  // then a result would depend on where in memory, and so in the batch, it lies.
   ArrayMap x(values.data(), static_cast<Eigen::Index>(values.size()));
   switch (kind) {
     case ActivationKind::kNone:
@@ -49,7 +51,7 @@ void activate(ActivationKind kind, std::span<float> values) {
       x = x.max(0.0F).min(6.0F);
       return;
     case ActivationKind::kSilu:
-      x = x / (1.0F + (-x).exp());
+      for (float& value : values) value = value / (1.0F + std::exp(-value));
       return;
     case ActivationKind::kHardSwish:
       x = x * (x + 3.0F).max(0.0F).min(6.0F) / 6.0F;
@@ -58,7 +60,7 @@ void activate(ActivationKind kind, std::span<float> values) {
       for (float& value : values) value = 0.5F * value * (1.0F + std::erf(value * 0.70710678118654752F));
       return;
     case ActivationKind::kSigmoid:
-      x = 1.0F / (1.0F + (-x).exp());
+      for (float& value : values) value = 1.0F / (1.0F + std::exp(-value));
       return;
   }
 }

@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "layers/eigen.h"
-
 namespace tessera {
 
 Shape LayerNorm::output_shape(Shapes in) const {
@@ -21,14 +19,20 @@ std::string LayerNorm::attributes() const { return fmt::format("epsilon {:g}", e
 
 void LayerNorm::forward(const ForwardArguments& arguments) const {
   const std::int64_t channels = arguments.output.shape()[-1];
-  const ConstArrayMap weight(arguments.weights[0].data(), channels);
-  const ConstArrayMap bias(arguments.weights[1].data(), channels);
+  const float* weight = arguments.weights[0].data();
+  const float* bias = arguments.weights[1].data();
   arguments.threads.for_each(arguments.output.count() / channels, [&](std::int64_t row, int) {
-    const ConstArrayMap x(arguments.inputs[0].data() + row * channels, channels);
-    ArrayMap y(arguments.output.data() + row * channels, channels);
-    y = x - x.mean();
-    const float variance = y.square().mean();
-    y = y * (1.0F / std::sqrt(variance + epsilon)) * weight + bias;
+    const float* x = arguments.inputs[0].data() + row * channels;
+    float* y = arguments.output.data() + row * channels;
+    double sum = 0;
+    for (std::int64_t c = 0; c < channels; ++c) sum += double{x[c]};
+    const double mean = sum / static_cast<double>(channels);
+    double squares = 0;
+    for (std::int64_t c = 0; c < channels; ++c) squares += (double{x[c]} - mean) * (double{x[c]} - mean);
+    const double scale = 1.0 / std::sqrt(squares / static_cast<double>(channels) + double{epsilon});
+    for (std::int64_t c = 0; c < channels; ++c) {
+      y[c] = static_cast<float>((double{x[c]} - mean) * scale) * weight[c] + bias[c];
+    }
   });
 }
 

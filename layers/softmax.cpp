@@ -1,15 +1,19 @@
 #include "layers/softmax.h"
 
 #include <algorithm>
-
-#include "layers/eigen.h"
+#include <cmath>
 
 namespace tessera {
 
 void softmax_row(std::span<float> row) {
-  ArrayMap x(row.data(), static_cast<Eigen::Index>(row.size()));
-  x = (x - x.maxCoeff()).exp();
-  x *= 1.0F / x.sum();
+  const float largest = *std::ranges::max_element(row);
+  double sum = 0;
+  for (float& value : row) {
+    value = std::exp(value - largest);
+    sum += double{value};
+  }
+  const auto scale = static_cast<float>(1.0 / sum);
+  for (float& value : row) value *= scale;
 }
 
 Shape Softmax::output_shape(Shapes in) const {

@@ -38,7 +38,7 @@ struct EfficientNetLite {
     const std::int64_t channels = x.shape()[3];
     Value y = conv_bn(s, x, "conv_dw", "bn1",
                       {.out_channels = channels, .kernel = stage.kernel, .stride = stride, .groups = channels});
-    y = relu6(s / "act1", y);
+    y = relu6(s / "bn1" / "act", y);
     return conv_bn(s, y, "conv_pw", "bn2", {.out_channels = stage.channels});
   }
 
@@ -46,10 +46,10 @@ struct EfficientNetLite {
   Value inverted_residual(const Scope& s, Value x, const Stage& stage, std::int64_t stride) const {
     const std::int64_t expanded = x.shape()[3] * stage.expand;
     Value y = conv_bn(s, x, "conv_pw", "bn1", {.out_channels = expanded});
-    y = relu6(s / "act1", y);
+    y = relu6(s / "bn1" / "act", y);
     y = conv_bn(s, y, "conv_dw", "bn2",
                 {.out_channels = expanded, .kernel = stage.kernel, .stride = stride, .groups = expanded});
-    y = relu6(s / "act2", y);
+    y = relu6(s / "bn2" / "act", y);
     return conv_bn(s, y, "conv_pwl", "bn3", {.out_channels = stage.channels});
   }
 
@@ -67,13 +67,13 @@ Graph build_efficientnet_lite(const EfficientNetLiteParameters& parameters, std:
   Graph graph;
   const Scope s{graph, ""};
   Value x = graph.input({max_batch, parameters.image_size, parameters.image_size, 3});
-  x = net.relu6(s / "act1", net.conv_bn(s, x, "conv_stem", "bn1", {.out_channels = 32, .kernel = 3, .stride = 2}));
+  x = net.relu6(s / "bn1" / "act", net.conv_bn(s, x, "conv_stem", "bn1", {.out_channels = 32, .kernel = 3, .stride = 2}));
   for (std::size_t i = 0; i < kLite0.size(); ++i) {
     const Scope stage = s / "blocks" / static_cast<int>(i);
     for (int j = 0; j < kLite0[i].depth; ++j) x = net.block(stage / j, x, kLite0[i], j == 0 ? kLite0[i].stride : 1);
     output_of(stage, x);
   }
-  x = net.relu6(s / "act2", net.conv_bn(s, x, "conv_head", "bn2", {.out_channels = 1280}));
+  x = net.relu6(s / "bn2" / "act", net.conv_bn(s, x, "conv_head", "bn2", {.out_channels = 1280}));
   x = global_average_pool(s / "global_pool", x);
   if (parameters.classes > 0) x = linear(s / "classifier", x, parameters.classes);
   graph.set_output(x);

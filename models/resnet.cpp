@@ -17,7 +17,8 @@ struct ResNet {
   // The identity, or a 1x1 convolution where the shape changes (option B of section 3.3).
   Value shortcut(const Scope& s, Value x, std::int64_t channels, std::int64_t stride) const {
     if (stride == 1 && x.shape()[3] == channels) return x;
-    return conv_bn(s / "downsample", x, "0", "1", {.out_channels = channels, .stride = stride});
+    const Scope d = s / "downsample";
+    return output_of(d, conv_bn(d, x, "0", "1", {.out_channels = channels, .stride = stride}));
   }
 
   // Figure 5 left.  [N, H, W, C] -> [N, H / stride, W / stride, width]

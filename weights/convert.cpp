@@ -126,7 +126,10 @@ LoadedModel convert_files(const fs::path& file, const ConvertOptions& options) {
   card.labels = labels_of(config, class_count(card.config));
   const fs::path folder = fs::absolute(file).parent_path().filename();
   card.name = options.name.value_or(file.stem() == "model" ? folder.string() : file.stem().string());
-  card.source = {file.filename().string(), config.value("license", ""), digest_of(file), ""};
+  // weights/convert.py passes the file on that it read.
+  const Json origin = config.value("source", Json::object());
+  card.source = {origin.value("origin", file.filename().string()), config.value("license", ""),
+                 origin.contains("sha256") ? origin.value("sha256", "") : digest_of(file), ""};
   check_weights(renamed.weights, build_graph(card.config).weight_specs(), card.config.architecture);
   model.weights = std::move(renamed.weights);
   model.read_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();

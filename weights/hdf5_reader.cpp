@@ -115,8 +115,9 @@ void locate_chunks(const DatasetHandle& dataset, hid_t properties, std::uint64_t
     expected_chunks *= (length + extents[i] - 1) / extents[i];
     found.chunk_shape.push_back(static_cast<std::int64_t>(extents[i]));
   }
+  const SpaceHandle space(H5Dget_space(dataset.get()));
   hsize_t count = 0;
-  if (H5Dget_num_chunks(dataset.get(), H5S_ALL, &count) < 0 || count != expected_chunks || count > kMostChunks) {
+  if (H5Dget_num_chunks(dataset.get(), space.get(), &count) < 0 || count != expected_chunks || count > kMostChunks) {
     refuse("not all of its chunks are stored");
   }
   const std::uint64_t most = elements * size_of(found.type) + 65536;  // what deflate adds to data it cannot pack
@@ -125,7 +126,7 @@ void locate_chunks(const DatasetHandle& dataset, hid_t properties, std::uint64_t
     unsigned mask = 0;
     haddr_t offset = HADDR_UNDEF;
     hsize_t bytes = 0;
-    if (H5Dget_chunk_info(dataset.get(), H5S_ALL, i, start.data(), &mask, &offset, &bytes) < 0 || mask != 0 ||
+    if (H5Dget_chunk_info(dataset.get(), space.get(), i, start.data(), &mask, &offset, &bytes) < 0 || mask != 0 ||
         offset == HADDR_UNDEF || bytes > most || bytes > file_bytes || offset > file_bytes - bytes) {
       refuse("chunk " + std::to_string(i) + " is damaged");
     }

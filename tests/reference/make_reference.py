@@ -48,8 +48,13 @@ def timm_activations(model, x: torch.Tensor) -> tuple:
         return keep
 
     nothing = (torch.nn.Identity, torch.nn.Dropout)
-    handles = [module.register_forward_hook(hook(name)) for name, module in model.named_modules()
-               if name and name != "blocks" and not isinstance(module, nothing)]
+
+    def shown(name, module):
+        # timm's BatchNormAct2d gives what follows its activation, `bn1.act`; tessera's `bn1` is the norm alone.
+        fused = hasattr(module, "running_mean") and not isinstance(getattr(module, "act", None), (torch.nn.Identity, type(None)))
+        return name and name != "blocks" and not isinstance(module, nothing) and not fused
+
+    handles = [module.register_forward_hook(hook(name)) for name, module in model.named_modules() if shown(name, module)]
     with torch.no_grad():
         output = model(x)
     for handle in handles:
@@ -84,8 +89,13 @@ def tessera_layout(value: torch.Tensor) -> np.ndarray:
     return (value.permute(0, 2, 3, 1) if value.ndim == 4 else value).contiguous().numpy()
 
 
-# timm hooks whose output is not what a tessera node of that name gives (shapes that differ before flattening).
+# Modules whose output has another shape, or which do nothing at inference.
 SKIP = ("global_pool", "drop_path")
+
+
+def usable(kept: dict) -> dict:
+    return {name: value for name, value in kept.items()
+            if not any(part in name for part in SKIP) and value.ndim in (2, 3, 4)}
 
 
 def write(path: str, model: str, x: torch.Tensor, output: torch.Tensor, kept: dict, samples: int) -> None:
@@ -105,7 +115,7 @@ def write(path: str, model: str, x: torch.Tensor, output: torch.Tensor, kept: di
                 file[f"indices/{key}"] = indices.astype("<i8")
             entries.append({"path": name, "shape": list(values.shape), "key": key, "sampled": bool(sampled)})
         pixels = x.permute(0, 2, 3, 1).numpy().astype("<f4")
-        file["input"] = pixels
+        file.create_dataset("input", data=pixels, compression="gzip", shuffle=True)
         file["output"] = output.numpy().astype("<f8")
         index = {"model": model, "input": list(pixels.shape), "output": list(output.shape), "activations": entries}
         file["index"] = np.frombuffer(json.dumps(index).encode(), dtype=np.uint8)
@@ -122,12 +132,17 @@ def main() -> None:
     parser.add_argument("--image", action="append", default=[], help="a picture; timm's own transform is applied")
     parser.add_argument("--count", type=int, default=1, help="generated pictures")
     parser.add_argument("--image-size", type=int)
+    parser.add_argument("--pool", choices=["avg"], help="pooling of a ViT other than its own")
     parser.add_argument("--samples", type=int, default=48)
     parser.add_argument("--every", type=int, default=1, help="keep every so many activations")
     parser.add_argument("-o", "--output", required=True)
     options = parser.parse_args()
 
-    extra = {"img_size": options.image_size} if options.image_size and "vit" in options.model else {}
+    extra = {}
+    if options.image_size and "vit" in options.model:
+        extra["dynamic_img_size"] = True  # stored positions of the original size, resized as they are used
+    if options.pool:
+        extra["global_pool"] = options.pool
     model = timm.create_model(options.model, pretrained=options.pretrained, **extra).eval()
     if not options.pretrained:
         seed_model(model, options.seed)
@@ -147,11 +162,10 @@ def main() -> None:
         output, kept = hf_activations(model.state_dict(), 1e-12, size, x.double())
     else:
         output, kept = timm_activations(model, x.double())
-    kept = {name: value for name, value in kept.items()
-            if not any(part in name for part in SKIP) and value.ndim in (2, 3, 4)}
-    kept = dict(list(kept.items())[:: options.every])
+    kept = dict(list(usable(kept).items())[:: options.every])
     name = options.model + (" (Hugging Face)" if options.hf else " (timm)")
     write(options.output, name, x, output, kept, options.samples)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <stdexcept>
+
+#include "core/error.h"
+#include "core/nearest.h"
+#include "core/shape.h"
+#include "core/tensor.h"
+#include "core/thread_pool.h"
+
+namespace tessera {
+namespace {
+
+TEST(Shape, CountsAndIndexesFromBothEnds) {
+  const Shape shape{2, 3, 4};
+  EXPECT_EQ(shape.count(), 24);
+  EXPECT_EQ(shape[-1], 4);
+  EXPECT_EQ(shape[0], 2);
+  EXPECT_EQ(to_string(shape), "[2, 3, 4]");
+  EXPECT_EQ(Shape{}.count(), 1);
+  EXPECT_THROW(shape[3], InternalError);
+  EXPECT_THROW(shape[-4], InternalError);
+}
+
+TEST(Shape, RefusesImpossibleSizes) {
+  EXPECT_THROW((Shape{1, -1}), InternalError);
+  EXPECT_THROW((Shape{1, 1, 1, 1, 1, 1}), InternalError);
+  EXPECT_THROW((Shape{INT64_MAX, 2}.count()), InternalError);
+}
+
+TEST(Tensor, IsAlignedAndOwnsItsValues) {
+  Tensor tensor = Tensor::filled({3, 5}, 2.5F);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(tensor.data()) % 64, 0U);
+  const Tensor copy = tensor.clone();
+  tensor.data()[0] = 1;
+  EXPECT_EQ(copy.data()[0], 2.5F);
+  EXPECT_EQ(tensor.view().slice(1).data(), tensor.data() + 5);
+  EXPECT_EQ(tensor.view().slice(1).shape(), (Shape{1, 5}));
+  EXPECT_THROW(Tensor::from(copy.values(), {2, 2}), InternalError);
+}
+
+TEST(Tensor, SaysHowMuchMemoryIsMissing) {
+  try {
+    const Tensor tensor(Shape{std::int64_t{1} << 55});
+    FAIL();
+  } catch (const ResourceError& error) {
+    EXPECT_NE(std::string(error.what()).find("144115188075855872"), std::string::npos) << error.what();
+  }
+}
+
+TEST(ThreadPool, CallsEachIndexOnce) {
+  for (const int threads : {1, 2, 3, 4}) {
+    ThreadPool pool(threads);
+    for (const std::int64_t count : {0, 1, 2, 3, 7, 100, 1000}) {
+      std::vector<std::atomic<int>> calls(static_cast<std::size_t>(count));
+      pool.for_each(count, [&](std::int64_t index, int thread) {
+        EXPECT_TRUE(thread >= 0 && thread < threads);
+        ++calls[static_cast<std::size_t>(index)];
+      });
+      for (const auto& call : calls) EXPECT_EQ(call, 1);
+    }
+  }
+}
+
+TEST(ThreadPool, SurvivesManyShortRegions) {
+  ThreadPool pool(4);
+  std::atomic<std::int64_t> sum{0};
+  for (int region = 0; region < 10'000; ++region) {
+    pool.for_each(5, [&](std::int64_t index, int) { sum += index; });
+  }
+  EXPECT_EQ(sum, 10'000 * 10);
+}
+
+TEST(ThreadPool, PassesTheFirstExceptionOnAndGoesOnWorking) {
+  ThreadPool pool(3);
+  for (int attempt = 0; attempt < 50; ++attempt) {
+    EXPECT_THROW(pool.for_each(100, [](std::int64_t index, int) {
+      if (index == 17) throw std::runtime_error("seventeen");
+    }), std::runtime_error);
+    std::atomic<int> calls{0};
+    pool.for_each(10, [&](std::int64_t, int) { ++calls; });
+    EXPECT_EQ(calls, 10);
+  }
+}
+
+TEST(ThreadPool, StartsNoThreadForOne) {
+  ThreadPool pool(1);
+  EXPECT_EQ(pool.threads(), 1);
+  const auto caller = std::this_thread::get_id();
+  pool.for_each(10, [&](std::int64_t, int) { EXPECT_EQ(std::this_thread::get_id(), caller); });
+  EXPECT_THROW(ThreadPool(0), UsageError);
+}
+
+TEST(ThreadPool, FindsAtLeastOneCore) { EXPECT_GE(physical_cores(), 1); }
+
+TEST(DidYouMean, NamesTheNearest) {
+  const std::vector<std::string> known{"--batch", "--threads", "--device"};
+  EXPECT_EQ(did_you_mean("--bacth", known), "; did you mean '--batch'?");
+  EXPECT_EQ(did_you_mean("--something-else", known), "");
+}
+
+}  // namespace
+}  // namespace tessera

@@ -1,0 +1,275 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <random>
+
+#include "core/error.h"
+#include "engine/profile.h"
+#include "engine/program.h"
+#include "models/modules.h"
+
+namespace tessera {
+namespace {
+
+// conv -> norm -> relu, twice, with a shortcut: [n, 6, 5, 3] -> [n, 4].
+Graph small_graph(std::int64_t batch) {
+  Graph graph;
+  const Scope s{graph, ""};
+  Value x = graph.input({batch, 6, 5, 3});
+  Value y = conv2d(s / "conv1", x, {.out_channels = 8, .kernel = 3, .padding = 1, .bias = false});
+  y = relu(s / "act1", batch_norm(s / "bn1", y, 1e-5F));
+  Value z = conv2d(s / "conv2", y, {.out_channels = 8, .kernel = 3, .padding = 1, .bias = false});
+  z = batch_norm(s / "bn2", z, 1e-5F);
+  z = output_of(s / "block", relu(s / "act2", add(s / "add", z, y)));
+  z = global_average_pool(s / "pool", z);
+  graph.set_output(linear(s / "fc", dropout(s / "drop", z), 4));
+  return graph;
+}
+
+WeightStore random_weights(const Graph& graph, unsigned seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> uniform(0.1F, 1.0F);
+  WeightStore store;
+  for (const WeightSpec& spec : graph.weight_specs()) {
+    Tensor tensor(spec.shape);
+    for (float& value : tensor.values()) value = uniform(random) - (spec.name.ends_with("var") ? 0.0F : 0.5F);
+    store.put(spec.name, std::move(tensor));
+  }
+  return store;
+}
+
+Tensor random_input(const Shape& shape) {
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  Tensor tensor(shape);
+  for (float& value : tensor.values()) value = normal(random);
+  return tensor;
+}
+
+std::shared_ptr<const Program> compile(Graph graph, CompileOptions options) {
+  WeightStore weights = random_weights(graph, 1);
+  return Program::compile(std::move(graph), std::move(weights), *make_eigen_backend(), options);
+}
+
+TEST(Passes, FuseABlockIntoItsConvolutions) {
+  const auto program = compile(small_graph(1), {});
+  std::vector<std::string> paths;
+  for (const Node& node : program->graph().nodes()) paths.push_back(node.path);
+  EXPECT_EQ(paths, (std::vector<std::string>{"conv1", "conv2", "pool", "fc"}));
+  EXPECT_EQ(program->graph().nodes()[1].origin, (std::vector<std::string>{"conv2", "bn2", "add", "act2"}));
+}
+
+TEST(Passes, FuseAResidualIntoTheLaterProducerWhicheverSideItStandsOn) {
+  for (const bool swapped : {false, true}) {
+    Graph graph;
+    const Scope s{graph, ""};
+    const Value x = graph.input({1, 4, 4, 3});
+    const Value a = conv2d(s / "a", x, {.out_channels = 3});
+    const Value b = conv2d(s / "b", x, {.out_channels = 3});
+    graph.set_output(swapped ? add(s / "add", a, b) : add(s / "add", b, a));
+    fuse_residual(graph, {});
+    ASSERT_NO_THROW(graph.verify());
+    ASSERT_EQ(graph.nodes().size(), 2U);
+    EXPECT_EQ(graph.nodes()[1].path, "b");
+    EXPECT_TRUE(std::get<Conv2d>(graph.nodes()[1].layer).residual);
+  }
+}
+
+TEST(Passes, LeaveAlonePiecesThatSeveralLayersRead) {
+  Graph graph;
+  const Scope s{graph, ""};
+  const Value x = graph.input({1, 4, 4, 3});
+  const Value y = conv2d(s / "conv", x, {.out_channels = 3});
+  const Value z = relu(s / "act", y);
+  graph.set_output(add(s / "add", z, y));
+  run_passes(graph, {});
+  EXPECT_EQ(graph.nodes().size(), 3U);
+}
+
+TEST(Passes, DropIdentities) {
+  Graph graph;
+  const Scope s{graph, ""};
+  Value x = graph.input({1, 4, 4, 3});
+  x = max_pool(s / "pool", x, 1, 1, 0);
+  x = activation(s / "none", x, ActivationKind::kNone);
+  x = emit(s / "concat", Concat{}, std::vector<Value>{x});
+  x = dropout(s / "drop", x);
+  graph.set_output(conv2d(s / "conv", x, {.out_channels = 1}));
+  run_passes(graph, {});
+  EXPECT_EQ(graph.nodes().size(), 1U);
+  EXPECT_EQ(graph.names().at("drop"), graph.input_id());
+}
+
+TEST(Passes, VerifyFindsABrokenOrder) {
+  Graph graph = small_graph(1);
+  std::swap(graph.mutable_nodes()[0], graph.mutable_nodes()[1]);
+  EXPECT_THROW(graph.verify(), InternalError);
+}
+
+TEST(Program, GivesTheSameResultsFusedAndUnfused) {
+  const Tensor input = random_input({2, 6, 5, 3});
+  Session raw(compile(small_graph(2), {.optimise = false}));
+  Session fused(compile(small_graph(2), {}));
+  const ConstView a = raw.run(input.view());
+  const ConstView b = fused.run(input.view());
+  ASSERT_EQ(a.shape(), (Shape{2, 4}));
+  for (std::int64_t i = 0; i < a.count(); ++i) EXPECT_NEAR(a.data()[i], b.data()[i], 2e-6);
+}
+
+TEST(Program, TapsStopTheFusionsThatWouldHideThem) {
+  const Tensor input = random_input({1, 6, 5, 3});
+  Session all(compile(small_graph(1), {.optimise = false, .taps = {"*"}}));
+  all.run(input.view());
+  for (const std::string name : {"conv1", "bn1", "act1", "bn2", "add", "block", "drop", "fc"}) {
+    Session tapped(compile(small_graph(1), {.taps = {name}}));
+    tapped.run(input.view());
+    const ConstView expected = all.tap(name);
+    const ConstView found = tapped.tap(name);
+    ASSERT_EQ(found.shape(), expected.shape());
+    for (std::int64_t i = 0; i < found.count(); ++i) ASSERT_NEAR(found.data()[i], expected.data()[i], 2e-6) << name;
+  }
+}
+
+TEST(Program, RefusesATapThatMatchesNothing) {
+  EXPECT_THROW(compile(small_graph(1), {.taps = {"conv9"}}), UsageError);
+  Session session(compile(small_graph(1), {.taps = {"conv?"}}));
+  EXPECT_THROW(session.tap("conv1"), UsageError);  // nothing has run
+  EXPECT_THROW(session.tap("bn1"), UsageError);
+}
+
+TEST(Program, RunsSmallerBatchesToTheSameBits) {
+  const Tensor input = random_input({3, 6, 5, 3});
+  Session session(compile(small_graph(3), {.threads = 2}));
+  const ConstView whole = session.run(input.view());
+  const std::vector<float> together(whole.values().begin(), whole.values().end());
+  for (std::int64_t n = 0; n < 3; ++n) {
+    const ConstView one = session.run(ConstView(input.view()).slice(n));
+    ASSERT_EQ(one.shape(), (Shape{1, 4}));
+    EXPECT_TRUE(std::ranges::equal(one.values(), std::span(together).subspan(static_cast<std::size_t>(4 * n), 4)));
+  }
+}
+
+TEST(Program, RefusesInputsOfAnotherShape) {
+  Session session(compile(small_graph(2), {}));
+  EXPECT_THROW(session.run(random_input({3, 6, 5, 3}).view()), UsageError);
+  EXPECT_THROW(session.run(random_input({1, 5, 5, 3}).view()), UsageError);
+  EXPECT_THROW(session.run(random_input({6, 5, 3}).view()), UsageError);
+}
+
+TEST(MemoryPlan, NeverLaysTwoLivingValuesOverEachOther) {
+  for (const bool fused : {false, true}) {
+    Graph graph = small_graph(2);
+    if (fused) run_passes(graph, {});
+    const std::set<ValueId> kept{graph.names().at("block")};
+    const MemoryPlan plan = plan_memory(graph, kept);
+    // Brute force: at each node, no living value shares bytes with another, but for the input that is overwritten.
+    const auto end_of = [&](ValueId id) {
+      return plan.offsets[static_cast<std::size_t>(id)] + static_cast<std::size_t>(graph.shape(id).count()) * 4;
+    };
+    std::map<ValueId, std::size_t> last;
+    for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
+      for (const ValueId id : graph.nodes()[n].inputs) last[id] = n;
+    }
+    for (const ValueId id : kept) last[id] = graph.nodes().size();
+    last[graph.output_id()] = graph.nodes().size();
+    std::set<ValueId> living;
+    for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
+      const Node& node = graph.nodes()[n];
+      for (const ValueId other : living) {
+        const bool dies_here = last[other] == n && other == node.inputs[0] && layer_may_overwrite_input(node.layer);
+        if (dies_here) continue;
+        const bool apart = end_of(other) <= plan.offsets[static_cast<std::size_t>(node.output)] ||
+                           end_of(node.output) <= plan.offsets[static_cast<std::size_t>(other)];
+        EXPECT_TRUE(apart) << node.path;
+      }
+      std::erase_if(living, [&](ValueId id) { return last[id] <= n; });
+      living.insert(node.output);
+      EXPECT_LE(end_of(node.output), plan.arena_bytes);
+    }
+    EXPECT_LT(plan.arena_bytes, plan.separate_bytes);
+  }
+}
+
+TEST(WeightCheck, ListsAllFaultsAtOnce) {
+  const Graph graph = small_graph(1);
+  WeightStore store = random_weights(graph, 1);
+  store.take("conv1.weight");
+  store.take("fc.bias");
+  store.put("fc.bias", Tensor::zeros({5}));
+  store.put("surplus", Tensor::zeros({1}));
+  Tensor bad = store.take("bn2.bias");
+  bad.data()[3] = std::numeric_limits<float>::quiet_NaN();
+  store.put("bn2.bias", std::move(bad));
+  try {
+    check_weights(store, graph.weight_specs(), "model.h5");
+    FAIL();
+  } catch (const ModelFileError& error) {
+    const std::string text = error.what();
+    for (const char* part : {"model.h5", "4 tensor(s)", "missing: conv1.weight [8, 3, 3, 3]",
+                             "wrong shape: fc.bias: expected [4], found [5]", "unexpected: surplus",
+                             "not finite: bn2.bias has a NaN or infinite value at index 3"}) {
+      EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
+    }
+  }
+}
+
+TEST(Profile, TimesEveryNodeOfEveryRun) {
+  const auto program = compile(small_graph(2), {});
+  Session session(program);
+  Profile profile(*program);
+  Observer* const observers[] = {&profile};
+  const Tensor input = random_input({2, 6, 5, 3});
+  EXPECT_TRUE(profile.rows().empty());
+  for (int run = 0; run < 5; ++run) session.run(input.view(), observers);
+  const std::vector<ProfileRow> rows = profile.rows();
+  ASSERT_EQ(rows.size(), program->graph().nodes().size());
+  EXPECT_EQ(rows[0].macs, 2 * 6 * 5 * 8 * 9 * 3);
+  EXPECT_EQ(rows[0].bytes, 4 * (2 * 90 + 2 * 240 + 216 + 4 * 8));
+  EXPECT_EQ(rows[0].implementation, "eigen");
+  for (const ProfileRow& row : rows) {
+    EXPECT_LE(row.min_us, row.median_us);
+    EXPECT_LE(row.median_us, row.p99_us);
+  }
+  EXPECT_GT(profile.sum_of_medians_us(), 0);
+}
+
+TEST(Quantile, IsTheNearestRank) {
+  std::vector<double> values(1000);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(i + 1);
+  EXPECT_EQ(quantile(values, 0.5), 500);
+  EXPECT_EQ(quantile(values, 0.9), 900);
+  EXPECT_EQ(quantile(values, 0.99), 990);
+  EXPECT_EQ(quantile(values, 0), 1);
+  EXPECT_EQ(quantile(values, 1), 1000);
+  EXPECT_THROW(quantile({}, 0.5), InternalError);
+}
+
+TEST(Glob, MatchesStarsAndQuestionMarks) {
+  EXPECT_TRUE(glob_match("*", ""));
+  EXPECT_TRUE(glob_match("blocks.*.attn.qkv", "blocks.11.attn.qkv"));
+  EXPECT_TRUE(glob_match("layer?.0", "layer1.0"));
+  EXPECT_FALSE(glob_match("layer?.0", "layer1.0.conv1"));
+  EXPECT_FALSE(glob_match("", "x"));
+  EXPECT_TRUE(glob_match("*a*b", "aabab"));
+  EXPECT_FALSE(glob_match("*a*b", "aabac"));
+}
+
+TEST(Graph, NamesTheLayerInShapeErrors) {
+  Graph graph;
+  const Scope s{graph, "layer1"};
+  const Value x = graph.input({1, 4, 4, 3});
+  try {
+    conv2d(s / "conv1", x, {.out_channels = 4, .groups = 2});
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_EQ(std::string(error.what()).find("layer1.conv1: Conv2d"), 0U) << error.what();
+  }
+  conv2d(s / "conv2", x, {.out_channels = 4});
+  EXPECT_THROW(conv2d(s / "conv2", x, {.out_channels = 4}), InternalError);
+}
+
+}  // namespace
+}  // namespace tessera

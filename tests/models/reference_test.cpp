@@ -1,0 +1,94 @@
+// Full models against PyTorch in float64: logits and sampled activations, for the graph as the paper draws it and as it
+// runs, one picture at a time and three. The references are made by tests/reference/make_models.sh.
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "evaluation/verify.h"
+#include "weights/seeded.h"
+
+namespace tessera {
+namespace {
+
+struct Reference {
+  const char* file;
+  const char* architecture;
+  std::uint64_t seed;
+  const char* overrides;      // JSON: parameters that differ from the architecture's
+  std::size_t activations;    // at least so many
+};
+
+constexpr Reference kReferences[] = {
+    {"resnet18", "resnet18", 3, "{}", 30},
+    {"resnet34", "resnet34", 4, "{}", 30},
+    {"resnet50", "resnet50", 7, "{}", 150},
+    {"resnet101", "resnet101", 5, R"({"image_size": 128})", 40},
+    {"resnet152", "resnet152", 6, R"({"image_size": 128})", 40},
+    {"vit_tiny_patch16", "vit_tiny_patch16_224", 1, "{}", 40},
+    {"vit_small_patch32", "vit_small_patch32_224", 2, "{}", 40},
+    {"vit_base_patch16", "vit_base_patch16_224", 7, "{}", 100},
+    {"vit_base_patch16_hf", "vit_base_patch16_224", 7, R"({"norm_eps": 1e-12})", 70},
+    {"vit_base_patch32_160", "vit_base_patch32_224", 8, R"({"image_size": 160})", 30},
+    {"vit_tiny_avg", "vit_tiny_patch16_224", 9, R"({"pool": "avg"})", 30},
+    {"dinov2_small_224", "vit_small_patch14_dinov2", 10, R"({"image_size": 224})", 40},
+    {"dinov2_small_reg4_224", "vit_small_patch14_reg4_dinov2", 11, R"({"image_size": 224})", 40},
+    {"efficientnet_lite0", "efficientnet_lite0", 12, "{}", 60},
+    {"tf_efficientnet_lite0", "tf_efficientnet_lite0", 13, "{}", 60},
+};
+
+struct Variant {
+  bool optimise;
+  std::int64_t batch;
+};
+
+class ModelReference : public testing::TestWithParam<std::tuple<Reference, Variant>> {};
+
+TEST_P(ModelReference, EqualsPyTorch) {
+  const auto& [reference, variant] = GetParam();
+  const ReferenceFile file =
+      read_reference_file(std::string(TESSERA_TEST_DATA) + "/models/" + reference.file + ".h5");
+  ASSERT_GE(file.activations.size(), reference.activations);
+  const ModelConfig config = make_config(reference.architecture, nlohmann::json::parse(reference.overrides));
+  LoadedModel model = seeded_model(config, reference.seed, 2);
+  const int size = config.parameters.at("image_size").get<int>();
+  model.card.preprocess.resize = size;
+  model.card.preprocess.crop = size;
+  const RunOptions options{.device = "eigen", .threads = 2, .max_batch = variant.batch, .optimise = variant.optimise};
+  const VerifyResult result = verify_model(std::move(model), file, options, {.relative = 2e-5, .absolute = 2e-5});
+  EXPECT_LE(result.output.worst, 1) << reference.file << ": logits differ by " << result.output.max_error;
+  EXPECT_TRUE(result.top5_equal);
+  for (const std::string& path : result.missing) ADD_FAILURE() << path << " is not in the graph";
+  for (const LayerDifference& layer : result.activations) {
+    EXPECT_TRUE(layer.passed()) << layer.path << ": " << layer.found << " for " << layer.expected;
+  }
+  RecordProperty("worst_logit_error", std::to_string(result.output.max_error));
+  std::printf("%s: worst logit error %.2e, %.0f %% of the tolerance\n", reference.file, result.output.max_error,
+              result.output.worst * 100);
+}
+
+std::string test_name(const testing::TestParamInfo<ModelReference::ParamType>& info) {
+  const auto& [reference, variant] = info.param;
+  return std::string(reference.file) + (variant.optimise ? "_fused" : "_raw") + "_batch" + std::to_string(variant.batch);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ModelReference,
+                         testing::Combine(testing::ValuesIn(kReferences),
+                                          testing::Values(Variant{true, 1}, Variant{true, 3}, Variant{false, 1},
+                                                          Variant{false, 3})),
+                         test_name);
+
+// A check that cannot fail would be none: another seed, another epsilon and a swapped layer must be noticed.
+TEST(ModelReference, NoticesAWrongModel) {
+  const ReferenceFile file = read_reference_file(TESSERA_TEST_DATA "/models/vit_tiny_patch16.h5");
+  const RunOptions options{.threads = 2};
+  LoadedModel other_seed = seeded_model(make_config("vit_tiny_patch16_224"), 2, 2);
+  EXPECT_FALSE(verify_model(std::move(other_seed), file, options, {}).passed());
+  LoadedModel other_epsilon = seeded_model(make_config("vit_tiny_patch16_224", {{"norm_eps", 1e-2}}), 1, 2);
+  const VerifyResult result = verify_model(std::move(other_epsilon), file, options, {});
+  ASSERT_NE(result.first_failure(), nullptr);
+  EXPECT_TRUE(result.first_failure()->path.starts_with("blocks.0.")) << result.first_failure()->path;
+}
+
+}  // namespace
+}  // namespace tessera

@@ -1,0 +1,85 @@
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "engine/memory_plan.h"
+#include "engine/passes.h"
+#include "models/registry.h"
+
+namespace tessera {
+namespace {
+
+class Architectures : public testing::TestWithParam<std::size_t> {
+ protected:
+  const Architecture& row() const { return architectures()[GetParam()]; }
+};
+
+TEST_P(Architectures, HaveThePublishedParametersAndMultiplyAdds) {
+  const GraphTotals sum = totals(build_graph(make_config(row().name)));
+  EXPECT_EQ(sum.parameters, row().parameter_count) << row().name;
+  EXPECT_EQ(sum.macs, row().macs) << row().name;
+}
+
+TEST_P(Architectures, KeepTheirMultiplyAddsUnderThePasses) {
+  Graph graph = build_graph(make_config(row().name));
+  const std::int64_t before = totals(graph).macs;
+  const std::size_t nodes = graph.nodes().size();
+  run_passes(graph, {});
+  EXPECT_EQ(totals(graph).macs, before);
+  EXPECT_LT(graph.nodes().size(), nodes);
+  for (const Node& node : graph.nodes()) {
+    EXPECT_FALSE(std::holds_alternative<BatchNorm>(node.layer)) << node.path;
+    EXPECT_FALSE(std::holds_alternative<LayerScale>(node.layer)) << node.path;
+    EXPECT_FALSE(std::holds_alternative<Activation>(node.layer)) << node.path;
+    EXPECT_FALSE(std::holds_alternative<Dropout>(node.layer)) << node.path;
+  }
+  // Running the passes again finds nothing to do.
+  const std::size_t fused = graph.nodes().size();
+  run_passes(graph, {});
+  EXPECT_EQ(graph.nodes().size(), fused);
+}
+
+TEST_P(Architectures, TakeThePicturesThatTheirPreprocessingGives) {
+  EXPECT_EQ(row().preprocess.output_size(), row().parameters.at("image_size").get<int>());
+}
+
+TEST_P(Architectures, NameEveryTensorOnce) {
+  std::set<std::string> names;
+  for (const WeightSpec& spec : build_graph(make_config(row().name)).weight_specs()) {
+    EXPECT_TRUE(names.insert(spec.name).second) << spec.name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Architectures, testing::Range<std::size_t>(0, architectures().size()),
+                         [](const auto& tested) { return architectures()[tested.param].name; });
+
+TEST(Registry, SuggestsTheNearestName) {
+  try {
+    find_architecture("resnet5");
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("resnet50"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Registry, RefusesUnknownAndImpossibleParameters) {
+  EXPECT_THROW(make_config("resnet50", {{"patch", 3}}), UsageError);
+  EXPECT_THROW(build_graph(make_config("resnet50", {{"classes", "many"}})), UsageError);
+  EXPECT_THROW(build_graph(make_config("vit_base_patch16_224", {{"image_size", 225}})), UsageError);
+  EXPECT_THROW(build_graph(make_config("vit_base_patch16_224", {{"heads", 7}})), UsageError);
+  EXPECT_THROW(build_graph(make_config("vit_base_patch16_224", {{"pool", "max"}})), UsageError);
+  EXPECT_THROW(build_graph(make_config("vit_base_patch16_224", {{"head", "round"}})), UsageError);
+  EXPECT_THROW(build_graph(make_config("resnet50"), 0), UsageError);
+}
+
+TEST(Registry, GivesAHeadOnClassTokenAndPatchMean) {
+  const ModelConfig config = make_config("vit_small_patch14_dinov2",
+                                         {{"image_size", 224}, {"head", "linear_cls_mean"}, {"classes", 10}});
+  const Graph graph = build_graph(config, 2);
+  EXPECT_EQ(graph.shape(graph.output_id()), (Shape{2, 10}));
+  const auto specs = graph.weight_specs();
+  EXPECT_NE(std::ranges::find(specs, WeightSpec{"head.weight", {10, 768}}), specs.end());
+  EXPECT_EQ(class_count(config), 10);
+}
+
+}  // namespace
+}  // namespace tessera

@@ -1,0 +1,285 @@
+#!/usr/bin/env python3
+"""Makes tests/data/layers/cases.h5: layers with attributes, inputs, weights, and PyTorch's float64 output.
+
+    python layers.py -o ../data/layers/cases.h5
+
+Pictures are [N, H, W, C] in the file and [N, C, H, W] for PyTorch; weights are PyTorch's own.
+"""
+import argparse
+import itertools
+import json
+import os
+
+import h5py
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+RNG = np.random.default_rng(20240229)
+CASES = []
+
+
+def values(*shape, scale=1.0, offset=0.0):
+    return (RNG.standard_normal(shape) * scale + offset).astype(np.float32)
+
+
+def t(array):
+    return torch.from_numpy(np.asarray(array)).double()
+
+
+def nchw(array):
+    return t(array).permute(0, 3, 1, 2)
+
+
+def nhwc(tensor):
+    return tensor.permute(0, 2, 3, 1)
+
+
+def case(name, layer, attributes, inputs, weights, output):
+    CASES.append({"name": name, "layer": layer, "attributes": attributes, "inputs": inputs,
+                  "weights": [(n, w) for n, w in weights], "output": np.ascontiguousarray(output.numpy())})
+
+
+ACTIVATIONS = {
+    "none": lambda x: x, "relu": F.relu, "relu6": F.relu6, "silu": F.silu, "hard_swish": F.hardswish,
+    "gelu": F.gelu, "sigmoid": torch.sigmoid,
+}
+
+
+def pair(value):
+    return list(value) if isinstance(value, (tuple, list)) else [value, value]
+
+
+def conv(name, shape, out, kernel, stride=1, padding=0, dilation=1, groups=1, bias=True, same=False, residual=False,
+         activation="none", norm=None):
+    kernel, stride, padding, dilation = map(pair, (kernel, stride, padding, dilation))
+    x = values(*shape)
+    fan_in = shape[3] // groups * kernel[0] * kernel[1]
+    weights = [("weight", values(out, shape[3] // groups, *kernel, scale=fan_in**-0.5))]
+    if bias:
+        weights.append(("bias", values(out)))
+    padded, pads = nchw(x), tuple(padding)
+    if same:
+        need = []
+        for length, k, s, d in reversed(list(zip(shape[1:3], kernel, stride, dilation))):
+            total = max(0, ((length + s - 1) // s - 1) * s + d * (k - 1) + 1 - length)
+            need += [total // 2, total - total // 2]
+        padded, pads = F.pad(padded, need), (0, 0)
+    y = F.conv2d(padded, t(weights[0][1]), t(weights[1][1]) if bias else None, tuple(stride), pads, tuple(dilation), groups)
+    if norm:
+        tensors = [values(out, scale=0.2, offset=1), values(out), values(out), np.abs(values(out)) + 0.5]
+        y = F.batch_norm(y, t(tensors[2]), t(tensors[3]), t(tensors[0]), t(tensors[1]), False, 0, norm)
+        weights += list(zip(("norm.weight", "norm.bias", "norm.running_mean", "norm.running_var"), tensors))
+    inputs = [x]
+    if residual:
+        r = values(*nhwc(y).shape)
+        inputs.append(r)
+        y = y + nchw(r)
+    y = ACTIVATIONS[activation](y)
+    attributes = {"out_channels": out, "kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation,
+                  "groups": groups, "bias": bias or norm is not None, "padding_same": same, "residual": residual,
+                  "activation": activation, "folded_batch_norm": norm}
+    case(name, "Conv2d", attributes, inputs, weights, nhwc(y).contiguous())
+
+
+def convolutions():
+    conv("1x1", (2, 5, 7, 8), 12, 1)
+    conv("1x1 stride 2", (2, 7, 9, 8), 6, 1, stride=2)
+    conv("1x1 without bias", (1, 4, 4, 16), 16, 1, bias=False)
+    conv("1x1 padded", (1, 3, 4, 5), 3, 1, padding=1)
+    for kernel, stride, padding in itertools.product((3, 5, 7), (1, 2, 3), (0, 1, 3)):
+        if padding < kernel:
+            conv(f"{kernel}x{kernel} stride {stride} padding {padding}", (1, 13, 9, 3), 5, kernel, stride, padding)
+    conv("1x3 and stride 2x1", (2, 8, 11, 4), 6, (1, 3), stride=(2, 1), padding=(0, 1))
+    conv("3x1 and padding 2x1", (2, 8, 11, 4), 6, (3, 1), padding=(2, 1))
+    conv("one pixel", (1, 1, 1, 4), 3, 3, padding=1)
+    conv("dilation 2", (1, 12, 10, 4), 4, 3, padding=2, dilation=2)
+    conv("dilation 3x2 stride 2", (1, 15, 14, 3), 4, 3, stride=2, padding=2, dilation=(3, 2))
+    for size, kernel, stride in itertools.product((6, 7, 8), (3, 5), (1, 2)):
+        conv(f"same {size} kernel {kernel} stride {stride}", (1, size, size + 3, 3), 4, kernel, stride, same=True)
+        conv(f"same depthwise {size} kernel {kernel} stride {stride}", (1, size, size + 3, 6), 6, kernel, stride,
+             groups=6, same=True)
+    conv("groups 2", (2, 6, 5, 8), 12, 3, padding=1, groups=2)
+    conv("groups 4 1x1", (1, 6, 5, 8), 8, 1, groups=4)
+    conv("depthwise 3x3", (2, 9, 8, 20), 20, 3, padding=1, groups=20)
+    conv("depthwise 5x5 stride 2", (1, 11, 13, 17), 17, 5, stride=2, padding=2, groups=17)
+    conv("depthwise dilation 2", (1, 9, 9, 8), 8, 3, padding=2, dilation=2, groups=8, bias=False)
+    conv("depthwise multiplier 2", (1, 6, 6, 5), 10, 3, padding=1, groups=5)
+    conv("many rows", (1, 40, 33, 3), 7, 3, padding=1)
+    conv("many rows 1x1", (1, 36, 36, 9), 20, 1)
+    conv("many columns", (1, 3, 3, 10), 530, 1)
+    conv("stem", (1, 30, 31, 3), 16, 7, stride=2, padding=3, bias=False, norm=1e-5)
+    for activation in ACTIVATIONS:
+        conv(f"residual and {activation}", (1, 6, 7, 5), 9, 3, padding=1, residual=True, activation=activation)
+        conv(f"depthwise {activation}", (1, 6, 7, 9), 9, 3, padding=1, groups=9, residual=True, activation=activation)
+    conv("norm folded", (1, 6, 7, 5), 9, 3, padding=1, bias=False, norm=1e-3)
+    conv("norm folded over a bias", (1, 6, 7, 5), 9, 3, padding=1, norm=1e-5, activation="relu")
+    conv("depthwise norm folded", (1, 6, 7, 9), 9, 3, padding=1, groups=9, bias=False, norm=1e-3, activation="relu6")
+
+
+def linear(name, shape, out, bias=True, residual=False, activation="none", scale=False):
+    x = values(*shape)
+    weights = [("weight", values(out, shape[-1], scale=shape[-1] ** -0.5))]
+    if bias:
+        weights.append(("bias", values(out)))
+    y = F.linear(t(x), t(weights[0][1]), t(weights[1][1]) if bias else None)
+    if scale:
+        weights.append(("gamma", values(out)))
+        y = y * t(weights[-1][1])
+    inputs = [x]
+    if residual:
+        inputs.append(values(*y.shape))
+        y = y + t(inputs[1])
+    attributes = {"out_features": out, "bias": bias, "residual": residual, "activation": activation,
+                  "folded_layer_scale": scale}
+    case(name, "Linear", attributes, inputs, weights, ACTIVATIONS[activation](y))
+
+
+def linears():
+    linear("one row", (3, 33), 1000)
+    linear("tokens", (2, 50, 64), 70)
+    linear("without bias", (1, 7, 5), 3, bias=False)
+    linear("many rows", (1, 1100, 6), 10)
+    linear("wide", (1, 5, 12), 300)
+    for activation in ACTIVATIONS:
+        linear(f"residual and {activation}", (2, 9, 16), 24, residual=True, activation=activation)
+    linear("layer scale folded", (2, 9, 16), 24, scale=True)
+    linear("layer scale folded under a residual", (2, 9, 16), 24, scale=True, residual=True)
+
+
+def norms():
+    for shape, eps in (((2, 5, 7, 6), 1e-5), ((1, 1, 1, 33), 1e-3), ((2, 70, 3, 4), 1e-5)):
+        x, c = values(*shape), shape[-1]
+        w = [("weight", values(c)), ("bias", values(c)), ("running_mean", values(c)), ("running_var", np.abs(values(c)) + 0.1)]
+        y = F.batch_norm(nchw(x), t(w[2][1]), t(w[3][1]), t(w[0][1]), t(w[1][1]), False, 0, eps)
+        case(f"batch norm {list(shape)}", "BatchNorm", {"epsilon": eps}, [x], w, nhwc(y).contiguous())
+    for name, x, eps in (("tokens", values(2, 17, 48), 1e-6), ("epsilon of Hugging Face", values(1, 5, 33), 1e-12),
+                         ("rows", values(3, 7), 1e-5), ("large mean", values(1, 4, 64, offset=50), 1e-6),
+                         ("small values", values(1, 4, 64, scale=1e-3), 1e-6)):
+        c = x.shape[-1]
+        w = [("weight", values(c)), ("bias", values(c))]
+        case("layer norm " + name, "LayerNorm", {"epsilon": eps}, [x], w, F.layer_norm(t(x), (c,), t(w[0][1]), t(w[1][1]), eps))
+
+
+def attentions():
+    for n, tokens, heads, width in ((1, 1, 1, 16), (2, 5, 3, 8), (1, 50, 2, 64), (1, 197, 1, 16), (1, 33, 12, 4)):
+        x = values(n, tokens, 3 * heads * width)
+        q, k, v = t(x).reshape(n, tokens, 3, heads, width).permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, tokens, heads * width)
+        case(f"attention {tokens} tokens {heads} heads of {width}", "Attention", {"heads": heads}, [x], [], y)
+
+
+def tokens():
+    from timm.layers import resample_abs_pos_embed
+
+    for patch, size, dim in ((2, (6, 8), 5), (4, (8, 8), 7), (14, (28, 14), 6), (16, (32, 48), 9)):
+        x = values(2, *size, 3)
+        w = [("weight", values(dim, 3, patch, patch, scale=0.1)), ("bias", values(dim))]
+        y = F.conv2d(nchw(x), t(w[0][1]), t(w[1][1]), patch).flatten(2).transpose(1, 2).contiguous()
+        case(f"patch embed {patch}", "PatchEmbed", {"patch": patch, "width": dim}, [x], w, y)
+    for registers, covers, stored, grid, antialias in itertools.product(
+            (0, 4), (True, False), ((5, 5), (4, 6)), ((5, 5), (3, 3), (8, 7)), (True, False)):
+        dim = 6
+        x = values(2, grid[0] * grid[1], dim)
+        w = [("cls_token", values(1, 1, dim))]
+        if registers:
+            w.append(("reg_token", values(1, registers, dim)))
+        w.append(("pos_embed", values(1, stored[0] * stored[1] + covers, dim)))
+        pos = t(w[-1][1])
+        prefix, patches = pos[:, :int(covers)], pos[:, int(covers):]
+        if stored != grid:
+            if antialias:
+                patches = resample_abs_pos_embed(patches, list(grid), list(stored), num_prefix_tokens=0, antialias=True).double()
+            else:  # as transformers' Dinov2Embeddings.interpolate_pos_encoding
+                patches = F.interpolate(patches.reshape(1, *stored, dim).permute(0, 3, 1, 2), size=grid, mode="bicubic",
+                                        align_corners=False).permute(0, 2, 3, 1).reshape(1, -1, dim)
+        cls = t(w[0][1]) + prefix if covers else t(w[0][1])
+        parts = [cls.expand(2, -1, -1)] + ([t(w[1][1]).expand(2, -1, -1)] if registers else []) + [t(x) + patches]
+        attributes = {"class_token": True, "registers": registers, "position_covers_class": covers,
+                      "stored_grid": list(stored), "grid": list(grid), "antialias": antialias}
+        case(f"token embed {attributes}", "TokenEmbed", attributes, [x], w, torch.cat(parts, 1))
+    x = values(3, 9, 7)
+    case("class token", "TokenPool", {"kind": "first", "skip": 0}, [x], [], t(x)[:, 0])
+    case("mean of patches", "TokenPool", {"kind": "mean", "skip": 1}, [x], [], t(x)[:, 1:].mean(1))
+    case("mean behind registers", "TokenPool", {"kind": "mean", "skip": 5}, [x], [], t(x)[:, 5:].mean(1))
+
+
+def pools():
+    for shape, kernel, stride, padding, ceil in (((2, 7, 9, 5), 3, 2, 1, False), ((1, 8, 8, 3), 2, 2, 0, False),
+                                                 ((1, 7, 6, 4), 3, 2, 0, True), ((1, 7, 6, 4), 3, 2, 1, True),
+                                                 ((1, 5, 5, 2), 5, 1, 2, False), ((1, 9, 4, 33), (3, 2), (1, 2), (1, 0), False)):
+        x = values(*shape)
+        attributes = {"kernel": pair(kernel), "stride": pair(stride), "padding": pair(padding), "ceil_mode": ceil}
+        y = F.max_pool2d(nchw(x), kernel, stride, padding, ceil_mode=ceil)
+        case(f"max pool {attributes}", "Pool2d", {**attributes, "kind": "max"}, [x], [], nhwc(y).contiguous())
+        for counted in (True, False):
+            y = F.avg_pool2d(nchw(x), kernel, stride, padding, ceil_mode=ceil, count_include_pad=counted)
+            case(f"average pool {attributes} {counted}", "Pool2d",
+                 {**attributes, "kind": "average", "count_include_pad": counted}, [x], [], nhwc(y).contiguous())
+    x = values(2, 7, 5, 11)
+    case("global average", "GlobalAveragePool", {"keep_dimensions": False}, [x], [], t(x).mean((1, 2)))
+    case("global average kept", "GlobalAveragePool", {"keep_dimensions": True}, [x], [], t(x).mean((1, 2), keepdim=True))
+
+
+def elementwise():
+    extremes = np.array([0.0, -0.0, 1e-20, -1e-20, 3.0, -3.0, 6.0, 20.0, -20.0, 100.0, -100.0, 1e4, -1e4], np.float32)
+    x = np.concatenate([extremes, values(4096, scale=3)]).reshape(1, -1)
+    for name, function in ACTIVATIONS.items():
+        case("activation " + name, "Activation", {"kind": name}, [x], [], function(t(x)))
+    for x in (values(2, 3, 17), values(1, 1000, scale=5), values(1, 4, 8, offset=1000), values(1, 2, 1)):
+        case(f"softmax {list(x.shape)}", "Softmax", {}, [x], [], torch.softmax(t(x), -1))
+    a, b = values(2, 70, 40, 3), values(2, 70, 40, 3)
+    case("add", "Add", {}, [a[:, :7, :9], b[:, :7, :9]], [], t(a[:, :7, :9]) + t(b[:, :7, :9]))
+    case("add over several blocks", "Add", {}, [a, b], [], t(a) + t(b))
+    gate = values(2, 1, 1, 3)
+    case("multiply", "Multiply", {}, [a[:, :7, :9], gate], [], t(a[:, :7, :9]) * t(gate))
+    parts = [values(2, 3, 4, 5), values(2, 3, 4, 2), values(2, 3, 4, 7)]
+    case("concat", "Concat", {}, parts, [], torch.cat([t(p) for p in parts], -1))
+    parts = [values(3, 4), values(3, 6)]
+    case("concat features", "Concat", {}, parts, [], torch.cat([t(p) for p in parts], -1))
+    x = values(2, 3, 4, 5)
+    case("flatten pictures", "Flatten", {}, [x], [], nchw(x).flatten(1))
+    x = values(2, 3, 4)
+    case("flatten tokens", "Flatten", {}, [x], [], t(x).flatten(1))
+    x, gamma = values(2, 5, 7), values(7)
+    case("layer scale", "LayerScale", {}, [x], [("gamma", gamma)], t(x) * t(gamma))
+    case("dropout", "Dropout", {}, [x], [], t(x))
+
+
+def squeeze_excite():
+    from timm.layers import SqueezeExcite
+
+    module = SqueezeExcite(12, rd_channels=4).double().eval()
+    state = {name: values(*tensor.shape, scale=0.5) for name, tensor in module.state_dict().items()}
+    module.load_state_dict({name: t(value) for name, value in state.items()})
+    x = values(2, 5, 6, 12)
+    with torch.no_grad():
+        y = nhwc(module(nchw(x))).contiguous()
+    case("squeeze excite", "SqueezeExcite", {"reduced": 4, "inner": "relu"}, [x], list(state.items()), y)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", required=True)
+    output = parser.parse_args().output
+    for make in (convolutions, linears, norms, attentions, tokens, pools, elementwise, squeeze_excite):
+        make()
+    index = []
+    with h5py.File(output + ".tmp", "w", libver=("earliest", "v108")) as file:
+        for i, entry in enumerate(CASES):
+            put = lambda path, array, kind: file.create_dataset(path, data=np.ascontiguousarray(array, kind))  # noqa: E731
+            for j, x in enumerate(entry["inputs"]):
+                put(f"inputs/{i}_{j}", x, "<f4")
+            for j, (_, w) in enumerate(entry["weights"]):
+                put(f"weights/{i}_{j}", w, "<f4")
+            put(f"outputs/{i}", entry["output"], "<f8")
+            index.append({"name": entry["name"], "layer": entry["layer"], "attributes": entry["attributes"],
+                          "inputs": [list(x.shape) for x in entry["inputs"]],
+                          "weights": [{"name": n, "shape": list(w.shape)} for n, w in entry["weights"]],
+                          "output": list(entry["output"].shape)})
+        file["index"] = np.frombuffer(json.dumps(index).encode(), np.uint8)
+    os.replace(output + ".tmp", output)
+    print(f"{output}: {len(CASES)} cases, {os.path.getsize(output)} bytes")
+
+
+main()

