@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""Makes tests/data/vision: pictures in many formats, and what Pillow 12, timm, transformers and torchvision make of them.
+
+    python vision.py -o ../data/vision
+
+Pictures for resizing come from an integer formula that the C++ test knows as well, so that only hashes are kept.
+"""
+import argparse
+import hashlib
+import io
+import json
+import os
+import struct
+import zlib
+
+import numpy as np
+import torch
+from PIL import Image
+
+
+def formula(width: int, height: int) -> np.ndarray:
+    """Gradients, edges and a little noise; the same integers as formula_picture() of tests/vision."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.int64)
+    noise = (x * 7919 + y * 104729 + x * y * 31) % 23
+    red = (x * 255 // max(1, width - 1) + noise) % 256
+    green = (y * 255 // max(1, height - 1) + (x // 7 + y // 5) % 2 * 60) % 256
+    blue = ((x + y) * 3 + noise * 5) % 256
+    return np.stack([red, green, blue], -1).astype(np.uint8)
+
+
+def digest(array: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def smooth(width, height):
+    """A picture that a JPEG keeps small."""
+    y, x = np.mgrid[0:height, 0:width]
+    return np.stack([x * 255 // max(1, width - 1), y * 255 // max(1, height - 1), (x + y) % 256], -1).astype(np.uint8)
+
+
+def png16(array: np.ndarray, colour_type: int) -> bytes:
+    """A PNG of 16 bits a channel, which Pillow cannot write in colour."""
+    height, width = array.shape[:2]
+    raw = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
+
+
+def files() -> dict:
+    made = {}
+
+    def save(name, image, **options):
+        buffer = io.BytesIO()
+        image.save(buffer, name.rsplit(".", 1)[1].upper().replace("JPG", "JPEG"), **options)
+        made[name] = buffer.getvalue()
+
+    picture = Image.fromarray(smooth(67, 45))
+    for name, sampling in (("444", 0), ("422", 1), ("420", 2)):
+        save(f"jpeg_{name}.jpg", picture, quality=90, subsampling=sampling)
+        save(f"jpeg_{name}_noise.jpg", Image.fromarray(formula(37, 29)), quality=75, subsampling=sampling)
+    save("jpeg_progressive.jpg", picture, quality=85, progressive=True)
+    save("jpeg_restart.jpg", picture, quality=85, restart_marker_blocks=3)
+    save("jpeg_grey.jpg", picture.convert("L"), quality=90)
+    save("jpeg_cmyk.jpg", picture.convert("CMYK"), quality=90)
+    save("jpeg_one_pixel.jpg", Image.fromarray(smooth(1, 1)))
+    save("jpeg_tall.jpg", Image.fromarray(smooth(1, 5000)))
+    save("jpeg_wide.jpg", Image.fromarray(smooth(5000, 1)))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees: not applied
+    save("jpeg_rotated.jpg", picture, exif=exif)
+    save("png_rgb.png", Image.fromarray(formula(31, 23)))
+    save("png_grey.png", Image.fromarray(formula(31, 23)).convert("L"))
+    save("png_bilevel.png", Image.fromarray(formula(31, 23)).convert("1"))
+    save("png_palette.png", Image.fromarray(formula(31, 23)).quantize(17))
+    palette = Image.fromarray(formula(31, 23)).quantize(16)
+    save("png_palette_transparent.png", palette, transparency=3)
+    save("png_palette_4bit.png", Image.fromarray(smooth(31, 23)).quantize(9), bits=4)
+    rgba = Image.fromarray(np.dstack([formula(31, 23), formula(31, 23)[:, :, 0]]), "RGBA")
+    save("png_rgba.png", rgba)
+    save("png_grey_alpha.png", rgba.convert("LA"))
+    save("png_rgb_transparent.png", Image.fromarray(formula(31, 23)), transparency=(3, 4, 5))
+    wide = formula(19, 13).astype(np.uint16) * 257 ^ 0x5A
+    made["png_rgb16.png"] = png16(wide, 2)
+    made["png_rgba16.png"] = png16(np.dstack([wide, wide[:, :, :1]]), 6)
+    made["png_grey_alpha16.png"] = png16(wide[:, :, :2], 4)
+    made["png_grey16.png"] = png16((formula(19, 13)[:, :, :1].astype(np.uint16)) * 3, 0)
+    made["png_named.JPEG"] = made["png_rgb.png"]
+    return made
+
+
+def decoded(made: dict, folder: str) -> list:
+    expected = []
+    for name, data in made.items():
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(data)
+        array = np.array(Image.open(io.BytesIO(data)).convert("RGB"))
+        expected.append({"file": name, "width": array.shape[1], "height": array.shape[0], "sha256": digest(array)})
+    return expected
+
+
+SIZES = [(1, 1), (1, 50), (50, 1), (7, 5), (37, 29), (64, 64), (500, 375), (375, 500), (233, 311), (640, 17)]
+TARGETS = [(1, 1), (224, 224), (33, 224), (7, 5), (300, 299), (313, 235)]
+
+
+def resized() -> list:
+    filters = {"box": Image.Resampling.BOX, "bilinear": Image.Resampling.BILINEAR,
+               "bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}
+    expected = []
+    for size in SIZES:
+        picture = formula(*size)
+        for target in TARGETS:
+            for name, code in filters.items():
+                out = np.array(Image.fromarray(picture).resize(target, code))
+                entry = {"from": size, "to": target, "filter": name, "pillow": digest(out)}
+                if name in ("bilinear", "bicubic"):
+                    tensor = torch.from_numpy(picture).permute(2, 0, 1).contiguous()[None]
+                    try:
+                        turned = torch.nn.functional.interpolate(tensor, size=target[::-1], mode=name, antialias=True)
+                        entry["torchvision"] = digest(turned[0].permute(1, 2, 0).numpy())
+                    except RuntimeError:  # PyTorch 2.15 fails on pictures of one pixel a side: an assertion of its own
+                        assert 1 in size + target
+                expected.append(entry)
+    return expected
+
+
+def transforms() -> list:
+    import timm.data
+    from transformers import BitImageProcessor, ViTImageProcessor
+    from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
+    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+    imagenet = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+    half = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+
+    def timm_way(size, crop, interpolation, mean, std):
+        return timm.data.create_transform((3, size, size), is_training=False, interpolation=interpolation, mean=mean,
+                                          std=std, crop_pct=crop)
+
+    def timm_json(size, resize, interpolation, mean, std):
+        return {"flavour": "timm", "resize_mode": "shortest_edge", "resize": resize, "crop": size,
+                "filter": interpolation, "mean": mean, "std": std}
+
+    def processor(kind, **options):
+        made = kind(**options)
+        return lambda image: torch.as_tensor(np.asarray(made(image, return_tensors="pt")["pixel_values"]))[0]
+
+    dinov2 = {"do_resize": True, "size": {"shortest_edge": 256}, "resample": 3, "do_center_crop": True,
+              "crop_size": {"height": 224, "width": 224}, "image_mean": imagenet["mean"], "image_std": imagenet["std"]}
+    squash = {"resize_mode": "squash", "resize": 224, "crop": 0, "filter": "bilinear", **half}
+    shortest = {"resize_mode": "shortest_edge", "resize": 256, "crop": 224, "filter": "bicubic", **imagenet}
+    ways = [
+        ("timm resnet50.a1_in1k", timm_way(224, 0.95, "bicubic", **imagenet), timm_json(224, 235, "bicubic", **imagenet)),
+        ("timm resnet50.a1_in1k at 288", timm_way(288, 1.0, "bicubic", **imagenet), timm_json(288, 288, "bicubic", **imagenet)),
+        ("timm vit", timm_way(224, 0.9, "bicubic", **half), timm_json(224, 248, "bicubic", **half)),
+        ("timm bilinear", timm_way(224, 0.875, "bilinear", **imagenet), timm_json(224, 256, "bilinear", **imagenet)),
+        ("timm efficientnet-lite0 of TensorFlow",
+         timm_way(224, 0.875, "bicubic", (127 / 255,) * 3, (128 / 255,) * 3),
+         timm_json(224, 256, "bicubic", (127 / 255,) * 3, (128 / 255,) * 3)),
+        ("hf vit", processor(ViTImageProcessorPil), {"flavour": "hf", **squash}),
+        ("hf-fast vit", processor(ViTImageProcessor), {"flavour": "hf-fast", **squash}),
+        ("hf dinov2", processor(BitImageProcessorPil, **dinov2), {"flavour": "hf", **shortest}),
+        ("hf-fast dinov2", processor(BitImageProcessor, **dinov2), {"flavour": "hf-fast", **shortest}),
+    ]
+    expected = []
+    rng = np.random.default_rng(7)
+    for name, way, preprocess in ways:
+        for size in ((500, 375), (375, 500), (224, 224), (100, 80), (1, 1), (301, 640), (33, 32)):
+            values = way(Image.fromarray(formula(*size))).permute(1, 2, 0).contiguous().numpy()
+            assert values.dtype == np.float32
+            # Exact bytes can be had back from the floats: every channel has 256 values.
+            mean, std = np.array(preprocess["mean"]), np.array(preprocess["std"])
+            bytes_ = np.rint((values * std + mean) * 255).astype(np.uint8)
+            indices = np.sort(rng.choice(values.size, min(40, values.size), replace=False))
+            expected.append({"name": name, "preprocess": preprocess, "from": size, "shape": list(values.shape),
+                             "sha256": digest(bytes_), "indices": indices.tolist(),
+                             "values": [float(v) for v in values.reshape(-1)[indices]]})
+    return expected
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", required=True)
+    folder = parser.parse_args().output
+    os.makedirs(folder, exist_ok=True)
+    expected = {"decoded": decoded(files(), folder), "resized": resized(), "transforms": transforms()}
+    with open(os.path.join(folder, "expected.json"), "w", encoding="utf-8") as file:
+        json.dump(expected, file, indent=None)
+    print({name: len(entries) for name, entries in expected.items()})
+
+
+main()

@@ -1,0 +1,333 @@
+// The binary as a user runs it: what it prints, which exit code it ends with, what it leaves on the disk.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+namespace tessera {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+const fs::path kPictures = fs::path(TESSERA_TEST_DATA) / "vision";
+constexpr const char* kResNet = "seeded:resnet18@1";
+constexpr const char* kVit = "seeded:vit_tiny_patch16_224@1";
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+struct Outcome {
+  int exit_code = -1;
+  std::string out, err;
+};
+
+class Cli : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("tessera-cli-" + std::to_string(::getpid()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+    ::setenv("TESSERA_HOME", (folder_ / "home").c_str(), 1);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  pid_t start(const std::vector<std::string>& arguments, rlim_t memory = RLIM_INFINITY) const {
+    const pid_t child = ::fork();
+    if (child != 0) return child;
+    ::dup2(::open((folder_ / "out").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
+    ::dup2(::open((folder_ / "err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
+    if (memory != RLIM_INFINITY) {
+      const rlimit limit{memory, memory};
+      ::setrlimit(RLIMIT_AS, &limit);
+    }
+    std::vector<char*> argv{const_cast<char*>(TESSERA_BINARY)};
+    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    ::execv(TESSERA_BINARY, argv.data());
+    ::_exit(127);
+  }
+  Outcome wait(pid_t child) const {
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(folder_ / "out"),
+            read_file(folder_ / "err")};
+  }
+  Outcome run(const std::vector<std::string>& arguments) const { return wait(start(arguments)); }
+  Json run_json(std::vector<std::string> arguments) const {
+    arguments.push_back("--json");
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return Json::parse(outcome.out);
+  }
+  // Pictures in folders by wnid.
+  fs::path data_set(int copies = 1) const {
+    const fs::path data = folder_ / "data";
+    for (const auto& [wnid, file] : {std::pair{"n01440764", "jpeg_444.jpg"}, {"n01443537", "png_rgb.png"},
+                                     {"n15075141", "jpeg_progressive.jpg"}}) {
+      fs::create_directories(data / wnid);
+      for (int i = 0; i < copies; ++i) {
+        const std::string name = std::to_string(i) + "_" + file;
+        fs::copy_file(kPictures / file, data / wnid / name, fs::copy_options::overwrite_existing);
+      }
+    }
+    return data;
+  }
+  // The rows of a CSV without the columns that hold times.
+  static std::vector<std::string> without_times(const fs::path& csv) {
+    std::istringstream text(read_file(csv));
+    std::string line, header;
+    std::getline(text, header);
+    std::vector<bool> keep;
+    std::istringstream names(header);
+    for (std::string name; std::getline(names, name, ',');) keep.push_back(!name.ends_with("_ms"));
+    std::vector<std::string> rows;
+    while (std::getline(text, line)) {
+      std::string kept;
+      std::size_t column = 0;
+      bool quoted = false;
+      for (const char c : line) {
+        if (c == '"') quoted = !quoted;
+        if (c == ',' && !quoted) ++column;
+        if (keep[column]) kept += c;
+      }
+      rows.push_back(kept);
+    }
+    return rows;
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(Cli, HelpsWithExamples) {
+  for (const char* command : {"classify", "compare", "inspect", "convert", "verify", "seed-weights", "models"}) {
+    const Outcome outcome = run({command, "--help"});
+    EXPECT_EQ(outcome.exit_code, 0) << command;
+    EXPECT_NE(outcome.out.find("Example"), std::string::npos) << command;
+  }
+  EXPECT_EQ(run({"--help"}).exit_code, 0);
+  EXPECT_NE(run({"--version"}).out.find('.'), std::string::npos);
+}
+
+TEST_F(Cli, SuggestsTheNearestOptionAndCommand) {
+  const Outcome option = run({"compare", "--data", "x", "--model", "y", "--out", "z", "--bacth", "3"});
+  EXPECT_EQ(option.exit_code, 2);
+  EXPECT_NE(option.err.find("did you mean '--batch'"), std::string::npos) << option.err;
+  const Outcome command = run({"clasify", "x"});
+  EXPECT_EQ(command.exit_code, 2);
+  EXPECT_NE(command.err.find("did you mean 'classify'"), std::string::npos) << command.err;
+  EXPECT_EQ(run({}).exit_code, 2);
+  EXPECT_EQ(run({"classify", "--model", kResNet}).exit_code, 2);
+}
+
+TEST_F(Cli, EndsWithTheExitCodeOfTheFault) {
+  const std::string picture = (kPictures / "jpeg_444.jpg").string();
+  EXPECT_EQ(run({"classify", picture, "--model", "seeded:resnet51"}).exit_code, 2);
+  EXPECT_EQ(run({"classify", picture, "--model", kResNet, "--device", "tpu"}).exit_code, 2);
+  EXPECT_EQ(run({"classify", picture, "--model", kResNet, "--preprocess", "keras"}).exit_code, 2);
+  EXPECT_EQ(run({"classify", picture, "--model", kResNet, "--dtype", "int4"}).exit_code, 2);
+  EXPECT_EQ(run({"classify", picture, "--model", kResNet, "--top", "0"}).exit_code, 2);
+  EXPECT_EQ(run({"classify", picture, "--model", "seeded:vit_small_patch14_dinov2", "--image-size", "28"}).exit_code, 2);
+  EXPECT_EQ(run({"classify", "missing.jpg", "--model", kResNet}).exit_code, 3);
+  EXPECT_EQ(run({"compare", "--data", "missing", "--model", kResNet, "--out", (folder_ / "run").string()}).exit_code, 3);
+  EXPECT_EQ(run({"classify", picture, "--model", "missing.h5"}).exit_code, 4);
+  EXPECT_EQ(run({"classify", picture, "--model", picture}).exit_code, 4);
+  EXPECT_EQ(run({"convert", picture}).exit_code, 4);
+  EXPECT_EQ(run({"seed-weights", "resnet18@1", "-o", "/nonexistent/folder/x.h5"}).exit_code, 5);
+  EXPECT_EQ(run({"classify", picture, "--model", kResNet, "--device", "cuda"}).exit_code, 7);
+}
+
+TEST_F(Cli, ClassifiesInTextAndJson) {
+  const std::string picture = (kPictures / "jpeg_444.jpg").string();
+  const Outcome text = run({"classify", picture, "--model", kResNet, "--model", kVit, "--top", "3"});
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_NE(text.out.find(kResNet), std::string::npos);
+  EXPECT_NE(text.out.find("inference:"), std::string::npos);
+  const Json json = run_json({"classify", picture, "--model", kResNet, "--model", kVit, "--logits"});
+  ASSERT_EQ(json.at("results").size(), 2U);
+  const Json& result = json.at("results")[0];
+  EXPECT_EQ(result.at("model"), kResNet);
+  EXPECT_EQ(result.at("image"), picture);
+  ASSERT_EQ(result.at("top").size(), 5U);
+  ASSERT_EQ(result.at("logits").size(), 1000U);
+  for (const char* key : {"decode", "preprocess", "inference", "postprocess"}) {
+    EXPECT_GE(result.at("timing_ms").at(key).get<double>(), 0) << key;
+  }
+  // Softmax of the logits gives the probabilities, and the largest logit the first class.
+  double sum = 0, largest = -1e9;
+  std::size_t best = 0;
+  for (std::size_t i = 0; i < 1000; ++i) {
+    const double logit = result.at("logits")[i];
+    if (logit > largest) {
+      largest = logit;
+      best = i;
+    }
+  }
+  for (const Json& logit : result.at("logits")) sum += std::exp(logit.get<double>() - largest);
+  EXPECT_EQ(result.at("top")[0].at("index"), best);
+  EXPECT_NEAR(result.at("top")[0].at("prob").get<double>(), 1 / sum, 1e-9);
+  EXPECT_EQ(result.at("top")[0].at("wnid").get<std::string>().size(), 9U);
+}
+
+TEST_F(Cli, ClassifiesTheGoodPicturesAmongBadOnes) {
+  std::ofstream(folder_ / "bad.jpg") << "<html>";
+  std::ofstream(folder_ / "empty.jpg").close();
+  const std::string good = (kPictures / "png_rgb.png").string();
+  const Outcome outcome = run({"classify", (folder_ / "bad.jpg").string(), good, (folder_ / "empty.jpg").string(),
+                               "--model", kVit});
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_NE(outcome.err.find("bad.jpg: neither a JPEG nor a PNG picture"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("empty.jpg: is empty"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.out.find("png_rgb.png"), std::string::npos);
+}
+
+TEST_F(Cli, ComparesIntoTheArticlesColumns) {
+  const fs::path out = folder_ / "run";
+  const Outcome outcome = run({"compare", "--data", data_set().string(), "--model", kResNet, "--model", kVit, "--out", out.string()});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const std::string csv = read_file(out / "predictions.csv");
+  const std::string article =
+      "image,wnid,gt_idx,gt_label,resnet_pred_idx,resnet_pred_label,resnet_top1_correct,resnet_top5_correct,"
+      "resnet_conf,resnet_preprocess_ms,resnet_inference_ms,vit_pred_idx,vit_pred_label,vit_top1_correct,"
+      "vit_top5_correct,vit_conf,vit_preprocess_ms,vit_inference_ms,image_load_ms";
+  EXPECT_EQ(csv.find(article + ",error\n"), 0U) << csv.substr(0, 500);
+  EXPECT_NE(csv.find("0_jpeg_444.jpg,n01440764,0,\"tench, Tinca tinca\","), std::string::npos);
+  for (const char* part : {"COMPARISON SUMMARY", "Model load time", "TOTAL TIME (3 images)", "PER-IMAGE AVERAGE",
+                           "PER-IMAGE MIN", "PER-IMAGE MAX", "Images/second", "Image loading - total", "Evaluation loop total",
+                           "Total run time", "Top-1 Acc", "Both models correct", "Both models wrong", "True agreement",
+                           "up to 5 examples", "Detailed results saved to"}) {
+    EXPECT_NE(outcome.out.find(part), std::string::npos) << part;
+  }
+  const Json summary = Json::parse(read_file(out / "summary.json"));
+  EXPECT_EQ(summary.at("pictures"), 3);
+  const Json& pair = summary.at("pairs")[0];
+  EXPECT_EQ(pair.at("both_correct").get<int>() + pair.at("first_only").get<int>() + pair.at("second_only").get<int>() +
+                pair.at("both_wrong").get<int>(), 3);
+  const Json record = Json::parse(read_file(out / "run.json"));
+  EXPECT_EQ(record.at("models")[1].at("architecture"), "vit_tiny_patch16_224");
+}
+
+TEST_F(Cli, PredictsTheSameForEveryBatchAndThreadCount) {
+  const fs::path data = data_set(3);
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [batch, threads] : {std::pair{"1", "1"}, {"1", "4"}, {"4", "2"}, {"7", "1"}, {"32", "2"}}) {
+    const fs::path out = folder_ / (std::string("run") + batch + threads);
+    const Outcome outcome = run({"compare", "--data", data.string(), "--model", kResNet, "--model", kVit, "--out",
+                                 out.string(), "--batch", batch, "--threads", threads});
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    rows.push_back(without_times(out / "predictions.csv"));
+    ASSERT_EQ(rows.back().size(), 9U);
+    EXPECT_EQ(rows.back(), rows.front()) << "batch " << batch << ", threads " << threads;
+  }
+}
+
+TEST_F(Cli, RecordsACorruptPictureAndGoesOn) {
+  const fs::path data = data_set(2);
+  const fs::path clean = folder_ / "clean", dirty = folder_ / "dirty";
+  EXPECT_EQ(run({"compare", "--data", data.string(), "--model", kVit, "--out", clean.string(), "--batch", "2"}).exit_code, 0);
+  const std::string whole = read_file(kPictures / "jpeg_444.jpg");
+  std::ofstream(data / "n01443537" / "00_half.jpg", std::ios::binary) << whole.substr(0, whole.size() / 2);
+  const std::vector<std::string> arguments{"compare", "--data", data.string(), "--model", kVit, "--out", dirty.string(), "--batch", "2"};
+  const Outcome outcome = run(arguments);
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_NE(outcome.err.find("00_half.jpg: damaged JPEG"), std::string::npos) << outcome.err;
+  std::vector<std::string> with = without_times(dirty / "predictions.csv");
+  ASSERT_EQ(with.size(), 7U);
+  EXPECT_NE(with[2].find("damaged JPEG"), std::string::npos) << with[2];
+  with.erase(with.begin() + 2);
+  EXPECT_EQ(with, without_times(clean / "predictions.csv"));
+  std::vector<std::string> allowed = arguments;
+  allowed.insert(allowed.end(), {"--max-errors", "1"});
+  EXPECT_EQ(run(allowed).exit_code, 0);
+}
+
+TEST_F(Cli, RefusesModelsThatDoNotPredictTheSameClasses) {
+  const Outcome outcome = run({"compare", "--data", data_set().string(), "--model", kResNet, "--model",
+                               "seeded:vit_small_patch14_dinov2", "--out", (folder_ / "run").string()});
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+  EXPECT_FALSE(fs::exists(folder_ / "run" / "predictions.csv"));
+}
+
+TEST_F(Cli, KeepsResultsWhenInterrupted) {
+  const fs::path data = data_set(200), out = folder_ / "run";
+  const pid_t child = start({"compare", "--data", data.string(), "--model", "seeded:resnet34@1", "--out", out.string()});
+  // The output folder appears when the models begin to load; a second later pictures are running.
+  while (!fs::exists(out)) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  ::kill(child, SIGINT);
+  const Outcome outcome = wait(child);
+  EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
+  EXPECT_NE(outcome.out.find("The run was interrupted"), std::string::npos);
+  const std::size_t rows = without_times(out / "predictions.csv").size();
+  EXPECT_GT(rows, 0U);
+  EXPECT_LT(rows, 600U);
+}
+
+TEST_F(Cli, SaysWhenMemoryRunsOut) {
+  constexpr rlim_t kTooLittle = 300 << 20;
+  const Outcome outcome = wait(start({"classify", (kPictures / "png_rgb.png").string(), "--model", "seeded:vit_base_patch16_224",
+                                      "--threads", "1"}, kTooLittle));
+  EXPECT_EQ(outcome.exit_code, 5) << outcome.err;
+  EXPECT_NE(outcome.err.find("memory"), std::string::npos) << outcome.err;
+}
+
+TEST_F(Cli, WritesReadsAndInspectsModels) {
+  const std::string file = (folder_ / "model.h5").string();
+  const Json made = run_json({"seed-weights", "vit_tiny_patch16_224@1", "-o", file});
+  EXPECT_EQ(made.at("parameters"), 5717416);
+  const Json inspected = run_json({"inspect", file});
+  EXPECT_EQ(inspected.at("totals").at("parameters"), 5717416);
+  EXPECT_EQ(inspected.at("totals").at("macs"), 1253683200);
+  const Json fused = run_json({"inspect", file, "--graph", "fused"});
+  EXPECT_LT(fused.at("layers").size(), inspected.at("layers").size());
+  const Json bare = run_json({"inspect", "resnet50"});
+  EXPECT_EQ(bare.at("totals").at("parameters"), 25557032);
+  EXPECT_EQ(bare.at("totals").at("macs"), 4089184256);
+  const Outcome text = run({"inspect", "vit_base_patch16_224"});
+  EXPECT_NE(text.out.find("86567656"), std::string::npos);
+  EXPECT_NE(text.out.find("blocks.11.mlp.fc2"), std::string::npos);
+  // The file and the name give the same answers.
+  const std::string picture = (kPictures / "png_rgb.png").string();
+  const Json from_file = run_json({"classify", picture, "--model", file, "--logits"});
+  const Json from_name = run_json({"classify", picture, "--model", kVit, "--logits"});
+  EXPECT_EQ(from_file.at("results")[0].at("logits"), from_name.at("results")[0].at("logits"));
+  const Json models = run_json({"models"});
+  EXPECT_GE(models.at("architectures").size(), 20U);
+}
+
+TEST_F(Cli, ConvertsInstallsAndVerifies) {
+  const fs::path source = fs::path(TESSERA_TEST_DATA) / "weights" / "hf_vit_hub";
+  const Outcome converted = run({"convert", source.string(), "--name", "google/tiny"});
+  EXPECT_EQ(converted.exit_code, 0) << converted.err;
+  EXPECT_TRUE(fs::exists(folder_ / "home" / "models" / "google" / "tiny.h5"));
+  EXPECT_EQ(run_json({"models"}).at("installed"), Json::array({"google/tiny"}));
+  const std::string reference = (source / "expected.h5").string();
+  EXPECT_EQ(run({"verify", "google/tiny", "--reference", reference}).exit_code, 0);
+  const Outcome strict = run({"verify", "google/tiny", "--reference", reference, "--rtol", "0", "--atol", "1e-12"});
+  EXPECT_EQ(strict.exit_code, 6);
+  EXPECT_NE(strict.out.find("NOT equal"), std::string::npos);
+}
+
+TEST_F(Cli, EndsWhenItsReaderDoes) {
+  const std::string command = std::string(TESSERA_BINARY) + " inspect vit_large_patch16_224 2>/dev/null | head -n 1 > /dev/null";
+  const auto start_time = std::chrono::steady_clock::now();
+  EXPECT_EQ(std::system(command.c_str()), 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - start_time, std::chrono::seconds(20));
+}
+
+}  // namespace
+}  // namespace tessera

@@ -1,0 +1,120 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/error.h"
+#include "vision/dataset.h"
+
+namespace tessera {
+namespace {
+
+namespace fs = std::filesystem;
+
+class DatasetTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = fs::temp_directory_path() / ("tessera-dataset-" + std::to_string(::getpid()));
+    fs::remove_all(root_);
+    fs::create_directories(root_);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  void put(const std::string& path, const std::string& text = "x") {
+    fs::create_directories((root_ / path).parent_path());
+    std::ofstream(root_ / path) << text;
+  }
+  std::string message_of(const fs::path& path, const DatasetOptions& options) {
+    try {
+      open_dataset(path, options);
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  fs::path root_;
+};
+
+TEST_F(DatasetTest, ListsFoldersByWnidSortedAndNamesUnknownOnes) {
+  for (const char* file : {"n15075141/b.JPEG", "n01440764/z.jpg", "n01440764/a.PNG", "n01440764/notes.txt",
+                           "unknown/c.jpg", "unknown/d.jpg", "stray.jpg"}) {
+    put(file);
+  }
+  const Dataset found = open_dataset(root_, {});
+  ASSERT_EQ(found.samples.size(), 3U);
+  EXPECT_EQ(found.samples[0].name, "a.PNG");
+  EXPECT_EQ(found.samples[0].label, 0);
+  EXPECT_EQ(found.samples[1].name, "z.jpg");
+  EXPECT_EQ(found.samples[2].label, 999);
+  EXPECT_EQ(found.samples[2].folder, "n15075141");
+  ASSERT_EQ(found.notes.size(), 1U);
+  EXPECT_NE(found.notes[0].find("2 picture(s) in 1 folder(s)"), std::string::npos) << found.notes[0];
+  EXPECT_NE(found.notes[0].find("unknown"), std::string::npos);
+  EXPECT_EQ(open_dataset(root_, {.limit = 2}).samples.size(), 2U);
+}
+
+TEST_F(DatasetTest, TakesLabelsForFoldersFromJsonAndCsv) {
+  put("data/cat/1.png");
+  put("data/dog/2.png");
+  put("labels.json", R"({"cat": 3, "dog": 1})");
+  put("labels.csv", "folder,index\ncat,3\r\ndog,1\n");
+  for (const char* labels : {"labels.json", "labels.csv"}) {
+    const Dataset found = open_dataset(root_ / "data", {.labels = root_ / labels, .classes = 4});
+    ASSERT_EQ(found.samples.size(), 2U);
+    EXPECT_EQ(found.samples[0].label, 3);
+    EXPECT_EQ(found.samples[1].label, 1);
+  }
+  // A label file that lacks a folder leaves it out and says so.
+  put("short.csv", "cat,3\n");
+  const Dataset some = open_dataset(root_ / "data", {.labels = root_ / "short.csv", .classes = 4});
+  EXPECT_EQ(some.samples.size(), 1U);
+  EXPECT_EQ(some.notes.size(), 1U);
+}
+
+TEST_F(DatasetTest, ReadsListsRelativeToThemselves) {
+  put("list.csv", "path,label\na/1.jpg,7\n\"b, c/2.jpg\",n15075141\n/abs/3.jpg,0\n");
+  const Dataset found = open_dataset(root_ / "list.csv", {});
+  ASSERT_EQ(found.samples.size(), 3U);
+  EXPECT_EQ(found.samples[0].path, root_ / "a/1.jpg");
+  EXPECT_EQ(found.samples[1].label, 999);
+  EXPECT_EQ(found.samples[1].path, root_ / "b, c/2.jpg");
+  EXPECT_EQ(found.samples[2].path, "/abs/3.jpg");
+}
+
+TEST_F(DatasetTest, RefusesBadListsNamingTheLine) {
+  put("columns.csv", "a.jpg,1\nb.jpg\n");
+  EXPECT_NE(message_of(root_ / "columns.csv", {}).find("columns.csv:2"), std::string::npos);
+  put("word.csv", "a.jpg,1\nb.jpg,seven\n");
+  EXPECT_NE(message_of(root_ / "word.csv", {}).find("word.csv:2"), std::string::npos);
+  put("range.csv", "a.jpg,1000\n");
+  EXPECT_NE(message_of(root_ / "range.csv", {}).find("class 1000 is out of range"), std::string::npos);
+  put("negative.csv", "a.jpg,-1\n");
+  EXPECT_NE(message_of(root_ / "negative.csv", {}).find("out of range"), std::string::npos);
+}
+
+TEST_F(DatasetTest, RefusesBadLabelFiles) {
+  put("data/cat/1.png");
+  const std::pair<const char*, const char*> bad[] = {{"array.json", "[1]"}, {"text.json", R"({"cat": "three"})"},
+                                                     {"broken.json", "{"}, {"range.json", R"({"cat": 4})"},
+                                                     {"twice.csv", "cat,1\ncat,2\n"}, {"none.csv", ""}};
+  for (const auto& [name, text] : bad) {
+    put(name, text);
+    EXPECT_NE(message_of(root_ / "data", {.labels = root_ / name, .classes = 4}).find(name), std::string::npos) << name;
+  }
+}
+
+TEST_F(DatasetTest, RefusesFoldersWithoutPictures) {
+  EXPECT_NE(message_of(root_, {}).find("no labelled pictures"), std::string::npos);
+  EXPECT_NE(message_of(root_ / "missing", {}).find("no such file or folder"), std::string::npos);
+}
+
+TEST_F(DatasetTest, DoesNotHangOnALoopOfLinks) {
+  put("n01440764/a.jpg");
+  fs::create_directory_symlink(root_, root_ / "n01440764" / "loop");
+  EXPECT_EQ(open_dataset(root_, {}).samples.size(), 1U);
+}
+
+}  // namespace
+}  // namespace tessera
