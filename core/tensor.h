@@ -20,8 +20,8 @@ class TensorView {
   TensorView(T* data, const Shape& shape) : data_(data), shape_(shape) {}
   // A mutable view is a read-only view as well.
   template <class U>
-    requires(std::is_same_v<const U, T>)
-  TensorView(const TensorView<U>& other)  // NOLINT(google-explicit-constructor): as span<U> to span<const U>
+  requires(std::is_same_v<const U, T>)
+      TensorView(const TensorView<U>& other)  // NOLINT(google-explicit-constructor): as span<U> to span<const U>
       : data_(other.data()), shape_(other.shape()) {}
 
   T* data() const noexcept { return data_; }

@@ -40,8 +40,8 @@ class Graph {
  public:
   // The picture, [N, H, W, 3]; N is the largest batch. A graph has one input and one output.
   Value input(const Shape& shape);
-  // Appends a layer. `weight_prefix` is what stands before the layer's leaf names ("layer1.0.conv1", or "" at the root).
-  // Throws UsageError naming the path when the layer does not take the inputs' shapes.
+  // Appends a layer. `weight_prefix` is what stands before the layer's leaf names ("layer1.0.conv1", or "" at the
+  // root). Throws UsageError naming the path when the layer does not take the inputs' shapes.
   Value emit(const std::string& path, const std::string& weight_prefix, Layer layer, const std::vector<Value>& inputs);
   // Gives a value a further name that taps may use: the path of a block ("layer1.0").
   void name(const std::string& path, Value value);
@@ -100,9 +100,9 @@ inline Value emit(const Scope& scope, Layer layer, Value input) {
 }
 
 struct GraphTotals {
-  std::int64_t parameters = 0;  // running means and variances not counted, as PyTorch
-  std::int64_t macs = 0;        // multiply-adds of one picture: convolutions, linear layers, attention products
-  std::int64_t activations = 0; // values written, of one picture
+  std::int64_t parameters = 0;   // running means and variances not counted, as PyTorch
+  std::int64_t macs = 0;         // multiply-adds of one picture: convolutions, linear layers, attention products
+  std::int64_t activations = 0;  // values written, of one picture
 };
 GraphTotals totals(const Graph& graph);
 

@@ -13,7 +13,7 @@ struct MemoryPlan {
   static constexpr std::size_t kOutside = static_cast<std::size_t>(-1);  // the graph's input lies with the caller
   std::vector<std::size_t> offsets;  // bytes into the arena by ValueId, multiples of 64; kOutside where not planned
   std::size_t arena_bytes = 0;
-  std::size_t separate_bytes = 0;    // what one buffer a value would take
+  std::size_t separate_bytes = 0;  // what one buffer a value would take
 };
 
 // Greedy by size, best fit: the largest value first, into the smallest gap that its lifetime leaves. A layer that may

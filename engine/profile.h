@@ -18,7 +18,7 @@ struct ProfileRow {
   std::int64_t macs = 0;   // of the whole batch
   std::int64_t bytes = 0;  // inputs, weights and output, each once
   double min_us = 0, median_us = 0, p99_us = 0;
-  double gflops = 0;       // 2 * macs over the median
+  double gflops = 0;  // 2 * macs over the median
 };
 
 // Not thread-safe. Nodes are those of one program.

@@ -21,9 +21,9 @@
 namespace tessera {
 
 struct CompileOptions {
-  bool optimise = true;            // false: one node a layer, as the paper draws it
-  std::vector<std::string> taps;   // globs over Graph::names(): values that must exist after a run
-  int threads = 1;                 // of the sessions that will run it; sizes the scratch
+  bool optimise = true;           // false: one node a layer, as the paper draws it
+  std::vector<std::string> taps;  // globs over Graph::names(): values that must exist after a run
+  int threads = 1;                // of the sessions that will run it; sizes the scratch
 };
 
 class Program {
@@ -64,11 +64,11 @@ class Program {
 bool glob_match(std::string_view pattern, std::string_view text);
 
 struct NodeEvent {
-  std::size_t index;       // of the node in graph.nodes()
+  std::size_t index;  // of the node in graph.nodes()
   const Node& node;
   const Kernel& kernel;
-  ConstView output;        // valid during the call
-  std::int64_t begin_ns;   // steady clock
+  ConstView output;       // valid during the call
+  std::int64_t begin_ns;  // steady clock
   std::int64_t end_ns;
 };
 

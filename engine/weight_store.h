@@ -31,8 +31,8 @@ class WeightStore {
   std::map<std::string, Tensor, std::less<>> tensors_;
 };
 
-// What is wrong with a store against what a graph declares, a line each: missing, unexpected, misshapen (expected, found)
-// tensors, and those with a NaN or infinite value (with its index).
+// What is wrong with a store against what a graph declares, a line each: missing, unexpected, misshapen (expected,
+// found) tensors, and those with a NaN or infinite value (with its index).
 std::vector<std::string> weight_faults(const WeightStore& weights, const std::vector<WeightSpec>& expected);
 
 // Throws one ModelFileError that lists all `faults`, if there are any; `source` names the file.

@@ -1,11 +1,11 @@
 #include "evaluation/classifier.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <numeric>
-
-#include <fmt/format.h>
 
 #include "core/error.h"
 
@@ -90,10 +90,10 @@ std::vector<ClassProbability> top(std::span<const double> probabilities, std::si
 }
 
 Classifier::Classifier(const std::string& name, const RunOptions& options)
-    : Classifier(open_model(name, {.verify = options.verify_weights,
-                                   .threads = options.threads,
-                                   .image_size = options.image_size}),
-                 options) {}
+    : Classifier(
+          open_model(name,
+                     {.verify = options.verify_weights, .threads = options.threads, .image_size = options.image_size}),
+          options) {}
 
 Classifier::Classifier(LoadedModel model, const RunOptions& options) {
   if (options.dtype != "f32") throw UsageError("--dtype " + options.dtype + ": this build computes in f32 only");

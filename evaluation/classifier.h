@@ -15,7 +15,7 @@ namespace tessera {
 
 // How a model is to be run; what the common options of the command line say.
 struct RunOptions {
-  std::string device = "auto";      // "auto", "eigen"
+  std::string device = "auto";  // "auto", "eigen"
   std::string dtype = "f32";
   int threads = 1;
   std::int64_t max_batch = 1;

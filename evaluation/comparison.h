@@ -16,8 +16,8 @@ namespace tessera {
 
 // What one model said of one picture.
 struct Prediction {
-  int index = -1;             // the most probable class
-  double confidence = 0;      // its probability, 0 to 1
+  int index = -1;         // the most probable class
+  double confidence = 0;  // its probability, 0 to 1
   bool top1_correct = false;
   bool top5_correct = false;
   double preprocess_ms = 0;
@@ -49,8 +49,8 @@ struct ComparisonResult {
   bool interrupted = false;
 };
 
-// Runs the models one after the other on each batch of pictures. `stop` ends the run after the batch at hand. Rows come in
-// the order of the data set; a picture that cannot be decoded becomes an error row. Predictions do not depend on the
+// Runs the models one after the other on each batch of pictures. `stop` ends the run after the batch at hand. Rows come
+// in the order of the data set; a picture that cannot be decoded becomes an error row. Predictions do not depend on the
 // batch. Models must have been opened with max_batch >= options.batch.
 ComparisonResult compare_models(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
                                 const ComparisonOptions& options, const std::atomic<bool>& stop,

@@ -1,7 +1,6 @@
 #include "evaluation/summary.h"
 
 #include <algorithm>
-
 #include <nlohmann/json.hpp>
 
 #include "engine/profile.h"
@@ -79,9 +78,9 @@ ComparisonSummary summarise(const ComparisonResult& result, const std::vector<st
 }
 
 nlohmann::json summary_json(const ComparisonSummary& summary) {
-  nlohmann::json json{{"pictures", summary.pictures}, {"errors", summary.errors},
-                      {"load_ms", to_json(summary.load)}, {"loop_ms", summary.loop_ms},
-                      {"total_ms", summary.total_ms}, {"interrupted", summary.interrupted},
+  nlohmann::json json{{"pictures", summary.pictures},      {"errors", summary.errors},
+                      {"load_ms", to_json(summary.load)},  {"loop_ms", summary.loop_ms},
+                      {"total_ms", summary.total_ms},      {"interrupted", summary.interrupted},
                       {"models", nlohmann::json::array()}, {"pairs", nlohmann::json::array()}};
   for (const ModelSummary& model : summary.models) {
     json["models"].push_back({{"name", model.name},

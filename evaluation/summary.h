@@ -24,9 +24,9 @@ struct ModelSummary {
 };
 
 struct PairSummary {
-  std::size_t first = 0, second = 0;  // models
+  std::size_t first = 0, second = 0;                                    // models
   std::int64_t both = 0, first_only = 0, second_only = 0, neither = 0;  // correct
-  std::int64_t same = 0;  // the same prediction, right or wrong: the true agreement
+  std::int64_t same = 0;                             // the same prediction, right or wrong: the true agreement
   std::array<std::vector<std::size_t>, 3> examples;  // rows: first only, second only, neither; up to five each
 };
 

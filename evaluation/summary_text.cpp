@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "evaluation/summary.h"
 
@@ -54,7 +54,8 @@ void add_times(Table& table, const ComparisonSummary& s) {
   table.line(fmt::format("\n--- TOTAL TIME ({} images) [ms] ---", s.pictures));
   table.row("Preprocessing (total)", [](const ModelSummary& m) { return m.preprocess.total; });
   table.row("Inference (total)", [](const ModelSummary& m) { return m.inference.total; });
-  table.row("Preprocess + Inference (total)", [](const ModelSummary& m) { return m.preprocess.total + m.inference.total; });
+  table.row("Preprocess + Inference (total)",
+            [](const ModelSummary& m) { return m.preprocess.total + m.inference.total; });
   table.line("\n--- PER-IMAGE AVERAGE [ms] ---");
   table.row("Preprocessing (avg)", [](const ModelSummary& m) { return m.preprocess.mean; });
   table.row("Inference (avg)", [](const ModelSummary& m) { return m.inference.mean; });
@@ -84,15 +85,18 @@ void add_pair(Table& table, const ComparisonSummary& s, const PairSummary& pair,
               const std::vector<std::unique_ptr<Classifier>>& models) {
   const std::string& a = s.models[pair.first].name;
   const std::string& b = s.models[pair.second].name;
+  const std::string agreement = "True agreement: the same prediction, right or wrong";
+  const std::size_t width =
+      std::max(agreement.size(), a.size() + b.size() + std::string_view(" correct,  wrong").size());
   const auto category = [&](const std::string& name, std::int64_t count) {
-    table.line(fmt::format("{:<60} | {:>7} | {:>6.2f} %", name, count, percent(count, s.pictures)));
+    table.line(fmt::format("{:<{}} | {:>7} | {:>6.2f} %", name, width, count, percent(count, s.pictures)));
   };
-  table.line(fmt::format("\n{:<60} | {:>7} | {:>8}", "Category", "Count", "Share"));
+  table.line(fmt::format("\n{:<{}} | {:>7} | {:>8}", "Category", width, "Count", "Share"));
   category("Both models correct", pair.both);
   category(fmt::format("{} correct, {} wrong", a, b), pair.first_only);
   category(fmt::format("{} correct, {} wrong", b, a), pair.second_only);
   category("Both models wrong", pair.neither);
-  category("True agreement: the same prediction, right or wrong", pair.same);
+  category(agreement, pair.same);
   const std::array<std::string, 3> titles{fmt::format("{} correct, {} wrong", a, b),
                                           fmt::format("{} correct, {} wrong", b, a), "Both wrong"};
   for (std::size_t kind = 0; kind < titles.size(); ++kind) {
@@ -134,8 +138,8 @@ std::string summary_text(const ComparisonSummary& s, const ComparisonResult& res
   table.rule();
   table.line(fmt::format("{:<40} | {:>9} | {:>9} | {:>14}", "Model", "Top-1 Acc", "Top-5 Acc", "Avg Inference"));
   for (const ModelSummary& model : s.models) {
-    table.line(fmt::format("{:<40} | {:>7.2f} % | {:>7.2f} % | {:>11.2f} ms", model.name, percent(model.top1, s.pictures),
-                           percent(model.top5, s.pictures), model.inference.mean));
+    table.line(fmt::format("{:<40} | {:>7.2f} % | {:>7.2f} % | {:>11.2f} ms", model.name,
+                           percent(model.top1, s.pictures), percent(model.top5, s.pictures), model.inference.mean));
   }
   for (const PairSummary& pair : s.pairs) add_pair(table, s, pair, result, models);
   return std::move(table).text();
@@ -162,8 +166,10 @@ std::vector<std::string> column_prefixes(const std::vector<std::unique_ptr<Class
 std::string predictions_csv(const ComparisonResult& result, const std::vector<std::unique_ptr<Classifier>>& models) {
   std::string csv = "image,wnid,gt_idx,gt_label";
   for (const std::string& p : column_prefixes(models)) {
-    csv += fmt::format(",{0}_pred_idx,{0}_pred_label,{0}_top1_correct,{0}_top5_correct,{0}_conf,{0}_preprocess_ms,"
-                       "{0}_inference_ms", p);
+    csv += fmt::format(
+        ",{0}_pred_idx,{0}_pred_label,{0}_top1_correct,{0}_top5_correct,{0}_conf,{0}_preprocess_ms,"
+        "{0}_inference_ms",
+        p);
   }
   csv += ",image_load_ms,error\n";
   for (const ComparisonRow& row : result.rows) {

@@ -34,8 +34,8 @@ void compare_activation(const ReferenceActivation& expected, ConstView found, st
   const std::int64_t begin = first * per_picture;
   const std::int64_t end = begin + found.count();
   if (found.stride0() != per_picture) {
-    throw CheckError(expected.path + ": the reference has the shape " + to_string(expected.shape) + ", the model gives " +
-                     to_string(found.shape()));
+    throw CheckError(expected.path + ": the reference has the shape " + to_string(expected.shape) +
+                     ", the model gives " + to_string(found.shape()));
   }
   for (std::size_t i = 0; i < expected.values.size(); ++i) {
     const std::int64_t index = expected.indices.empty() ? static_cast<std::int64_t>(i) : expected.indices[i];
@@ -85,8 +85,8 @@ VerifyResult verify_model(LoadedModel model, const ReferenceFile& reference, Run
   }
   const std::int64_t outputs = classifier.outputs();
   if (reference.output_shape != Shape{pictures, outputs}) {
-    throw CheckError("the reference's output has the shape " + to_string(reference.output_shape) + ", the model gives " +
-                     to_string(Shape{pictures, outputs}));
+    throw CheckError("the reference's output has the shape " + to_string(reference.output_shape) +
+                     ", the model gives " + to_string(Shape{pictures, outputs}));
   }
   for (std::int64_t first = 0; first < pictures; first += options.max_batch) {
     const std::int64_t batch = std::min(options.max_batch, pictures - first);

@@ -17,11 +17,11 @@ struct Tolerance {
 // One activation, or the output, held against the reference.
 struct LayerDifference {
   std::string path;
-  std::size_t values = 0;       // compared
-  double max_error = 0;         // |found - expected|
+  std::size_t values = 0;  // compared
+  double max_error = 0;    // |found - expected|
   double mean_error = 0;
-  double worst = 0;             // max of |found - expected| / (absolute + relative * |expected|): above 1 it fails
-  std::int64_t worst_index = 0; // flat
+  double worst = 0;                // max of |found - expected| / (absolute + relative * |expected|): above 1 it fails
+  std::int64_t worst_index = 0;    // flat
   double expected = 0, found = 0;  // there
   bool passed() const { return worst <= 1; }
 };
@@ -36,7 +36,8 @@ struct VerifyResult {
   const LayerDifference* first_failure() const;
 };
 
-// Runs the reference's pictures in batches of `options.max_batch`. Throws UsageError when the model takes other pictures.
+// Runs the reference's pictures in batches of `options.max_batch`. Throws UsageError when the model takes other
+// pictures.
 VerifyResult verify_model(LoadedModel model, const ReferenceFile& reference, RunOptions options,
                           const Tolerance& tolerance);
 

@@ -38,8 +38,7 @@ void Attention::forward(const ForwardArguments& arguments) const {
     scores.noalias() = q * k.transpose();
     scores *= scale;
     for (std::int64_t t = 0; t < tokens; ++t) softmax_row({weights + t * tokens, static_cast<std::size_t>(tokens)});
-    MatrixMap y(arguments.output.slice(n).data() + head * head_width, tokens, head_width,
-                Eigen::OuterStride<>(width));
+    MatrixMap y(arguments.output.slice(n).data() + head * head_width, tokens, head_width, Eigen::OuterStride<>(width));
     y.noalias() = scores * v;
   });
 }

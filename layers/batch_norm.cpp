@@ -1,8 +1,8 @@
 #include "layers/batch_norm.h"
 
-#include <cmath>
-
 #include <fmt/format.h>
+
+#include <cmath>
 
 #include "layers/eigen.h"
 

@@ -67,7 +67,12 @@ struct Picture {
   void gather(std::int64_t row, std::int64_t rows, std::int64_t group, float* to) const {
     const std::int64_t channels = in[3] / conv.groups;
     for (std::int64_t pixel = row; pixel < row + rows; ++pixel) {
-      for_each_tap(pixel / out[2], pixel % out[2], [&](std::int64_t, std::int64_t, const float* from) {
+      const std::int64_t oy = pixel / out[2], ox = pixel % out[2];
+      if (lines_are_whole(ox)) {
+        to = gather_lines(oy, ox, to);
+        continue;
+      }
+      for_each_tap(oy, ox, [&](std::int64_t, std::int64_t, const float* from) {
         if (from != nullptr) {
           std::copy_n(from + group * channels, channels, to);
         } else {
@@ -76,6 +81,23 @@ struct Picture {
         to += channels;
       });
     }
+  }
+
+  // Whether each line of taps of the patch is one piece of memory inside the picture.
+  bool lines_are_whole(std::int64_t ox) const {
+    const std::int64_t ix = ox * conv.stride.width - pad.width;
+    return conv.groups == 1 && conv.dilation.width == 1 && ix >= 0 && ix + conv.kernel.width <= in[2];
+  }
+
+  float* gather_lines(std::int64_t oy, std::int64_t ox, float* to) const {
+    const std::int64_t length = conv.kernel.width * in[3];
+    const float* column = x + (ox * conv.stride.width - pad.width) * in[3];
+    for (std::int64_t ky = 0; ky < conv.kernel.height; ++ky) {
+      const std::int64_t iy = oy * conv.stride.height + ky * conv.dilation.height - pad.height;
+      const bool inside = iy >= 0 && iy < in[1];
+      to = inside ? std::copy_n(column + iy * in[2] * in[3], length, to) : std::fill_n(to, length, 0.0F);
+    }
+    return to;
   }
 };
 

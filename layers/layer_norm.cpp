@@ -1,8 +1,8 @@
 #include "layers/layer_norm.h"
 
-#include <cmath>
-
 #include <fmt/format.h>
+
+#include <cmath>
 
 namespace tessera {
 
@@ -11,9 +11,7 @@ Shape LayerNorm::output_shape(Shapes in) const {
   return in[0];
 }
 
-std::vector<WeightSpec> LayerNorm::weights(Shapes in) const {
-  return {{"weight", {in[0][-1]}}, {"bias", {in[0][-1]}}};
-}
+std::vector<WeightSpec> LayerNorm::weights(Shapes in) const { return {{"weight", {in[0][-1]}}, {"bias", {in[0][-1]}}}; }
 
 std::string LayerNorm::attributes() const { return fmt::format("epsilon {:g}", epsilon); }
 

@@ -1,6 +1,7 @@
 #include "layers/pool.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "layers/eigen.h"
@@ -27,6 +28,11 @@ struct Window {
   }
 };
 
+// A NaN wins over every number, as in PyTorch.
+void keep_largest(const ConstArrayMap& x, ArrayMap& y) {
+  for (Eigen::Index c = 0; c < y.size(); ++c) y[c] = x[c] > y[c] || std::isnan(x[c]) ? x[c] : y[c];
+}
+
 }  // namespace
 
 Shape Pool2d::output_shape(Shapes in) const {
@@ -36,8 +42,10 @@ Shape Pool2d::output_shape(Shapes in) const {
       std::min(padding.height, padding.width) < 0 || padding.height * 2 > kernel.height ||
       padding.width * 2 > kernel.width || x[1] + 2 * padding.height < kernel.height ||
       x[2] + 2 * padding.width < kernel.width) {
-    shape_error(kName, "needs kernel and stride of at least 1, padding of at most half the kernel, and a kernel that "
-                       "fits into the padded picture", in);
+    shape_error(kName,
+                "needs kernel and stride of at least 1, padding of at most half the kernel, and a kernel that "
+                "fits into the padded picture",
+                in);
   }
   return {x[0], pooled(x[1], kernel.height, stride.height, padding.height, ceil_mode),
           pooled(x[2], kernel.width, stride.width, padding.width, ceil_mode), x[3]};
@@ -65,7 +73,7 @@ void Pool2d::forward(const ForwardArguments& arguments) const {
         for (std::int64_t ix = columns.begin; ix < columns.end; ++ix) {
           const ConstArrayMap pixel(x + (iy * in[2] + ix) * channels, channels);
           if (kind == PoolKind::kMax) {
-            y = y.max(pixel);
+            keep_largest(pixel, y);
           } else {
             y += pixel;
           }

@@ -1,7 +1,8 @@
 #pragma once
 // From tokens to one vector a picture: the class token, or the mean of the patch tokens.
 //
-// x [N, T, D] -> y [N, D].  kFirst: y = x[:, 0].  kMean: y = mean(x[:, skip:]), as timm's global_pool 'token' and 'avg'.
+// x [N, T, D] -> y [N, D].  kFirst: y = x[:, 0].  kMean: y = mean(x[:, skip:]), as timm's global_pool 'token' and
+// 'avg'.
 
 #include "layers/face.h"
 

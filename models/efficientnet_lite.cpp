@@ -67,7 +67,8 @@ Graph build_efficientnet_lite(const EfficientNetLiteParameters& parameters, std:
   Graph graph;
   const Scope s{graph, ""};
   Value x = graph.input({max_batch, parameters.image_size, parameters.image_size, 3});
-  x = net.relu6(s / "bn1" / "act", net.conv_bn(s, x, "conv_stem", "bn1", {.out_channels = 32, .kernel = 3, .stride = 2}));
+  x = net.relu6(s / "bn1" / "act",
+                net.conv_bn(s, x, "conv_stem", "bn1", {.out_channels = 32, .kernel = 3, .stride = 2}));
   for (std::size_t i = 0; i < kLite0.size(); ++i) {
     const Scope stage = s / "blocks" / static_cast<int>(i);
     for (int j = 0; j < kLite0[i].depth; ++j) x = net.block(stage / j, x, kLite0[i], j == 0 ? kLite0[i].stride : 1);

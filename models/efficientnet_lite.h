@@ -10,9 +10,9 @@ namespace tessera {
 
 struct EfficientNetLiteParameters {
   std::int64_t image_size = 224;
-  std::int64_t classes = 1000;   // 0: the output is the pooled features
+  std::int64_t classes = 1000;  // 0: the output is the pooled features
   double norm_eps = 1e-5;
-  bool same_padding = false;     // TensorFlow's; otherwise (kernel - 1) / 2 on all sides
+  bool same_padding = false;  // TensorFlow's; otherwise (kernel - 1) / 2 on all sides
 };
 
 Graph build_efficientnet_lite(const EfficientNetLiteParameters& parameters, std::int64_t max_batch);

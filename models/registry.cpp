@@ -32,10 +32,8 @@ struct Family {
 constexpr std::array<Family, 3> kFamilies{{
     {kResNet, [](const nlohmann::json& p, std::int64_t n) { return build_resnet(p.get<ResNetParameters>(), n); }},
     {kVit, [](const nlohmann::json& p, std::int64_t n) { return build_vit(p.get<VitParameters>(), n); }},
-    {kEfficientNetLite,
-     [](const nlohmann::json& p, std::int64_t n) {
-       return build_efficientnet_lite(p.get<EfficientNetLiteParameters>(), n);
-     }},
+    {kEfficientNetLite, [](const nlohmann::json& p,
+                           std::int64_t n) { return build_efficientnet_lite(p.get<EfficientNetLiteParameters>(), n); }},
 }};
 
 constexpr std::array<float, 3> kImageNetMean{0.485F, 0.456F, 0.406F};
@@ -65,11 +63,9 @@ Architecture vit(std::string name, VitSize size, std::int64_t patch, Published p
   return {.name = std::move(name),
           .family = std::string(kVit),
           .paper = "Dosovitskiy et al. 2020, arXiv:2010.11929",
-          .parameters = VitParameters{.patch = patch,
-                                      .dim = size.dim,
-                                      .depth = size.depth,
-                                      .heads = size.heads,
-                                      .pos_grid = 224 / patch},
+          .parameters =
+              VitParameters{
+                  .patch = patch, .dim = size.dim, .depth = size.depth, .heads = size.heads, .pos_grid = 224 / patch},
           .preprocess = Preprocess::timm(224, 0.9, Filter::kBicubic, kHalf, kHalf),
           .parameter_count = published.parameters,
           .macs = published.macs};

@@ -15,16 +15,16 @@ namespace tessera {
 
 // What decides a graph: the name that timm gives the architecture, and what differs from its row in the registry.
 struct ModelConfig {
-  std::string architecture;                                // "vit_base_patch16_224"
-  nlohmann::json parameters = nlohmann::json::object();    // all of the family's parameters, defaults filled in
+  std::string architecture;                              // "vit_base_patch16_224"
+  nlohmann::json parameters = nlohmann::json::object();  // all of the family's parameters, defaults filled in
 };
 
 struct Architecture {
-  std::string name;         // timm's name: "resnet50"
-  std::string family;       // "resnet", "vit", "efficientnet_lite"
-  std::string paper;        // "He et al. 2015, arXiv:1512.03385"
-  nlohmann::json parameters;  // every parameter of the family with this row's value
-  Preprocess preprocess;    // what timm's configuration of the best-known weights says
+  std::string name;                  // timm's name: "resnet50"
+  std::string family;                // "resnet", "vit", "efficientnet_lite"
+  std::string paper;                 // "He et al. 2015, arXiv:1512.03385"
+  nlohmann::json parameters;         // every parameter of the family with this row's value
+  Preprocess preprocess;             // what timm's configuration of the best-known weights says
   std::int64_t parameter_count = 0;  // published; tests hold the graph against it
   std::int64_t macs = 0;             // multiply-adds of one picture at the default size; 0 where not published
 };

@@ -30,7 +30,8 @@ struct ResNet {
     return output_of(s, relu(s / "act2", y));
   }
 
-  // Figure 5 right; the stride is on the 3x3 convolution ("v1.5").  [N, H, W, C] -> [N, H / stride, W / stride, 4 width]
+  // Figure 5 right; the stride is on the 3x3 convolution ("v1.5").  [N, H, W, C] -> [N, H / stride, W / stride, 4
+  // width]
   Value bottleneck(const Scope& s, Value x, std::int64_t width, std::int64_t stride) const {
     Value y = conv_bn(s, x, "conv1", "bn1", {.out_channels = width});
     y = relu(s / "act1", y);
@@ -44,7 +45,8 @@ struct ResNet {
   Value stage(const Scope& s, Value x, std::int64_t width, std::int64_t depth, std::int64_t stride) const {
     for (int i = 0; i < depth; ++i) {
       const std::int64_t block_stride = i == 0 ? stride : 1;
-      x = parameters.bottleneck ? bottleneck(s / i, x, width, block_stride) : basic_block(s / i, x, width, block_stride);
+      x = parameters.bottleneck ? bottleneck(s / i, x, width, block_stride)
+                                : basic_block(s / i, x, width, block_stride);
     }
     return output_of(s, x);
   }

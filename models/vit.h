@@ -17,15 +17,15 @@ struct VitParameters {
   std::int64_t depth = 12;
   std::int64_t heads = 12;
   double mlp_ratio = 4;
-  std::int64_t classes = 1000;           // of the head
-  double norm_eps = 1e-6;                // timm 1e-6, Hugging Face's ViT 1e-12
-  std::string pool = "token";            // "token": class token; "avg": mean of the patch tokens, normalised after
+  std::int64_t classes = 1000;  // of the head
+  double norm_eps = 1e-6;       // timm 1e-6, Hugging Face's ViT 1e-12
+  std::string pool = "token";   // "token": class token; "avg": mean of the patch tokens, normalised after
   bool layer_scale = false;
   std::int64_t registers = 0;
-  bool embed_class = true;               // position embeddings cover the class token
-  std::int64_t pos_grid = 14;            // rows (and columns) of patches that the stored positions were trained for
-  bool interpolate_antialias = true;     // how positions are resized for another image size: timm true, HF false
-  std::string head = "linear";           // "linear"; "linear_cls_mean": on class token and patch mean; "none"
+  bool embed_class = true;            // position embeddings cover the class token
+  std::int64_t pos_grid = 14;         // rows (and columns) of patches that the stored positions were trained for
+  bool interpolate_antialias = true;  // how positions are resized for another image size: timm true, HF false
+  std::string head = "linear";        // "linear"; "linear_cls_mean": on class token and patch mean; "none"
   bool qkv_bias = true;
 };
 

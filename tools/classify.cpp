@@ -1,12 +1,11 @@
 // tessera classify: what is on these pictures, according to each model.
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -123,7 +122,8 @@ int run_classify(const ClassifyOptions& options) {
   for (const std::string& file : files) {
     try {
       const auto start = Clock::now();
-      const Image image = decode(file == "-" ? read_stdin() : read_picture_file(file), file, options.common.decode_options());
+      const Image image =
+          decode(file == "-" ? read_stdin() : read_picture_file(file), file, options.common.decode_options());
       const double decode_ms = ms_since(start);
       if (!options.common.json) {
         fmt::print("{} ({}x{}, decode {:.2f} ms)\n", file, image.width, image.height, decode_ms);
@@ -159,9 +159,10 @@ void add_classify(CLI::App& app, Outcome& outcome) {
   command->add_option("--top,--topk", options->top, "classes to show")->capture_default_str();
   command->add_flag("--logits", options->logits, "all logits, in full precision");
   add_common_options(*command, options->common);
-  command->footer("Examples:\n"
-                  "  tessera classify cat.jpg --model resnet50.h5 --model vit.h5\n"
-                  "  tessera classify photos/ --model efficientnet_lite0 --json > results.json");
+  command->footer(
+      "Examples:\n"
+      "  tessera classify cat.jpg --model resnet50.h5 --model vit.h5\n"
+      "  tessera classify photos/ --model efficientnet_lite0 --json > results.json");
   command->callback([options, &outcome] { outcome.exit_code = run_classify(*options); });
 }
 

@@ -1,11 +1,10 @@
 // tessera compare: models on the same labelled pictures.
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
-
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -39,8 +38,9 @@ void show_progress(const ComparisonProgress& p) {
 }
 
 nlohmann::json run_json(const CompareOptions& options, const std::vector<std::unique_ptr<Classifier>>& models) {
-  nlohmann::json json{{"tessera", TESSERA_VERSION}, {"data", options.data},     {"limit", options.limit},
-                      {"batch", options.batch},     {"warmup", options.warmup}, {"decoder", options.common.decoder},
+  nlohmann::json json{{"tessera", TESSERA_VERSION},       {"data", options.data},
+                      {"limit", options.limit},           {"batch", options.batch},
+                      {"warmup", options.warmup},         {"decoder", options.common.decoder},
                       {"models", nlohmann::json::array()}};
   for (const auto& model : models) {
     json["models"].push_back({{"name", model->card().name},
@@ -79,19 +79,20 @@ int run_compare(const CompareOptions& options) {
   std::error_code error;
   fs::create_directories(options.out, error);
   if (!fs::is_directory(options.out)) throw ResourceError(options.out + ": cannot be made (" + error.message() + ")");
+  install_signal_handlers();
   std::vector<std::unique_ptr<Classifier>> models;
   for (const std::string& name : options.models) {
     fmt::print(stderr, "Loading {}...\n", name);
     models.push_back(std::make_unique<Classifier>(name, options.common.run_options(options.batch)));
   }
-  install_signal_handlers();
   const bool terminal = is_terminal(STDERR_FILENO);
-  const ComparisonResult result =
-      compare_models(models, dataset,
-                     {.batch = options.batch, .warmup = options.warmup, .decode = options.common.decode_options()},
-                     stop_requested(), [&](const ComparisonProgress& p) {
-                       if (terminal) show_progress(p);
-                     });
+  const ComparisonResult result = compare_models(
+      models, dataset, {.batch = options.batch, .warmup = options.warmup, .decode = options.common.decode_options()},
+      stop_requested(), [&, said = false](const ComparisonProgress& progress) mutable {
+        if (!said) fmt::print(stderr, "Evaluating {} images...\n", progress.total);
+        said = true;
+        if (terminal) show_progress(progress);
+      });
   const double total_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   const ComparisonSummary summary = summarise(result, models, total_ms);
   const fs::path out = options.out;
@@ -116,22 +117,28 @@ int run_compare(const CompareOptions& options) {
 void add_compare(CLI::App& app, Outcome& outcome) {
   auto options = std::make_shared<CompareOptions>();
   CLI::App* command = app.add_subcommand("compare", "Models on the same labelled pictures: accuracy, agreement, times");
-  command->add_option("--data,--val-dir", options->data, "folder of class folders (ImageNet wnids), or a CSV list path,label")
+  command
+      ->add_option("--data,--val-dir", options->data,
+                   "folder of class folders (ImageNet wnids), or a CSV list path,label")
       ->required();
-  command->add_option("--labels", options->labels, "class of each folder: JSON {\"folder\": index} or CSV folder,index");
+  command->add_option("--labels", options->labels,
+                      "class of each folder: JSON {\"folder\": index} or CSV folder,index");
   command->add_option("--model,-m", options->models, "a model file, an installed name or seeded:NAME@SEED; repeatable")
       ->required()
       ->allow_extra_args(false);
   command->add_option("--out,-o", options->out, "folder for predictions.csv, summary.json, run.json")->required();
-  command->add_option("--batch,--batch-size", options->batch, "pictures that run through a model at once")->capture_default_str();
+  command->add_option("--batch,--batch-size", options->batch, "pictures that run through a model at once")
+      ->capture_default_str();
   command->add_option("--limit", options->limit, "only the first so many pictures (0: all)")->capture_default_str();
-  command->add_option("--warmup", options->warmup, "runs before the first picture, in no figure")->capture_default_str();
+  command->add_option("--warmup", options->warmup, "runs before the first picture, in no figure")
+      ->capture_default_str();
   command->add_option("--max-errors", options->max_errors, "pictures that may fail before the exit code is 3")
       ->capture_default_str();
   add_common_options(*command, options->common);
-  command->footer("Examples:\n"
-                  "  tessera compare --data imagenet-val/ --model resnet50.h5 --model vit.h5 --out run/\n"
-                  "  tessera compare --data pets/ --labels pets.json --model my.h5 --out run/ --batch 8");
+  command->footer(
+      "Examples:\n"
+      "  tessera compare --data imagenet-val/ --model resnet50.h5 --model vit.h5 --out run/\n"
+      "  tessera compare --data pets/ --labels pets.json --model my.h5 --out run/ --batch 8");
   command->callback([options, &outcome] { outcome.exit_code = run_compare(*options); });
 }
 

@@ -1,8 +1,8 @@
 // tessera inspect: the layers of a model.
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -41,7 +41,9 @@ nlohmann::json to_json(const Graph& graph, const Node& node) {
   const Shape& out = graph.shape(node.output);
   nlohmann::json weights = nlohmann::json::array();
   for (const WeightSpec& spec : node.weights) {
-    weights.push_back({{"name", spec.name}, {"shape", std::vector<std::int64_t>(spec.shape.dimensions().begin(), spec.shape.dimensions().end())}});
+    weights.push_back(
+        {{"name", spec.name},
+         {"shape", std::vector<std::int64_t>(spec.shape.dimensions().begin(), spec.shape.dimensions().end())}});
   }
   return {{"path", node.path},
           {"layer", layer_name(node.layer)},
@@ -118,7 +120,8 @@ void add_inspect(CLI::App& app, Outcome& outcome) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* command = app.add_subcommand("inspect", "Layers, shapes, parameters and multiply-adds of a model");
   command->add_option("model", options->model, "a model, or the name of an architecture")->required();
-  command->add_option("--graph", options->graph, "raw: as the paper draws it; fused: as it runs")->capture_default_str();
+  command->add_option("--graph", options->graph, "raw: as the paper draws it; fused: as it runs")
+      ->capture_default_str();
   command->add_option("--batch", options->batch, "pictures at once")->capture_default_str();
   command->add_option("--image-size", options->image_size, "side of the picture (default: the model's)");
   add_json_option(*command, options->json);

@@ -1,12 +1,12 @@
 // The `tessera` binary: one subcommand a file; errors become exit codes here and nowhere else.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <new>
 #include <string>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "core/error.h"
 #include "core/nearest.h"
@@ -53,13 +53,15 @@ int run(int argc, char** argv) {
   app.name("tessera");
   app.set_version_flag("--version", TESSERA_VERSION);
   app.require_subcommand(1);
-  app.footer("Examples:\n"
-             "  tessera classify cat.jpg --model efficientnet_lite0\n"
-             "  tessera compare --data photos/ --model A.h5 --model B.h5 --out run/\n"
-             "  tessera inspect seeded:vit_base_patch16_224\n"
-             "`tessera COMMAND --help` says more.");
+  app.footer(
+      "Examples:\n"
+      "  tessera classify cat.jpg --model efficientnet_lite0\n"
+      "  tessera compare --data photos/ --model A.h5 --model B.h5 --out run/\n"
+      "  tessera inspect seeded:vit_base_patch16_224\n"
+      "`tessera COMMAND --help` says more.");
   Outcome outcome;
-  for (const auto add : {add_classify, add_compare, add_inspect, add_convert, add_verify, add_seed_weights, add_models}) {
+  for (const auto add :
+       {add_classify, add_compare, add_inspect, add_convert, add_verify, add_seed_weights, add_models}) {
     add(app, outcome);
   }
   const std::vector<std::string> arguments(argv + 1, argv + argc);

@@ -1,14 +1,13 @@
 #include "tools/tool.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -37,9 +36,7 @@ RunOptions CommonOptions::run_options(std::int64_t max_batch) const {
   return resolved;
 }
 
-DecodeOptions CommonOptions::decode_options() const {
-  return {.decoder = decoder_from_string(decoder)};
-}
+DecodeOptions CommonOptions::decode_options() const { return {.decoder = decoder_from_string(decoder)}; }
 
 void add_json_option(CLI::App& command, bool& json) {
   command.add_flag("--json", json, "print one JSON document instead of text");

@@ -1,10 +1,12 @@
 // tessera verify: a model against another implementation's activations.
 
+#include "evaluation/verify.h"
+
 #include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "evaluation/verify.h"
 #include "tools/tool.h"
 
 namespace tessera {
@@ -20,8 +22,12 @@ struct VerifyCommand {
 };
 
 nlohmann::json to_json(const LayerDifference& d) {
-  return {{"path", d.path},         {"values", d.values},     {"max_error", d.max_error},
-          {"mean_error", d.mean_error}, {"share_of_tolerance", d.worst}, {"passed", d.passed()}};
+  return {{"path", d.path},
+          {"values", d.values},
+          {"max_error", d.max_error},
+          {"mean_error", d.mean_error},
+          {"share_of_tolerance", d.worst},
+          {"passed", d.passed()}};
 }
 
 void print_row(const LayerDifference& d) {
@@ -67,9 +73,11 @@ int run_verify(const VerifyCommand& command) {
 
 void add_verify(CLI::App& app, Outcome& outcome) {
   auto options = std::make_shared<VerifyCommand>();
-  CLI::App* command = app.add_subcommand("verify", "Hold a model's layers against a reference file (exit 6: they differ)");
+  CLI::App* command =
+      app.add_subcommand("verify", "Hold a model's layers against a reference file (exit 6: they differ)");
   command->add_option("model", options->model, "a model")->required();
-  command->add_option("--reference", options->reference, "file written by tests/reference/make_reference.py")->required();
+  command->add_option("--reference", options->reference, "file written by tests/reference/make_reference.py")
+      ->required();
   command->add_option("--rtol", options->tolerance.relative, "relative tolerance")->capture_default_str();
   command->add_option("--atol", options->tolerance.absolute, "absolute tolerance")->capture_default_str();
   command->add_option("--batch", options->batch, "pictures at once")->capture_default_str()->check(CLI::Range(1, 4096));

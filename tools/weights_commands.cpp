@@ -1,6 +1,7 @@
 // tessera convert, seed-weights and models: weights in and out.
 
 #include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -72,8 +73,11 @@ int run_models(const ModelsCommand& command) {
   if (command.json) {
     nlohmann::json rows = nlohmann::json::array();
     for (const Architecture& row : architectures()) {
-      rows.push_back({{"name", row.name}, {"family", row.family}, {"paper", row.paper},
-                      {"parameters", row.parameter_count}, {"macs", row.macs},
+      rows.push_back({{"name", row.name},
+                      {"family", row.family},
+                      {"paper", row.paper},
+                      {"parameters", row.parameter_count},
+                      {"macs", row.macs},
                       {"preprocess", to_json(row.preprocess)}});
     }
     print_json({{"installed", installed_models()}, {"home", model_home().string()}, {"architectures", rows}});
@@ -104,16 +108,18 @@ int run_models(const ModelsCommand& command) {
 void add_convert(CLI::App& app, Outcome& outcome) {
   auto options = std::make_shared<ConvertCommand>();
   CLI::App* command = app.add_subcommand("convert", "Make a model file out of a safetensors file (timm, Hugging Face)");
-  command->add_option("source", options->source, "a .safetensors file, or a folder with model.safetensors and config.json")
+  command
+      ->add_option("source", options->source, "a .safetensors file, or a folder with model.safetensors and config.json")
       ->required();
   command->add_option("--arch", options->architecture, "architecture (default: found from names and shapes)");
   command->add_option("--name", options->name, "the model's name (default: the source's)");
   command->add_option("-o,--out", options->out, "file to write (default: installed under its name)");
   add_json_option(*command, options->json);
-  command->footer("Examples:\n"
-                  "  tessera convert resnet50.a1_in1k/model.safetensors -o resnet50.h5\n"
-                  "  tessera convert vit-base-patch16-224/ --name google/vit-base-patch16-224\n"
-                  ".pth, .bin and .onnx files: weights/convert.py");
+  command->footer(
+      "Examples:\n"
+      "  tessera convert resnet50.a1_in1k/model.safetensors -o resnet50.h5\n"
+      "  tessera convert vit-base-patch16-224/ --name google/vit-base-patch16-224\n"
+      ".pth, .bin and .onnx files: weights/convert.py");
   command->callback([options, &outcome] { outcome.exit_code = run_convert(*options); });
 }
 

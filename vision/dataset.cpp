@@ -1,16 +1,16 @@
 #include "vision/dataset.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
 #include <fstream>
-#include <set>
-#include <sstream>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "core/error.h"
 #include "vision/labels.h"
@@ -39,11 +39,19 @@ std::vector<fs::path> sorted_entries(const fs::path& folder) {
   return entries;
 }
 
+// A list or label file. The size is looked at first: a tar of pictures given as a list is not read whole.
 std::string read_text(const fs::path& path) {
+  constexpr std::uintmax_t kLargest = std::uintmax_t{256} << 20;
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) throw InputError(path.string() + ": no such file, or not a regular one");
+  const std::uintmax_t size = fs::file_size(path, error);
+  if (error) throw InputError(path.string() + ": cannot be read (" + error.message() + ")");
+  if (size > kLargest) throw InputError(path.string() + ": too large for a list (more than 256 MiB)");
+  std::string text(static_cast<std::size_t>(size), '\0');
   std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) throw InputError(path.string() + ": cannot be read");
-  return text.str();
+  if (!file.read(text.data(), static_cast<std::streamsize>(size))) throw InputError(path.string() + ": cannot be read");
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // a byte order mark, as spreadsheets write it
+  return text;
 }
 
 bool parse_index(std::string_view text, int& index) {
@@ -51,9 +59,10 @@ bool parse_index(std::string_view text, int& index) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
-void check_range(int label, int classes, const std::string& where) {
-  if (label < 0 || (classes > 0 && label >= classes)) {
-    throw InputError(fmt::format("{}: class {} is out of range; the classes are 0 to {}", where, label, classes - 1));
+void check_range(std::int64_t label, int classes, const std::string& where) {
+  const std::int64_t largest = classes > 0 ? classes - 1 : std::numeric_limits<int>::max();
+  if (label < 0 || label > largest) {
+    throw InputError(fmt::format("{}: class {} is out of range; the classes are 0 to {}", where, label, largest));
   }
 }
 
@@ -75,8 +84,8 @@ bool split_line(std::string_view line, std::string& first, std::string& second) 
   return !first.empty() && !second.empty() && second.find(',') == std::string::npos;
 }
 
-// Calls entry(line number, first, second) for each line of a two-column CSV; a first line that `entry` refuses by
-// returning false is a header.
+// Calls entry(first, second) for each line of a two-column CSV; a first line that `entry` refuses by returning false
+// is a header, unless it names a picture.
 template <class Entry>
 void for_each_line(const fs::path& path, const Entry& entry) {
   std::istringstream text(read_text(path));
@@ -84,7 +93,7 @@ void for_each_line(const fs::path& path, const Entry& entry) {
   for (int number = 1; std::getline(text, line); ++number) {
     if (line.empty() || line == "\r") continue;
     if (!split_line(line, first, second) || !entry(first, second)) {
-      if (number == 1) continue;
+      if (number == 1 && !is_picture_name(first)) continue;
       throw InputError(fmt::format("{}:{}: expected two columns, a name and a class, found '{}'", path.string(), number,
                                    line.substr(0, 100)));
     }
@@ -139,10 +148,10 @@ Dataset open_folders(const fs::path& path, const DatasetOptions& options) {
   if (!unknown.empty()) {
     constexpr std::size_t kNamed = 10;
     const std::size_t named = std::min(kNamed, unknown.size());
-    dataset.notes.push_back(fmt::format(
-        "{} picture(s) in {} folder(s) left out: no class is known for {}{}", left_out, unknown.size(),
-        fmt::join(unknown.begin(), unknown.begin() + static_cast<std::ptrdiff_t>(named), ", "),
-        named < unknown.size() ? ", ..." : ""));
+    dataset.notes.push_back(
+        fmt::format("{} picture(s) in {} folder(s) left out: no class is known for {}{}", left_out, unknown.size(),
+                    fmt::join(unknown.begin(), unknown.begin() + static_cast<std::ptrdiff_t>(named), ", "),
+                    named < unknown.size() ? ", ..." : ""));
   }
   return dataset;
 }
@@ -157,16 +166,17 @@ std::vector<fs::path> pictures_in(const fs::path& folder) {
 
 std::map<std::string, int> read_label_file(const fs::path& path, int classes) {
   std::map<std::string, int> labels;
-  const auto put = [&](const std::string& folder, int label) {
+  const auto put = [&](const std::string& folder, std::int64_t label) {
     check_range(label, classes, path.string() + ": " + folder);
-    if (!labels.emplace(folder, label).second) throw InputError(path.string() + ": '" + folder + "' stands twice");
+    if (!labels.emplace(folder, static_cast<int>(label)).second)
+      throw InputError(path.string() + ": '" + folder + "' stands twice");
   };
   if (path.extension() == ".json") {
     const auto json = nlohmann::json::parse(read_text(path), nullptr, false);
     if (!json.is_object()) throw InputError(path.string() + ": expected a JSON object {\"folder\": index}");
     for (const auto& [folder, label] : json.items()) {
       if (!label.is_number_integer()) throw InputError(path.string() + ": the class of '" + folder + "' is no integer");
-      put(folder, label.get<int>());
+      put(folder, label.get<std::int64_t>());
     }
   } else {
     for_each_line(path, [&](const std::string& folder, const std::string& text) {
@@ -186,7 +196,8 @@ Dataset open_dataset(const fs::path& path, const DatasetOptions& options) {
   if (!fs::exists(status)) throw InputError(path.string() + ": no such file or folder");
   Dataset dataset = fs::is_directory(status) ? open_folders(path, options) : open_list(path, options);
   if (dataset.samples.empty()) {
-    std::string message = path.string() + ": no labelled pictures; expected folders named by ImageNet wnid (n01440764), "
+    std::string message = path.string() +
+                          ": no labelled pictures; expected folders named by ImageNet wnid (n01440764), "
                           "any folders with --labels, or a CSV list 'path,label'";
     for (const std::string& note : dataset.notes) message += "\n  " + note;
     throw InputError(message);

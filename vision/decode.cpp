@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "vision/jpeg.h"
+#include "vision/png_check.h"
 #include "vision/stb.h"
 
 namespace tessera {
@@ -63,6 +64,7 @@ Image decode(std::span<const std::byte> bytes, const std::string& name, const De
       return options.decoder == Decoder::kStb ? decode_by_stb(bytes, name, options) : jpeg_decode(bytes, name, options);
     }
     if (starts_with(bytes, kPngMagic)) {
+      if (!options.lenient) check_png(bytes, name);
       return decode_by_stb(bytes, name, options);
     }
   } catch (const std::bad_alloc&) {

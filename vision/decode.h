@@ -2,8 +2,8 @@
 // From a file's bytes to RGB pixels, as Pillow's Image.open(file).convert("RGB").
 //
 // JPEG by libjpeg-turbo (slow integer DCT, fancy upsampling: Pillow's own settings); PNG by stb_image. The content
-// decides, not the file's name. EXIF rotation is not applied, as in the reference scripts. Alpha is dropped, not blended.
-// 16 bits a channel keep the upper 8, but a grey PNG of 16 bits is clipped to 255, as Pillow 12 does.
+// decides, not the file's name. EXIF rotation is not applied, as in the reference scripts. Alpha is dropped, not
+// blended. 16 bits a channel keep the upper 8, but a grey PNG of 16 bits is clipped to 255, as Pillow 12 does.
 
 #include <cstddef>
 #include <cstdint>
@@ -24,14 +24,14 @@ Decoder decoder_from_string(std::string_view name);
 struct DecodeOptions {
   Decoder decoder = Decoder::kAuto;
   std::int64_t max_pixels = 178'956'970;  // Pillow's limit; checked on the header, before memory is taken
-  bool lenient = false;                   // take what a damaged JPEG still gives instead of failing
+  bool lenient = false;                   // take what a damaged picture still gives instead of failing
 };
 
 // `name` is for messages. Throws InputError.
 Image decode(std::span<const std::byte> bytes, const std::string& name, const DecodeOptions& options = {});
 
-// Reads a regular file whole. Throws InputError for what cannot be read, a directory, a pipe (without waiting on it), an
-// empty file.
+// Reads a regular file whole. Throws InputError for what cannot be read, a directory, a pipe (without waiting on it),
+// an empty file.
 std::vector<std::byte> read_picture_file(const std::filesystem::path& path);
 
 }  // namespace tessera

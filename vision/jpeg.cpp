@@ -1,10 +1,14 @@
 #include "vision/jpeg.h"
 
 #include <csetjmp>
-#include <cstdio>
 #include <cstdint>
+#include <cstdio>
 
+// jpeglib.h needs <cstdio> before it, jerror.h needs jpeglib.h.
+// clang-format off
 #include <jpeglib.h>
+#include <jerror.h>
+// clang-format on
 
 #include "core/error.h"
 
@@ -12,7 +16,7 @@ namespace tessera {
 
 namespace {
 
-// libjpeg reports errors through a callback that must not return; it jumps back into decode_rows().
+// libjpeg reports errors through a callback that must not return; it jumps back into read_header() or read_rows().
 struct ErrorState {
   jpeg_error_mgr manager;  // first: libjpeg hands out a pointer to it
   std::jmp_buf jump;
@@ -28,21 +32,50 @@ void on_error(j_common_ptr info) {
   std::longjmp(state->jump, 1);
 }
 
+// Warnings that leave the whole picture as it was meant, as in files that Pillow and others take without a word:
+// bytes between the data's end and its end marker, and unusual values in the headers.
+bool is_harmless(const jpeg_error_mgr& manager) {
+  constexpr int kEndOfImage = 0xD9;
+  switch (manager.msg_code) {
+    case JWRN_EXTRANEOUS_DATA:
+      return manager.msg_parm.i[1] == kEndOfImage;
+    case JWRN_ADOBE_XFORM:
+    case JWRN_JFIF_MAJOR:
+    case JWRN_NOT_SEQUENTIAL:
+    case JWRN_BOGUS_ICC:
+      return true;
+    default:
+      return false;
+  }
+}
+
 void on_message(j_common_ptr info, int level) {
   ErrorState* state = state_of(info);
-  if (level >= 0 || state->damaged) return;  // traces; the first warning is the one to tell
+  if (level >= 0 || state->damaged || is_harmless(*info->err)) return;  // the first warning is the one to tell
   state->damaged = true;
   info->err->format_message(info, state->message);
+}
+
+// A progressive file of a few kilobytes can hold thousands of scans, each of which goes over the whole picture.
+void on_progress(j_common_ptr info) {
+  constexpr int kMostScans = 500;
+  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number <= kMostScans) return;
+  ErrorState* state = state_of(info);
+  std::snprintf(state->message, sizeof(state->message), "more than %d scans", kMostScans);
+  std::longjmp(state->jump, 1);
 }
 
 struct Decompressor {
   jpeg_decompress_struct info{};
   ErrorState error{};
+  jpeg_progress_mgr progress{};
   Decompressor() {
     info.err = jpeg_std_error(&error.manager);
     error.manager.error_exit = on_error;
     error.manager.emit_message = on_message;
     jpeg_create_decompress(&info);
+    progress.progress_monitor = on_progress;
+    info.progress = &progress;
   }
   ~Decompressor() { jpeg_destroy_decompress(&info); }
   Decompressor(const Decompressor&) = delete;

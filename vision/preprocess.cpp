@@ -1,11 +1,11 @@
 #include "vision/preprocess.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-#include <utility>
-
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "core/error.h"
 
@@ -32,57 +32,44 @@ auto value_of(const Pairs& pairs, std::string_view name, std::string_view what) 
   throw UsageError(fmt::format("unknown {} '{}'; known: {}", what, name, known));
 }
 
-// Black all round, so that the picture is at least `size` high and wide. torchvision puts the odd pixel behind, the
-// Pillow-based Hugging Face processor before the picture.
-Image padded(const Image& image, int size, bool odd_before) {
-  Image out{std::max(size, image.width), std::max(size, image.height), {}};
-  if (out.width == image.width && out.height == image.height) return image;
-  out.pixels.resize(out.stride() * static_cast<std::size_t>(out.height));
-  const int top = (out.height - image.height + (odd_before ? 1 : 0)) / 2;
-  const int left = (out.width - image.width + (odd_before ? 1 : 0)) / 2;
+// What a centre crop does to one edge of the resized picture.
+struct EdgeCrop {
+  int offset = 0, length = 0;  // the part that is kept
+  int before = 0;              // black pixels in front of it, where the picture is smaller than the crop
+};
+
+// torchvision puts the odd black pixel behind and rounds the offset half to even; the Pillow-based Hugging Face
+// processor puts it in front and truncates; the fast one pads like torchvision and truncates.
+EdgeCrop edge_crop(int length, int crop, PreprocessFlavour flavour) {
+  if (crop == 0) return {0, length, 0};
+  if (length < crop) return {0, length, (crop - length + (flavour == PreprocessFlavour::kHf ? 1 : 0)) / 2};
+  const int room = length - crop;
+  const int offset = flavour == PreprocessFlavour::kTimm ? static_cast<int>(std::nearbyint(room / 2.0)) : room / 2;
+  return {offset, crop, 0};
+}
+
+Image padded(const Image& image, int size, int top, int left) {
+  Image out{size, size, {}};
+  out.pixels.resize(out.stride() * static_cast<std::size_t>(size));
   for (int y = 0; y < image.height; ++y) {
     std::copy_n(image.row(y), image.stride(), out.row(top + y) + static_cast<std::size_t>(left) * 3);
   }
   return out;
 }
 
-// torchvision rounds the offset half to even; Hugging Face truncates it.
-int crop_offset(int length, int size, PreprocessFlavour flavour) {
-  const int room = length - size;
-  if (flavour == PreprocessFlavour::kTimm) return static_cast<int>(std::nearbyint(room / 2.0));
-  return room / 2;
-}
-
-Image centre_crop(const Image& image, int size, PreprocessFlavour flavour) {
-  const Image source = padded(image, size, flavour == PreprocessFlavour::kHf);
-  const int top = crop_offset(source.height, size, flavour);
-  const int left = crop_offset(source.width, size, flavour);
-  Image out{size, size, {}};
-  out.pixels.resize(out.stride() * static_cast<std::size_t>(size));
-  for (int y = 0; y < size; ++y) {
-    std::copy_n(source.row(top + y) + static_cast<std::size_t>(left) * 3, out.stride(), out.row(y));
+PictureSize resized_size(const Image& image, const Preprocess& preprocess) {
+  if (preprocess.resize_mode == ResizeMode::kNone) return {image.width, image.height};
+  if (preprocess.resize_mode == ResizeMode::kSquash) return {preprocess.resize, preprocess.resize};
+  const auto [shorter, longer] = std::minmax(image.width, image.height);
+  const auto scaled = static_cast<std::int64_t>(preprocess.resize) * longer / shorter;
+  constexpr std::int64_t kLongest = 2'000'000;
+  if (scaled > kLongest) {
+    throw InputError(fmt::format("a picture of {}x{} is too narrow to be resized to {} pixels on its shorter edge",
+                                 image.width, image.height, preprocess.resize));
   }
-  return out;
-}
-
-Image resized(const Image& image, const Preprocess& preprocess) {
-  int width = preprocess.resize;
-  int height = preprocess.resize;
-  if (preprocess.resize_mode == ResizeMode::kNone) return image;
-  if (preprocess.resize_mode == ResizeMode::kShortestEdge) {
-    const auto [shorter, longer] = std::minmax(image.width, image.height);
-    const auto scaled = static_cast<std::int64_t>(preprocess.resize) * longer / shorter;
-    constexpr std::int64_t kLongest = 1'000'000;
-    if (scaled > kLongest) {
-      throw InputError(fmt::format("a picture of {}x{} is too narrow to be resized to {} pixels on its shorter edge",
-                                   image.width, image.height, preprocess.resize));
-    }
-    (image.width >= image.height ? width : height) = static_cast<int>(scaled);
-  }
-  if (preprocess.flavour == PreprocessFlavour::kHfFast) {
-    return resize_torchvision(image, width, height, preprocess.filter);
-  }
-  return resize_pillow(image, width, height, preprocess.filter);
+  PictureSize size{preprocess.resize, preprocess.resize};
+  (image.width >= image.height ? size.width : size.height) = static_cast<int>(scaled);
+  return size;
 }
 
 // The result for each of the 256 values of a channel, computed as the reference does, in float32.
@@ -143,8 +130,10 @@ int Preprocess::output_size() const {
 
 std::string describe(const Preprocess& p) {
   std::string text = std::string(to_string(p.flavour)) + ":";
-  if (p.resize_mode == ResizeMode::kShortestEdge) text += fmt::format(" shortest edge {} {},", p.resize, to_string(p.filter));
-  if (p.resize_mode == ResizeMode::kSquash) text += fmt::format(" squash to {0}x{0} {1},", p.resize, to_string(p.filter));
+  if (p.resize_mode == ResizeMode::kShortestEdge)
+    text += fmt::format(" shortest edge {} {},", p.resize, to_string(p.filter));
+  if (p.resize_mode == ResizeMode::kSquash)
+    text += fmt::format(" squash to {0}x{0} {1},", p.resize, to_string(p.filter));
   if (p.crop > 0) text += fmt::format(" crop {},", p.crop);
   return text + fmt::format(" mean {:.4g} {:.4g} {:.4g}, std {:.4g} {:.4g} {:.4g}", p.mean[0], p.mean[1], p.mean[2],
                             p.std[0], p.std[1], p.std[2]);
@@ -175,7 +164,8 @@ Preprocess preprocess_from_json(const nlohmann::json& json) {
   }
   constexpr int kLargest = 16384;
   if (p.resize < 1 || p.resize > kLargest || p.crop < 0 || p.crop > kLargest) {
-    throw UsageError(fmt::format("preprocessing: resize {} and crop {} must lie in 1 to {}", p.resize, p.crop, kLargest));
+    throw UsageError(
+        fmt::format("preprocessing: resize {} and crop {} must lie in 1 to {}", p.resize, p.crop, kLargest));
   }
   for (std::size_t channel = 0; channel < 3; ++channel) {
     if (!std::isfinite(p.mean[channel]) || !std::isfinite(p.std[channel]) || p.std[channel] <= 0) {
@@ -187,14 +177,22 @@ Preprocess preprocess_from_json(const nlohmann::json& json) {
 }
 
 Image resize_and_crop(const Image& image, const Preprocess& preprocess) {
-  Image result = resized(image, preprocess);
-  return preprocess.crop > 0 ? centre_crop(result, preprocess.crop, preprocess.flavour) : result;
+  if (image.width < 1 || image.height < 1) throw InternalError("an empty picture cannot be preprocessed");
+  const PictureSize size = resized_size(image, preprocess);
+  const EdgeCrop columns = edge_crop(size.width, preprocess.crop, preprocess.flavour);
+  const EdgeCrop rows = edge_crop(size.height, preprocess.crop, preprocess.flavour);
+  const Region kept{columns.offset, rows.offset, columns.length, rows.length};
+  Image result = preprocess.flavour == PreprocessFlavour::kHfFast
+                     ? resize_torchvision_region(image, size, preprocess.filter, kept)
+                     : resize_pillow_region(image, size, preprocess.filter, kept);
+  if (preprocess.crop == 0 || (result.width == preprocess.crop && result.height == preprocess.crop)) return result;
+  return padded(result, preprocess.crop, rows.before, columns.before);
 }
 
 void normalise(const Image& image, const Preprocess& preprocess, View output) {
   if (output.shape() != Shape{1, image.height, image.width, 3}) {
-    throw InternalError(fmt::format("a picture of {}x{} does not fit into {}", image.width, image.height,
-                                    to_string(output.shape())));
+    throw InternalError(
+        fmt::format("a picture of {}x{} does not fit into {}", image.width, image.height, to_string(output.shape())));
   }
   const std::array<std::array<float, 256>, 3> tables{value_table(preprocess, 0), value_table(preprocess, 1),
                                                      value_table(preprocess, 2)};

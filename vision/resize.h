@@ -1,13 +1,15 @@
 #pragma once
 // Resizing bit for bit as the reference libraries do it.
 //
-// Pillow 12 (ImagingResample): two passes of 8-bit data, horizontal first; each output pixel is a weighted sum with
+// Pillow 12.3 (ImagingResample): two passes of 8-bit data, horizontal first; each output pixel is a weighted sum with
 // coefficients rounded to 22 fixed-point bits (8 bits of result, 2 of headroom), half added, shifted and clipped. The
-// filter's support grows with the reduction (antialias). Pillow 13 does the vertical pass first when the height shrinks
-// much more than the width; kVerticalFirst gives that order.
+// filter's support grows with the reduction (antialias). A picture more than 100 times as high as wide whose height
+// shrinks takes the vertical pass first (python-pillow #9524). Pillow 13 does that whenever the height shrinks much
+// more than the width (#9549): kVerticalFirst gives its result for those.
 //
-// torchvision (antialias = true on uint8 tensors, as Hugging Face's fast processors): the same two passes with the
-// coefficients of each pass rounded to 16-bit integers, with as many fixed-point bits as the largest one leaves room for.
+// torchvision (transforms.v2, antialias = true, uint8 tensors on a CPU with AVX2: what Hugging Face's fast processors
+// call; the older transforms.functional computes in floats and differs): the same two passes with the coefficients of
+// each rounded to 16-bit integers, with as many fixed-point bits as the largest one leaves room for.
 
 #include <string_view>
 
@@ -20,13 +22,24 @@ std::string_view to_string(Filter filter);
 // Throws UsageError naming the known filters.
 Filter filter_from_string(std::string_view name);
 
-enum class ResizeOrder { kHorizontalFirst, kVerticalFirst };
+enum class ResizeOrder { kPillow12, kHorizontalFirst, kVerticalFirst };
 
-// Throws InternalError when a size is not positive.
+struct PictureSize {
+  int width = 0, height = 0;
+};
+// A part of the resized picture: what is kept of it. Nothing else is computed.
+struct Region {
+  int left = 0, top = 0, width = 0, height = 0;
+};
+
+// Throw InternalError when a size is not positive or the region reaches outside.
 Image resize_pillow(const Image& image, int width, int height, Filter filter,
-                    ResizeOrder order = ResizeOrder::kHorizontalFirst);
+                    ResizeOrder order = ResizeOrder::kPillow12);
+Image resize_pillow_region(const Image& image, PictureSize size, Filter filter, const Region& region,
+                           ResizeOrder order = ResizeOrder::kPillow12);
 
-// Bilinear and bicubic. Throws UsageError for another filter.
+// Bilinear and bicubic. Throw UsageError for another filter.
 Image resize_torchvision(const Image& image, int width, int height, Filter filter);
+Image resize_torchvision_region(const Image& image, PictureSize size, Filter filter, const Region& region);
 
 }  // namespace tessera

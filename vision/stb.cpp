@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/error.h"
+#include "vision/jpeg_check.h"
 
 namespace {
 
@@ -55,19 +56,43 @@ int length_of(std::span<const std::byte> bytes, const std::string& name) {
   throw InputError(name + ": cannot be decoded (" + (reason == nullptr ? "unknown reason" : reason) + ")");
 }
 
+// What is copied is as large as the header says.
+void check_size(const Image& image, const StbHeader& header, const std::string& name) {
+  if (image.width != header.width || image.height != header.height) {
+    throw InputError(name + ": damaged picture (two sizes)");
+  }
+}
+
+bool is_png(std::span<const std::byte> bytes) { return !bytes.empty() && bytes[0] == std::byte{0x89}; }
+
+// stb_image gives no size for a picture that it finds too large, so the size is taken from the first chunk, IHDR.
+StbHeader png_header(std::span<const std::byte> bytes, const std::string& name) {
+  constexpr std::size_t kWidth = 16, kHeight = 20, kBitDepth = 24, kColourType = 25;
+  if (bytes.size() <= kColourType) throw InputError(name + ": damaged PNG (the file ends in its header)");
+  const auto number_at = [&](std::size_t at) {
+    std::uint32_t number = 0;
+    for (std::size_t i = at; i < at + 4; ++i) number = (number << 8) | std::to_integer<std::uint32_t>(bytes[i]);
+    if (number == 0 || number > static_cast<std::uint32_t>(std::numeric_limits<int>::max())) {
+      throw InputError(name + ": damaged PNG (a size of " + std::to_string(number) + ")");
+    }
+    return static_cast<int>(number);
+  };
+  return {.width = number_at(kWidth),
+          .height = number_at(kHeight),
+          .grey16 = bytes[kBitDepth] == std::byte{16} && bytes[kColourType] == std::byte{0}};
+}
+
 }  // namespace
 
 StbHeader stb_header(std::span<const std::byte> bytes, const std::string& name) {
+  if (is_png(bytes)) return png_header(bytes, name);
+  check_jpeg_segments(bytes, name);
   allocation_limit = std::size_t{16} << 20;
   StbHeader header;
   int channels = 0;
   if (stbi_info_from_memory(data_of(bytes), length_of(bytes, name), &header.width, &header.height, &channels) == 0) {
     fail(name);
   }
-  constexpr std::size_t kBitDepth = 24, kColourType = 25;  // of a PNG's first chunk, IHDR
-  constexpr auto kPngFirst = std::byte{0x89};
-  header.grey16 = bytes.size() > kColourType && bytes[0] == kPngFirst && bytes[kBitDepth] == std::byte{16} &&
-                  bytes[kColourType] == std::byte{0};
   return header;
 }
 
@@ -82,6 +107,8 @@ Image stb_decode(std::span<const std::byte> bytes, const std::string& name, cons
     const std::unique_ptr<stbi_us[], decltype(free_decoded)> decoded(
         stbi_load_16_from_memory(data_of(bytes), length, &image.width, &image.height, &channels, STBI_grey));
     if (decoded == nullptr) fail(name);
+    check_size(image, header, name);
+    image.pixels.reserve(pixels * 3);
     for (std::size_t i = 0; i < pixels; ++i) {
       image.pixels.insert(image.pixels.end(), 3, static_cast<std::uint8_t>(std::min<stbi_us>(decoded[i], 255)));
     }
@@ -90,6 +117,7 @@ Image stb_decode(std::span<const std::byte> bytes, const std::string& name, cons
   const std::unique_ptr<stbi_uc[], decltype(free_decoded)> decoded(
       stbi_load_from_memory(data_of(bytes), length, &image.width, &image.height, &channels, STBI_rgb));
   if (decoded == nullptr) fail(name);
+  check_size(image, header, name);
   image.pixels.assign(decoded.get(), decoded.get() + pixels * 3);
   return image;
 }

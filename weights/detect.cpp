@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string>
-
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "core/error.h"
 
@@ -31,6 +30,17 @@ std::int64_t square_root(std::int64_t value) {
   return root * root == value ? root : 0;
 }
 
+// What config.json says of a network that weights do not show, and tessera does not have.
+void refuse_unknown(const Json& hints, const std::string& activation) {
+  const std::string found = hints.value("hidden_act", activation);
+  if (found != activation) {
+    throw ModelFileError("hidden_act '" + found + "' is not supported, only '" + activation + "'");
+  }
+  if (hints.value("downsample_in_bottleneck", false)) {
+    throw ModelFileError("downsample_in_bottleneck (strides on 1x1 convolutions) is not supported");
+  }
+}
+
 Json vit_parameters(const RenamedWeights& renamed, const Json& hints) {
   const WeightStore& weights = renamed.weights;
   const std::int64_t dim = dimension(weights, "patch_embed.proj.weight", 0);
@@ -38,25 +48,34 @@ Json vit_parameters(const RenamedWeights& renamed, const Json& hints) {
   const std::int64_t positions = dimension(weights, "pos_embed", 1);
   const bool embed_class = square_root(positions) == 0;
   const std::int64_t grid = square_root(positions - (embed_class ? 1 : 0));
-  if (grid == 0) throw ModelFileError("pos_embed: " + std::to_string(positions) + " positions are not a square of patches");
+  if (grid == 0) {
+    throw ModelFileError("pos_embed: " + std::to_string(positions) + " positions are not a square of patches");
+  }
   const bool has_head = weights.contains("head.weight");
   const bool wide_head = has_head && dimension(weights, "head.weight", 1) == 2 * dim;
-  Json p{{"dim", dim},
-         {"patch", patch},
-         {"depth", blocks_under(weights, "blocks.", ".norm1.weight")},
-         {"heads", hints.value("num_attention_heads", std::max<std::int64_t>(1, dim / 64))},
-         {"mlp_ratio", static_cast<double>(dimension(weights, "blocks.0.mlp.fc1.weight", 0)) / static_cast<double>(dim)},
-         {"classes", has_head ? dimension(weights, "head.weight", 0) : 0},
-         {"norm_eps", hints.value("layer_norm_eps", renamed.scheme == NamingScheme::kHfVit ? 1e-12 : 1e-6)},
-         {"pool", weights.contains("fc_norm.weight") ? "avg" : "token"},
-         {"layer_scale", weights.contains("blocks.0.ls1.gamma")},
-         {"registers", weights.contains("reg_token") ? dimension(weights, "reg_token", 1) : 0},
-         {"embed_class", embed_class},
-         {"pos_grid", grid},
-         {"interpolate_antialias", renamed.scheme == NamingScheme::kTimm},
-         {"head", !has_head ? "none" : wide_head ? "linear_cls_mean" : "linear"},
-         {"qkv_bias", weights.contains("blocks.0.attn.qkv.bias")},
-         {"image_size", grid * patch}};
+  // 64 a head unless transformers' or timm's config says otherwise.
+  const std::int64_t usual =
+      hints.value("model_args", Json::object()).value("num_heads", std::max<std::int64_t>(1, dim / 64));
+  const std::int64_t heads = hints.value("num_attention_heads", usual);
+  Json p{
+      {"dim", dim},
+      {"patch", patch},
+      {"depth", blocks_under(weights, "blocks.", ".norm1.weight")},
+      {"heads", heads},
+      {"mlp_ratio", static_cast<double>(dimension(weights, "blocks.0.mlp.fc1.weight", 0)) / static_cast<double>(dim)},
+      {"classes", has_head ? dimension(weights, "head.weight", 0) : 0},
+      {"norm_eps", hints.value("layer_norm_eps", renamed.scheme == NamingScheme::kHfVit ? 1e-12 : 1e-6)},
+      {"pool", weights.contains("fc_norm.weight") ? "avg" : "token"},
+      {"layer_scale", weights.contains("blocks.0.ls1.gamma")},
+      {"registers", weights.contains("reg_token") ? dimension(weights, "reg_token", 1) : 0},
+      {"embed_class", embed_class},
+      {"pos_grid", grid},
+      {"interpolate_antialias", renamed.scheme == NamingScheme::kTimm},
+      {"head", !has_head   ? "none"
+               : wide_head ? "linear_cls_mean"
+                           : "linear"},
+      {"qkv_bias", weights.contains("blocks.0.attn.qkv.bias")},
+      {"image_size", grid * patch}};
   return p;
 }
 
@@ -71,8 +90,14 @@ Json resnet_parameters(const WeightStore& weights) {
 }
 
 Json parameters_of(const RenamedWeights& renamed, const Json& hints, const std::string& family) {
-  if (family == "vit") return vit_parameters(renamed, hints);
-  if (family == "resnet") return resnet_parameters(renamed.weights);
+  if (family == "vit") {
+    refuse_unknown(hints, "gelu");
+    return vit_parameters(renamed, hints);
+  }
+  if (family == "resnet") {
+    refuse_unknown(hints, "relu");
+    return resnet_parameters(renamed.weights);
+  }
   const WeightStore& weights = renamed.weights;
   return {{"classes", weights.contains("classifier.weight") ? dimension(weights, "classifier.weight", 0) : 0}};
 }

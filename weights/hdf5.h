@@ -2,16 +2,15 @@
 // HDF5 as untrusted input: a reader that looks up only the names it is asked for and takes only plain datasets, and a
 // writer that puts a file in place whole or not at all.
 //
-// A dataset is read only when it is behind hard links, of exactly the type and shape that the caller expects, contiguous
-// or chunked, stored in the file itself, and packed with nothing but shuffle, deflate and fletcher32. Bytes are read by
-// us at offsets that have been checked; compressed chunks are inflated with a bound. Debian 12's libhdf5 1.10.8 has
-// known faults in parsing; what is left to it are the file's headers.
+// A dataset is read only when it is behind hard links, of exactly the type and shape that the caller expects,
+// contiguous or chunked, stored in the file itself, and packed with nothing but shuffle, deflate and fletcher32. Bytes
+// are read by us at offsets that have been checked; compressed chunks are inflated with a bound. Debian 12's
+// libhdf5 1.10.8 has known faults in parsing; what is left to it are the file's headers.
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -31,10 +30,17 @@ struct Hdf5Dataset {
   std::string path;
   Shape shape;
   Hdf5Type type = Hdf5Type::kFloat32;
-  std::uint64_t offset = 0;        // contiguous
-  std::vector<Chunk> chunks;       // chunked
+  std::uint64_t offset = 0;               // contiguous
+  std::vector<Chunk> chunks;              // chunked
   std::vector<std::int64_t> chunk_shape;  // empty: contiguous
   bool shuffle = false, deflate = false, fletcher32 = false;
+};
+
+// Names only where the group is of the kind that Hdf5Writer makes: walking over a damaged one of the newer kind crashes
+// libhdf5 1.10.8.
+struct Hdf5Links {
+  std::uint64_t count = 0;
+  std::vector<std::string> names;
 };
 
 class Hdf5Reader {
@@ -46,6 +52,7 @@ class Hdf5Reader {
   Hdf5Reader& operator=(const Hdf5Reader&) = delete;
 
   const std::string& file() const noexcept { return file_; }
+  std::uint64_t file_bytes() const noexcept { return file_bytes_; }
   // Throw ModelFileError("<reason>") without the file's name, so that several faults can be listed: "missing",
   // "wrong shape: expected [..], found [..]". Not thread-safe (libhdf5 is not).
   Hdf5Dataset locate(const std::string& path, Hdf5Type type, const Shape& shape) const;
@@ -56,8 +63,9 @@ class Hdf5Reader {
 
   // A JSON text kept as a vector of bytes. Throws ModelFileError naming the file.
   std::string read_text(const std::string& path, std::int64_t most) const;
-  // Names of the links in a group, at most `most` of them; nothing behind them is opened.
-  std::vector<std::string> link_names(const std::string& group, std::size_t most) const;
+  // The links of a group. Nothing behind them is opened. Throws ModelFileError without the file's name, as locate()
+  // does.
+  Hdf5Links links(const std::string& group, std::uint64_t most_names) const;
 
  private:
   struct Handles;
@@ -85,8 +93,5 @@ class Hdf5Writer {
   std::filesystem::path path_, temporary_;
   std::unique_ptr<Handles> handles_;
 };
-
-// SHA-256 as 64 hexadecimal digits.
-std::string sha256(std::span<const std::byte> bytes);
 
 }  // namespace tessera

@@ -85,7 +85,8 @@ void place_chunk(const Hdf5Dataset& dataset, const Hdf5Dataset::Chunk& chunk, co
     }
     if (outside) continue;
     at = at * dataset.shape[static_cast<int>(rank) - 1] + chunk.start[rank - 1];
-    std::memcpy(to + static_cast<std::size_t>(at) * element, values.data() + static_cast<std::size_t>(r * row) * element,
+    std::memcpy(to + static_cast<std::size_t>(at) * element,
+                values.data() + static_cast<std::size_t>(r * row) * element,
                 static_cast<std::size_t>(inside) * element);
   }
 }

@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "weights/hdf5.h"
+
 namespace tessera {
 
 template <herr_t (*Close)(hid_t)>
@@ -34,5 +36,8 @@ using DatasetHandle = Hdf5Handle<H5Dclose>;
 using TypeHandle = Hdf5Handle<H5Tclose>;
 using SpaceHandle = Hdf5Handle<H5Sclose>;
 using PropertiesHandle = Hdf5Handle<H5Pclose>;
+
+// The type as it lies in a file. Owned by HDF5.
+hid_t stored_type(Hdf5Type type);
 
 }  // namespace tessera

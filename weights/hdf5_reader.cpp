@@ -7,10 +7,12 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <set>
 
 #include "core/error.h"
 #include "weights/hdf5.h"
 #include "weights/hdf5_chunk.h"
+#include "weights/hdf5_guard.h"
 #include "weights/hdf5_handles.h"
 
 namespace tessera {
@@ -21,23 +23,10 @@ struct Hdf5Reader::Handles {
 
 namespace {
 
-constexpr std::uint64_t kMostChunks = 1 << 20;
+// libhdf5 walks all chunks to find one, so that reading their places takes the square of this.
+constexpr std::uint64_t kMostChunks = 8192;
 
 [[noreturn]] void refuse(const std::string& reason) { throw ModelFileError(reason); }
-
-hid_t stored_type(Hdf5Type type) {
-  switch (type) {
-    case Hdf5Type::kUint8:
-      return H5T_STD_U8LE;
-    case Hdf5Type::kInt64:
-      return H5T_STD_I64LE;
-    case Hdf5Type::kFloat32:
-      return H5T_IEEE_F32LE;
-    case Hdf5Type::kFloat64:
-      return H5T_IEEE_F64LE;
-  }
-  throw InternalError("unknown HDF5 type");
-}
 
 std::string name_of(Hdf5Type type) {
   switch (type) {
@@ -53,15 +42,26 @@ std::string name_of(Hdf5Type type) {
   throw InternalError("unknown HDF5 type");
 }
 
-// Every step of the path must be a hard link: soft and external links may lead out of the file.
-void expect_hard_links(hid_t file, const std::string& path) {
+haddr_t address_of([[maybe_unused]] hid_t file, const H5L_info_t& link) {
+#if H5_VERSION_GE(1, 12, 0)
+  haddr_t address = HADDR_UNDEF;
+  if (H5VLnative_token_to_addr(file, link.u.token, &address) < 0) refuse("its link is damaged");
+  return address;
+#else
+  return link.u.address;
+#endif
+}
+
+// Every step of the path must be a hard link: soft and external links may lead out of the file. Returns the address of
+// the object's header.
+haddr_t expect_hard_links(hid_t file, const std::string& path) {
   for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string prefix = path.substr(0, end);
     H5L_info_t link;
     if (H5Lexists(file, prefix.c_str(), H5P_DEFAULT) <= 0) refuse("missing");
     if (H5Lget_info(file, prefix.c_str(), &link, H5P_DEFAULT) < 0) refuse("its link is damaged");
     if (link.type != H5L_TYPE_HARD) refuse("is a soft or external link; only data in the file itself is read");
-    if (end == std::string::npos) return;
+    if (end == std::string::npos) return address_of(file, link);
   }
 }
 
@@ -87,8 +87,8 @@ void read_filters(hid_t properties, Hdf5Dataset& found) {
   for (int i = 0; i < filters; ++i) {
     unsigned flags = 0, filter_config = 0;
     std::size_t values = 0;
-    const H5Z_filter_t filter = H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &values, nullptr, 0,
-                                               nullptr, &filter_config);
+    const H5Z_filter_t filter =
+        H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &values, nullptr, 0, nullptr, &filter_config);
     constexpr std::array<H5Z_filter_t, 3> kOrder{H5Z_FILTER_SHUFFLE, H5Z_FILTER_DEFLATE, H5Z_FILTER_FLETCHER32};
     const auto place = static_cast<int>(std::ranges::find(kOrder, filter) - kOrder.begin());
     if (place == static_cast<int>(kOrder.size()) || place <= last) {
@@ -99,6 +99,14 @@ void read_filters(hid_t properties, Hdf5Dataset& found) {
     found.deflate |= filter == H5Z_FILTER_DEFLATE;
     found.fletcher32 |= filter == H5Z_FILTER_FLETCHER32;
   }
+}
+
+// Whether `stored` bytes can hold a chunk. Deflate packs at most 1032 to 1 (https://zlib.net/zlib_tech.html), so what
+// is allocated for a dataset is bounded by what the file holds.
+bool possible_chunk(const Hdf5Dataset& dataset, std::uint64_t chunk_bytes, std::uint64_t stored) {
+  constexpr std::uint64_t kBestRatio = 1032, kDeflateOverhead = 65536, kChecksum = 4;
+  if (!dataset.deflate) return stored == chunk_bytes + (dataset.fletcher32 ? kChecksum : 0);
+  return stored <= chunk_bytes + kDeflateOverhead && chunk_bytes / kBestRatio <= stored;
 }
 
 void locate_chunks(const DatasetHandle& dataset, hid_t properties, std::uint64_t file_bytes, Hdf5Dataset& found) {
@@ -117,17 +125,20 @@ void locate_chunks(const DatasetHandle& dataset, hid_t properties, std::uint64_t
   }
   const SpaceHandle space(H5Dget_space(dataset.get()));
   hsize_t count = 0;
-  if (H5Dget_num_chunks(dataset.get(), space.get(), &count) < 0 || count != expected_chunks || count > kMostChunks) {
+  if (H5Dget_num_chunks(dataset.get(), space.get(), &count) < 0 || count != expected_chunks) {
     refuse("not all of its chunks are stored");
   }
-  const std::uint64_t most = elements * size_of(found.type) + 65536;  // what deflate adds to data it cannot pack
+  if (count > kMostChunks) refuse("has more than " + std::to_string(kMostChunks) + " chunks");
+  const std::uint64_t chunk_bytes = elements * size_of(found.type);
+  std::set<std::vector<std::int64_t>> starts;
   for (hsize_t i = 0; i < count; ++i) {
     std::array<hsize_t, Shape::kMaxRank> start{};
     unsigned mask = 0;
     haddr_t offset = HADDR_UNDEF;
     hsize_t bytes = 0;
     if (H5Dget_chunk_info(dataset.get(), space.get(), i, start.data(), &mask, &offset, &bytes) < 0 || mask != 0 ||
-        offset == HADDR_UNDEF || bytes > most || bytes > file_bytes || offset > file_bytes - bytes) {
+        offset == HADDR_UNDEF || bytes > file_bytes || offset > file_bytes - bytes ||
+        !possible_chunk(found, chunk_bytes, bytes)) {
       refuse("chunk " + std::to_string(i) + " is damaged");
     }
     Hdf5Dataset::Chunk chunk{.start = {}, .offset = offset, .bytes = bytes};
@@ -138,18 +149,24 @@ void locate_chunks(const DatasetHandle& dataset, hid_t properties, std::uint64_t
       }
       chunk.start.push_back(at);
     }
+    if (!starts.insert(chunk.start).second) refuse("chunk " + std::to_string(i) + " is stored twice");
     found.chunks.push_back(std::move(chunk));
   }
 }
 
-void locate_storage(const DatasetHandle& dataset, std::uint64_t file_bytes, Hdf5Dataset& found) {
-  const PropertiesHandle properties(H5Dget_create_plist(dataset.get()));
+// Before anything else is asked of the dataset: libhdf5 opens the other files of a virtual one to learn its shape.
+PropertiesHandle plain_storage(const DatasetHandle& dataset) {
+  PropertiesHandle properties(H5Dget_create_plist(dataset.get()));
   if (!properties.valid()) refuse("its storage is damaged");
-  if (H5Pget_external_count(properties.get()) != 0) refuse("is stored outside the file; only data in the file is read");
   const H5D_layout_t layout = H5Pget_layout(properties.get());
   if (layout != H5D_CONTIGUOUS && layout != H5D_CHUNKED) refuse("is neither contiguous nor chunked");
-  read_filters(properties.get(), found);
-  if (layout == H5D_CHUNKED) return locate_chunks(dataset, properties.get(), file_bytes, found);
+  if (H5Pget_external_count(properties.get()) != 0) refuse("is stored outside the file; only data in the file is read");
+  return properties;
+}
+
+void locate_storage(const DatasetHandle& dataset, hid_t properties, std::uint64_t file_bytes, Hdf5Dataset& found) {
+  read_filters(properties, found);
+  if (H5Pget_layout(properties) == H5D_CHUNKED) return locate_chunks(dataset, properties, file_bytes, found);
   const std::uint64_t bytes = static_cast<std::uint64_t>(found.shape.count()) * size_of(found.type);
   const haddr_t offset = H5Dget_offset(dataset.get());
   if (bytes == 0) return;
@@ -160,35 +177,37 @@ void locate_storage(const DatasetHandle& dataset, std::uint64_t file_bytes, Hdf5
   found.offset = offset;
 }
 
-}  // namespace
-
-std::size_t size_of(Hdf5Type type) {
-  switch (type) {
-    case Hdf5Type::kUint8:
-      return 1;
-    case Hdf5Type::kFloat32:
-      return 4;
-    case Hdf5Type::kInt64:
-    case Hdf5Type::kFloat64:
-      return 8;
-  }
-  throw InternalError("unknown HDF5 type");
+// Opens the very file that the descriptor is of, though another may stand under its name by now.
+FileHandle open_descriptor(int descriptor) {
+  const PropertiesHandle access(H5Pcreate(H5P_FILE_ACCESS));
+  H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG);
+  // Nothing that HDF5's locks guard against can happen to a file that is only ever replaced whole; on read-only and
+  // network file systems they fail.
+  H5Pset_file_locking(access.get(), false, true);
+  const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
+  return FileHandle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
 }
 
-Hdf5Reader::Hdf5Reader(const std::filesystem::path& path) : file_(path.string()), handles_(std::make_unique<Handles>()) {
+}  // namespace
+
+Hdf5Reader::Hdf5Reader(const std::filesystem::path& path)
+    : file_(path.string()), handles_(std::make_unique<Handles>()) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   H5PLset_loading_state(0);
   descriptor_ = ::open(file_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor_ < 0) refuse(file_ + ": cannot be opened (" + std::strerror(errno) + ")");
-  struct stat status {};
-  const bool regular = ::fstat(descriptor_, &status) == 0 && S_ISREG(status.st_mode);
-  file_bytes_ = regular ? static_cast<std::uint64_t>(status.st_size) : 0;
-  if (regular && file_bytes_ > 0) handles_->file = FileHandle(H5Fopen(file_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT));
-  if (handles_->file.valid()) return;
-  ::close(descriptor_);
-  if (!regular) refuse(file_ + ": is not a regular file");
-  if (file_bytes_ == 0) refuse(file_ + ": is empty");
-  refuse(file_ + ": is not an HDF5 file, or is cut off");
+  try {
+    struct stat status {};
+    if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) refuse("is not a regular file");
+    file_bytes_ = static_cast<std::uint64_t>(status.st_size);
+    if (file_bytes_ == 0) refuse("is empty");
+    expect_usual_superblock(descriptor_, file_bytes_);
+    handles_->file = open_descriptor(descriptor_);
+    if (!handles_->file.valid()) refuse("is not an HDF5 file, or is cut off");
+  } catch (const ModelFileError& error) {
+    ::close(descriptor_);
+    refuse(file_ + ": " + error.what());
+  }
 }
 
 Hdf5Reader::~Hdf5Reader() { ::close(descriptor_); }
@@ -201,9 +220,10 @@ Hdf5Dataset Hdf5Reader::locate(const std::string& path, Hdf5Type type, const Sha
 
 Hdf5Dataset Hdf5Reader::locate_vector(const std::string& path, Hdf5Type type, std::int64_t most) const {
   const hid_t file = handles_->file.get();
-  expect_hard_links(file, path);
+  expect_sound_layout(descriptor_, file_bytes_, expect_hard_links(file, path));
   const DatasetHandle dataset(H5Dopen2(file, path.c_str(), H5P_DEFAULT));
   if (!dataset.valid()) refuse("is not a dataset, or is damaged");
+  const PropertiesHandle properties = plain_storage(dataset);
   const TypeHandle found_type(H5Dget_type(dataset.get()));
   if (!found_type.valid() || H5Tequal(found_type.get(), stored_type(type)) <= 0) {
     refuse("wrong type: expected " + name_of(type));
@@ -222,7 +242,7 @@ Hdf5Dataset Hdf5Reader::locate_vector(const std::string& path, Hdf5Type type, st
       refuse("has an impossible shape " + to_string(found.shape));
     }
   }
-  locate_storage(dataset, file_bytes_, found);
+  locate_storage(dataset, properties.get(), file_bytes_, found);
   return found;
 }
 
@@ -250,18 +270,22 @@ std::string Hdf5Reader::read_text(const std::string& path, std::int64_t most) co
   }
 }
 
-std::vector<std::string> Hdf5Reader::link_names(const std::string& group, std::size_t most) const {
-  std::vector<std::string> names;
-  const GroupHandle handle(H5Gopen2(handles_->file.get(), group.c_str(), H5P_DEFAULT));
+Hdf5Links Hdf5Reader::links(const std::string& group, std::uint64_t most) const {
+  constexpr std::size_t kLongest = 512;
+  const hid_t file = handles_->file.get();
+  expect_hard_links(file, group);
+  const GroupHandle handle(H5Gopen2(file, group.c_str(), H5P_DEFAULT));
   H5G_info_t info;
-  if (!handle.valid() || H5Gget_info(handle.get(), &info) < 0) return names;
-  for (hsize_t i = 0; i < std::min<hsize_t>(info.nlinks, most); ++i) {
-    std::array<char, 512> name{};
-    const ssize_t length = H5Lget_name_by_idx(handle.get(), ".", H5_INDEX_NAME, H5_ITER_INC, i, name.data(),
-                                              name.size(), H5P_DEFAULT);
-    if (length > 0) names.emplace_back(name.data());
+  if (!handle.valid() || H5Gget_info(handle.get(), &info) < 0) refuse("is not a group, or is damaged");
+  Hdf5Links links{.count = info.nlinks, .names = {}};
+  if (info.storage_type != H5G_STORAGE_TYPE_SYMBOL_TABLE) return links;
+  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(links.count, most); ++i) {
+    std::array<char, kLongest> name{};
+    const ssize_t length =
+        H5Lget_name_by_idx(handle.get(), ".", H5_INDEX_NAME, H5_ITER_INC, i, name.data(), name.size(), H5P_DEFAULT);
+    if (length > 0) links.names.emplace_back(name.data());
   }
-  return names;
+  return links;
 }
 
 }  // namespace tessera

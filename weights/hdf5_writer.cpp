@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <unistd.h>
 
 #include <array>
@@ -19,18 +18,13 @@ struct Hdf5Writer::Handles {
 
 namespace {
 
-hid_t memory_type(Hdf5Type type) {
-  switch (type) {
-    case Hdf5Type::kUint8:
-      return H5T_STD_U8LE;
-    case Hdf5Type::kInt64:
-      return H5T_STD_I64LE;
-    case Hdf5Type::kFloat32:
-      return H5T_IEEE_F32LE;
-    case Hdf5Type::kFloat64:
-      return H5T_IEEE_F64LE;
-  }
-  throw InternalError("unknown HDF5 type");
+// The new name is on the disk only when its folder is. Not every file system can; the file itself is safe by then.
+void sync_folder(const std::filesystem::path& file) {
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  ::fsync(descriptor);
+  ::close(descriptor);
 }
 
 }  // namespace
@@ -58,10 +52,10 @@ void Hdf5Writer::write(const std::string& path, Hdf5Type type, const Shape& shap
   const SpaceHandle space(H5Screate_simple(shape.rank(), extents.data(), nullptr));
   const PropertiesHandle links(H5Pcreate(H5P_LINK_CREATE));
   H5Pset_create_intermediate_group(links.get(), 1);
-  const DatasetHandle dataset(H5Dcreate2(handles_->file.get(), path.c_str(), memory_type(type), space.get(),
+  const DatasetHandle dataset(H5Dcreate2(handles_->file.get(), path.c_str(), stored_type(type), space.get(),
                                          links.get(), H5P_DEFAULT, H5P_DEFAULT));
   if (!dataset.valid() ||
-      (shape.count() > 0 && H5Dwrite(dataset.get(), memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)) {
+      (shape.count() > 0 && H5Dwrite(dataset.get(), stored_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)) {
     throw ResourceError(path_.string() + ": '" + path + "' could not be written; is the disk full?");
   }
 }
@@ -80,21 +74,7 @@ void Hdf5Writer::commit() {
   std::error_code error;
   std::filesystem::rename(temporary_, path_, error);
   if (error) throw ResourceError(path_.string() + ": could not be put in place (" + error.message() + ")");
-}
-
-std::string sha256(std::span<const std::byte> bytes) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned length = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1) {
-    throw InternalError("SHA-256 failed");
-  }
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (unsigned i = 0; i < length; ++i) {
-    text += kDigits[digest[i] >> 4U];
-    text += kDigits[digest[i] & 15U];
-  }
-  return text;
+  sync_folder(path_);
 }
 
 }  // namespace tessera

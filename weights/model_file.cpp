@@ -1,17 +1,22 @@
 #include "weights/model_file.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <map>
 #include <memory>
-#include <optional>
-#include <utility>
-
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <span>
+#include <utility>
 
 #include "core/error.h"
 #include "core/thread_pool.h"
 #include "weights/hdf5.h"
+#include "weights/sha256.h"
 
 namespace tessera {
 
@@ -23,10 +28,11 @@ constexpr std::string_view kFormat = "tessera-model";
 constexpr int kVersion = 1;
 constexpr std::int64_t kMostCardBytes = 4 << 20;
 constexpr std::int64_t kMostManifestBytes = 16 << 20;
-constexpr std::size_t kMostTensors = 100'000;
 constexpr int kDeepest = 16;  // nesting of JSON
 
-std::string weight_path(const std::string& name) { return "/weights/" + name; }
+constexpr const char* kWeights = "/weights";
+
+std::string weight_path(const std::string& name) { return std::string(kWeights) + "/" + name; }
 
 double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
@@ -57,6 +63,29 @@ Json parse(const std::string& text, const std::string& what) {
   return json;
 }
 
+// A text that is shown to the user: no control characters, which could steer a terminal.
+std::string plain_text(std::string text, const char* what) {
+  constexpr std::size_t kLongest = 4096;
+  const bool plain =
+      std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  if (!plain || text.size() > kLongest) throw ModelFileError(fmt::format("its {} is too long or not plain text", what));
+  return text;
+}
+
+// Numbers are bounded before a graph is built of them, so that a few bytes cannot ask for a graph of any size.
+void check_sizes(const Json& parameters) {
+  constexpr double kMostWidth = 1e6;
+  constexpr double kMostBlocks = 1000;
+  for (const auto& [key, value] : parameters.items()) {
+    for (const Json& number : value.is_array() ? value : Json::array({value})) {
+      const double most = key.starts_with("depth") ? kMostBlocks : kMostWidth;
+      if (number.is_number() && !(std::abs(number.get<double>()) <= most)) {
+        throw ModelFileError(fmt::format("the parameter {} is {}; at most {} is read", key, number.dump(), most));
+      }
+    }
+  }
+}
+
 ModelCard card_from_json(const Json& json) {
   if (json.value("format", "") != kFormat) throw ModelFileError("its card does not say \"format\": \"tessera-model\"");
   const int version = json.value("version", 0);
@@ -64,13 +93,15 @@ ModelCard card_from_json(const Json& json) {
     throw ModelFileError(fmt::format("format version {}; this tessera reads version {}", version, kVersion));
   }
   ModelCard card;
-  card.name = json.at("name").get<std::string>();
+  card.name = plain_text(json.at("name").get<std::string>(), "name");
+  check_sizes(json.at("parameters"));
   card.config = make_config(json.at("architecture").get<std::string>(), json.at("parameters"));
   card.preprocess = preprocess_from_json(json.at("preprocess"));
   card.labels = label_set_from_json(json.at("labels"));
+  for (std::size_t i = 0; i < card.labels.size(); ++i) plain_text(card.labels.name(static_cast<int>(i)), "label");
   const Json& source = json.at("source");
-  card.source = {source.value("origin", ""), source.value("licence", ""), source.value("sha256", ""),
-                 source.value("notes", "")};
+  card.source = {plain_text(source.value("origin", ""), "origin"), plain_text(source.value("licence", ""), "licence"),
+                 plain_text(source.value("sha256", ""), "source"), plain_text(source.value("notes", ""), "notes")};
   const std::int64_t classes = class_count(card.config);
   if (card.labels.size() != 0 && static_cast<std::int64_t>(card.labels.size()) != classes) {
     throw ModelFileError(fmt::format("{} labels for {} classes", card.labels.size(), classes));
@@ -78,25 +109,38 @@ ModelCard card_from_json(const Json& json) {
   return card;
 }
 
+using Digests = std::map<std::string, std::string, std::less<>>;  // SHA-256 by tensor
+
+// Identifies the weights, however the manifest is written and whatever the card says.
+std::string digest_of(const Digests& digests) {
+  std::string lines;
+  for (const auto& [name, digest] : digests) lines += name + " " + digest + "\n";
+  return sha256(std::as_bytes(std::span(lines)));
+}
+
 struct Opened {
   std::unique_ptr<Hdf5Reader> file;
   ModelCard card;
   std::vector<WeightSpec> expected;
-  std::map<std::string, std::string, std::less<>> digests;  // SHA-256 by tensor
+  Digests digests;
 };
 
 Opened open_model_file(const std::filesystem::path& path) {
-  auto file = std::make_unique<Hdf5Reader>(path);
-  const std::string manifest = file->read_text("/manifest", kMostManifestBytes);
-  const std::string card_text = file->read_text("/card", kMostCardBytes);
+  Opened opened{.file = std::make_unique<Hdf5Reader>(path), .card = {}, .expected = {}, .digests = {}};
+  const std::string manifest_text = opened.file->read_text("/manifest", kMostManifestBytes);
+  const std::string card_text = opened.file->read_text("/card", kMostCardBytes);
   try {
-    ModelCard card = card_from_json(parse(card_text, "its card"));
-    card.sha256 = sha256(std::as_bytes(std::span(manifest)));
-    std::map<std::string, std::string, std::less<>> digests;
-    const Json listed = parse(manifest, "its manifest");
-    for (const auto& [name, digest] : listed.items()) digests[name] = digest.get<std::string>();
-    std::vector<WeightSpec> expected = build_graph(card.config).weight_specs();
-    return {std::move(file), std::move(card), std::move(expected), std::move(digests)};
+    const Json manifest = parse(manifest_text, "its manifest");
+    if (manifest.at("card").get<std::string>() != sha256(std::as_bytes(std::span(card_text)))) {
+      throw ModelFileError("wrong SHA-256 of its card: it was changed or damaged");
+    }
+    for (const auto& [name, digest] : manifest.at("tensors").items()) opened.digests[name] = digest.get<std::string>();
+    opened.card = card_from_json(parse(card_text, "its card"));
+    opened.card.sha256 = digest_of(opened.digests);
+    opened.expected = build_graph(opened.card.config).weight_specs();
+    return opened;
+  } catch (const ResourceError&) {
+    throw;
   } catch (const Error& error) {
     throw ModelFileError(path.string() + ": " + error.what());
   } catch (const Json::exception& error) {
@@ -104,15 +148,33 @@ Opened open_model_file(const std::filesystem::path& path) {
   }
 }
 
-// Tensors that lie in the file without being asked for, by their links' names.
-std::vector<std::string> unexpected_tensors(const Opened& opened) {
-  std::vector<std::string> names;
-  std::vector<std::string> faults;
-  for (const WeightSpec& spec : opened.expected) names.push_back(spec.name);
-  std::ranges::sort(names);
-  for (const std::string& name : opened.file->link_names("/weights", kMostTensors)) {
-    if (!std::ranges::binary_search(names, name)) faults.push_back("unexpected: " + name);
+using Faults = std::vector<std::string>;
+
+// Tensors that lie in the file or stand in its manifest without being asked for. Names in the file are looked at only
+// when there are more or fewer than there should be.
+Faults unexpected_tensors(const Opened& opened, bool complete) {
+  constexpr std::uint64_t kMostListed = 1000;
+  std::set<std::string, std::less<>> expected, unexpected;
+  for (const WeightSpec& spec : opened.expected) expected.insert(spec.name);
+  for (const auto& [name, digest] : opened.digests) {
+    if (!expected.contains(name)) unexpected.insert(name);
   }
+  Faults faults;
+  try {
+    Hdf5Links links = opened.file->links(kWeights, 0);
+    if (complete && links.count == expected.size() && unexpected.empty()) return {};
+    links = opened.file->links(kWeights, kMostListed);
+    for (const std::string& name : links.names) {
+      if (!expected.contains(name)) unexpected.insert(name);
+    }
+    if (links.count > expected.size() && links.count > links.names.size()) {
+      faults.push_back(
+          fmt::format("{} holds {} tensors, the architecture has {}", kWeights, links.count, expected.size()));
+    }
+  } catch (const ModelFileError& error) {
+    faults.push_back(std::string(kWeights) + ": " + error.what());
+  }
+  for (const std::string& name : unexpected) faults.push_back("unexpected: " + name);
   return faults;
 }
 
@@ -123,19 +185,41 @@ struct Found {
   std::string fault;
 };
 
-void read_tensor(const Opened& opened, const WeightSpec& spec, bool verify, Found& found) {
-  try {
-    Tensor tensor(spec.shape);
-    opened.file->read(*found.dataset, tensor.data());
-    const auto digest = opened.digests.find(spec.name);
-    if (digest == opened.digests.end()) {
-      found.fault = "not in the manifest: " + spec.name;
-    } else if (verify && sha256(std::as_bytes(tensor.values())) != digest->second) {
-      found.fault = "wrong SHA-256: " + spec.name + ": the data was changed or damaged";
+std::vector<Found> locate_tensors(const Opened& opened) {
+  std::vector<Found> found(opened.expected.size());
+  double bytes = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const WeightSpec& spec = opened.expected[i];
+    try {
+      found[i].dataset = opened.file->locate(weight_path(spec.name), Hdf5Type::kFloat32, spec.shape);
+      bytes += static_cast<double>(spec.shape.count()) * sizeof(float);
+    } catch (const ModelFileError& error) {
+      found[i].fault = spec.name + " " + to_string(spec.shape) + ": " + error.what();
     }
-    found.tensor = std::move(tensor);
+  }
+  constexpr double kMostExpansion = 100;  // trained weights pack less than two to one
+  if (bytes > kMostExpansion * static_cast<double>(opened.file->file_bytes())) {
+    throw ModelFileError(fmt::format("{}: {:.0f} bytes of weights in a file of {}: no trained weights pack so well",
+                                     opened.file->file(), bytes, opened.file->file_bytes()));
+  }
+  return found;
+}
+
+void read_tensor(const Opened& opened, const WeightSpec& spec, Found& found) {
+  try {
+    found.tensor = Tensor(spec.shape);
+    opened.file->read(*found.dataset, found.tensor.data());
   } catch (const ModelFileError& error) {
     found.fault = spec.name + ": " + error.what();
+  }
+}
+
+void check_tensor(const Opened& opened, const WeightSpec& spec, bool verify, Found& found) {
+  const auto digest = opened.digests.find(spec.name);
+  if (digest == opened.digests.end()) {
+    found.fault = "not in the manifest: " + spec.name;
+  } else if (verify && sha256(std::as_bytes(found.tensor.values())) != digest->second) {
+    found.fault = "wrong SHA-256: " + spec.name + ": the data was changed or damaged";
   }
 }
 
@@ -146,25 +230,21 @@ ModelCard read_model_card(const std::filesystem::path& path) { return open_model
 LoadedModel load_model_file(const std::filesystem::path& path, const LoadOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   const Opened opened = open_model_file(path);
-  std::vector<Found> found(opened.expected.size());
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    const WeightSpec& spec = opened.expected[i];
-    try {
-      found[i].dataset = opened.file->locate(weight_path(spec.name), Hdf5Type::kFloat32, spec.shape);
-    } catch (const ModelFileError& error) {
-      found[i].fault = spec.name + " " + to_string(spec.shape) + ": " + error.what();
-    }
-  }
+  std::vector<Found> found = locate_tensors(opened);
   ThreadPool threads(options.threads);
-  threads.for_each(static_cast<std::int64_t>(found.size()), [&](std::int64_t index, int) {
-    Found& entry = found[static_cast<std::size_t>(index)];
-    if (entry.dataset) read_tensor(opened, opened.expected[static_cast<std::size_t>(index)], options.verify, entry);
-  });
+  const auto for_each_good = [&](const auto& work) {
+    threads.for_each(static_cast<std::int64_t>(found.size()), [&](std::int64_t index, int) {
+      const auto i = static_cast<std::size_t>(index);
+      if (found[i].fault.empty()) work(opened.expected[i], found[i]);
+    });
+  };
+  for_each_good([&](const WeightSpec& spec, Found& entry) { read_tensor(opened, spec, entry); });
   LoadedModel model;
   model.card = opened.card;
   model.read_ms = ms_since(start);
   const auto checked = std::chrono::steady_clock::now();
-  std::vector<std::string> faults;
+  for_each_good([&](const WeightSpec& spec, Found& entry) { check_tensor(opened, spec, options.verify, entry); });
+  Faults faults;
   std::vector<WeightSpec> read;
   for (std::size_t i = 0; i < found.size(); ++i) {
     if (!found[i].fault.empty()) {
@@ -174,7 +254,8 @@ LoadedModel load_model_file(const std::filesystem::path& path, const LoadOptions
     read.push_back(opened.expected[i]);
     model.weights.put(opened.expected[i].name, std::move(found[i].tensor));
   }
-  for (const auto& more : {weight_faults(model.weights, read), unexpected_tensors(opened)}) {
+  const bool complete = faults.empty();
+  for (const Faults& more : {weight_faults(model.weights, read), unexpected_tensors(opened, complete)}) {
     faults.insert(faults.end(), more.begin(), more.end());
   }
   throw_weight_faults(faults, path.string() + " (" + opened.card.config.architecture + ")");
@@ -186,25 +267,26 @@ ModelCard save_model_file(const std::filesystem::path& path, const ModelCard& ca
                           int threads) {
   const std::vector<WeightSpec> specs = build_graph(card.config).weight_specs();
   check_weights(weights, specs, card.name);
-  std::vector<std::string> digests(specs.size());
+  std::vector<std::string> found(specs.size());
   ThreadPool pool(threads);
   pool.for_each(static_cast<std::int64_t>(specs.size()), [&](std::int64_t index, int) {
     const auto i = static_cast<std::size_t>(index);
-    digests[i] = sha256(std::as_bytes(weights.at(specs[i].name).values()));
+    found[i] = sha256(std::as_bytes(weights.at(specs[i].name).values()));
   });
-  Json manifest = Json::object();
-  for (std::size_t i = 0; i < specs.size(); ++i) manifest[specs[i].name] = digests[i];
-  const std::string manifest_text = manifest.dump(1);
+  Digests digests;
+  for (std::size_t i = 0; i < specs.size(); ++i) digests[specs[i].name] = std::move(found[i]);
+  const std::string card_text = card_to_json(card).dump(1);
+  const Json manifest{{"card", sha256(std::as_bytes(std::span(card_text)))}, {"tensors", digests}};
 
   Hdf5Writer file(path);
-  file.write_text("/card", card_to_json(card).dump(1));
-  file.write_text("/manifest", manifest_text);
+  file.write_text("/card", card_text);
+  file.write_text("/manifest", manifest.dump(1));
   for (const WeightSpec& spec : specs) {
     file.write(weight_path(spec.name), Hdf5Type::kFloat32, spec.shape, weights.at(spec.name).data());
   }
   file.commit();
   ModelCard saved = card;
-  saved.sha256 = sha256(std::as_bytes(std::span(manifest_text)));
+  saved.sha256 = digest_of(digests);
   return saved;
 }
 

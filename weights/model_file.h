@@ -14,9 +14,9 @@ namespace tessera {
 
 // Where weights come from.
 struct Source {
-  std::string origin;   // "timm/resnet50.a1_in1k", "seeded", a file's name
+  std::string origin;  // "timm/resnet50.a1_in1k", "seeded", a file's name
   std::string licence;
-  std::string sha256;   // of the file that was converted
+  std::string sha256;  // of the file that was converted
   std::string notes;
 };
 
@@ -27,14 +27,14 @@ struct ModelCard {
   Preprocess preprocess;
   LabelSet labels;
   Source source;
-  std::string sha256;  // of the manifest, which lists the SHA-256 of every tensor: identifies the weights
+  std::string sha256;  // of the names and SHA-256s of all tensors: identifies the weights
 };
 
 struct LoadedModel {
   ModelCard card;
   WeightStore weights;
   double read_ms = 0;   // from disk, or generated
-  double check_ms = 0;  // SHA-256 and finite values
+  double check_ms = 0;  // SHA-256, finite values, names
 };
 
 struct LoadOptions {
@@ -42,8 +42,8 @@ struct LoadOptions {
   int threads = 1;
 };
 
-// Throw ModelFileError naming the file and listing every tensor that is missing, unexpected, misshapen, of another type,
-// damaged or not finite.
+// Throw ModelFileError naming the file and listing every tensor that is missing, unexpected, misshapen, of another
+// type, damaged or not finite.
 LoadedModel load_model_file(const std::filesystem::path& path, const LoadOptions& options = {});
 ModelCard read_model_card(const std::filesystem::path& path);
 

@@ -40,7 +40,9 @@ void apply_image_size(ModelCard& card, const OpenOptions& options) {
   if (!options.image_size) return;
   const int size = *options.image_size;
   constexpr int kLargest = 4096;
-  if (size < 1 || size > kLargest) throw UsageError("the image size must lie in 1 to 4096, not " + std::to_string(size));
+  if (size < 1 || size > kLargest) {
+    throw UsageError("the image size must lie in 1 to 4096, not " + std::to_string(size));
+  }
   Preprocess& p = card.preprocess;
   const int old = p.output_size();
   p.resize = static_cast<int>(static_cast<std::int64_t>(p.resize) * size / old);
@@ -50,7 +52,7 @@ void apply_image_size(ModelCard& card, const OpenOptions& options) {
 
 fs::path find_file(const std::string& name) {
   std::error_code error;
-  if (fs::exists(name, error)) return name;
+  if (fs::exists(name, error) && !fs::is_directory(name, error)) return name;
   const bool looks_like_path = name.ends_with(kEnding) || name.starts_with("/") || name.starts_with(".");
   if (!looks_like_path) {
     const fs::path installed = installed_path(name);
@@ -60,14 +62,6 @@ fs::path find_file(const std::string& name) {
                          " (`tessera models` lists what is there; `seeded:" + name + "` would make untrained weights)");
   }
   throw ModelFileError(name + ": no such file");
-}
-
-ModelCard seeded_card(const SeededName& seeded) {
-  ModelCard card;
-  card.name = std::string(kSeeded) + seeded.architecture + "@" + std::to_string(seeded.seed);
-  card.config = make_config(seeded.architecture);
-  card.preprocess = find_architecture(seeded.architecture).preprocess;
-  return card;
 }
 
 }  // namespace
@@ -85,7 +79,13 @@ LoadedModel open_model(const std::string& name, const OpenOptions& options) {
 }
 
 ModelCard open_card(const std::string& name, const OpenOptions& options) {
-  ModelCard card = name.starts_with(kSeeded) ? seeded_card(parse_seeded(name)) : read_model_card(find_file(name));
+  ModelCard card;
+  if (name.starts_with(kSeeded)) {
+    const SeededName seeded = parse_seeded(name);
+    card = seeded_card(make_config(seeded.architecture), seeded.seed);
+  } else {
+    card = read_model_card(find_file(name));
+  }
   apply_image_size(card, options);
   return card;
 }
@@ -98,7 +98,8 @@ fs::path model_home() {
 
 fs::path installed_path(const std::string& name) {
   const fs::path relative(name + std::string(kEnding));
-  const bool leaves = relative.is_absolute() || std::ranges::any_of(relative, [](const fs::path& p) { return p == ".."; });
+  const bool leaves =
+      relative.is_absolute() || std::ranges::any_of(relative, [](const fs::path& p) { return p == ".."; });
   if (name.empty() || leaves) throw UsageError("'" + name + "' cannot be a model's name");
   return model_home() / "models" / relative;
 }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <charconv>
 #include <map>
 #include <utility>
 #include <vector>
@@ -15,7 +15,7 @@ namespace {
 
 using Rule = std::pair<std::string_view, std::string_view>;
 
-constexpr std::array<std::string_view, 3> kHfPrefixes{"vit.", "dinov2.", "dinov2_with_registers."};
+constexpr std::array<std::string_view, 4> kHfPrefixes{"vit.", "dinov2.", "dinov2_with_registers.", "resnet."};
 
 // Outside the blocks. An empty name drops the tensor.
 constexpr std::array<Rule, 8> kOuterRules{{
@@ -53,6 +53,17 @@ constexpr std::array<Rule, 20> kBlockRules{{
     {"mlp.down_proj.", "mlp.fc2."},
 }};
 
+// A Hugging Face ResNet outside its stages, and the shortcut of a block.
+constexpr std::array<Rule, 3> kResNetOuterRules{{
+    {"embedder.embedder.convolution.", "conv1."},
+    {"embedder.embedder.normalization.", "bn1."},
+    {"classifier.1.", "fc."},
+}};
+constexpr std::array<Rule, 2> kResNetShortcutRules{{
+    {"shortcut.convolution.", "downsample.0."},
+    {"shortcut.normalization.", "downsample.1."},
+}};
+
 // Replaces the rule's prefix; false when no rule fits.
 template <std::size_t Count>
 bool apply(const std::array<Rule, Count>& rules, std::string_view name, std::string& renamed) {
@@ -64,13 +75,59 @@ bool apply(const std::array<Rule, Count>& rules, std::string_view name, std::str
   return false;
 }
 
+std::string_view without_prefix(std::string_view name) {
+  for (const std::string_view prefix : kHfPrefixes) {
+    if (name.starts_with(prefix)) return name.substr(prefix.size());
+  }
+  return name;
+}
+
+// The number that `name` begins with, taken off together with `after`; -1 when it does not.
+int take_number(std::string_view& name, std::string_view after) {
+  int number = -1;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error != std::errc()) return -1;
+  name.remove_prefix(static_cast<std::size_t>(end - name.data()));
+  if (!name.starts_with(after)) return -1;
+  name.remove_prefix(after.size());
+  return number;
+}
+
+// "stages.1.layers.0.layer.2.convolution.weight" -> "layer2.0.conv3.weight". A stage's blocks are Hugging Face's
+// `layers`, and what stands in a block its `layer`.
+std::string from_hugging_face_resnet(std::string_view name) {
+  const std::string whole(name);
+  name = without_prefix(name);
+  std::string block;
+  if (constexpr std::string_view kStages = "encoder.stages."; name.starts_with(kStages)) {
+    name.remove_prefix(kStages.size());
+    const int stage = take_number(name, ".layers.");
+    const int index = take_number(name, ".");
+    if (stage < 0 || index < 0) return whole;
+    block = "layer" + std::to_string(stage + 1) + "." + std::to_string(index) + ".";
+  }
+  std::string renamed;
+  if (!block.empty() && name.starts_with("layer.")) {
+    name.remove_prefix(std::string_view("layer.").size());
+    const int place = take_number(name, ".");
+    if (place < 0) return whole;
+    const std::string number = std::to_string(place + 1) + ".";
+    const std::array<Rule, 2> rules{{{"convolution.", "conv"}, {"normalization.", "bn"}}};
+    for (const auto& [from, to] : rules) {
+      if (name.starts_with(from)) return block + std::string(to) + number + std::string(name.substr(from.size()));
+    }
+    return whole;
+  }
+  const bool known =
+      block.empty() ? apply(kResNetOuterRules, name, renamed) : apply(kResNetShortcutRules, name, renamed);
+  return known ? block + renamed : whole;
+}
+
 // timm's name for a Hugging Face one; "" for what is dropped; the name itself when it is not known (and then listed as
 // unexpected by the check against the graph).
 std::string from_hugging_face(std::string_view name) {
   const std::string_view whole = name;
-  for (const std::string_view prefix : kHfPrefixes) {
-    if (name.starts_with(prefix)) name.remove_prefix(prefix.size());
-  }
+  name = without_prefix(name);
   std::string renamed;
   for (const std::string_view blocks : {std::string_view("encoder.layer."), std::string_view("layers.")}) {
     if (!name.starts_with(blocks)) continue;
@@ -112,11 +169,13 @@ void move_class_position(WeightStore& weights) {
 }
 
 NamingScheme scheme_of(const WeightStore& weights) {
-  bool scaled = false, hugging_face = false;
+  bool scaled = false, hugging_face = false, resnet = false;
   for (const auto& [name, tensor] : weights.tensors()) {
+    resnet |= name.ends_with("embedder.embedder.convolution.weight");
     scaled |= name.find("layer_scale1") != std::string::npos;
     hugging_face |= name.find("embeddings.patch_embeddings.projection") != std::string::npos;
   }
+  if (resnet) return NamingScheme::kHfResNet;
   if (!hugging_face) return NamingScheme::kTimm;
   return scaled ? NamingScheme::kHfDinov2 : NamingScheme::kHfVit;
 }
@@ -127,6 +186,21 @@ std::vector<std::string> names_of(const WeightStore& weights) {
   return names;
 }
 
+// "" for what is dropped.
+std::string renamed_tensor(const std::string& name, NamingScheme scheme) {
+  if (name.ends_with("num_batches_tracked")) return "";
+  switch (scheme) {
+    case NamingScheme::kTimm:
+      return name == "mask_token" ? "" : name;
+    case NamingScheme::kHfResNet:
+      return from_hugging_face_resnet(name);
+    case NamingScheme::kHfVit:
+    case NamingScheme::kHfDinov2:
+      return from_hugging_face(name);
+  }
+  throw InternalError("unknown naming scheme");
+}
+
 }  // namespace
 
 RenamedWeights rename_to_timm(WeightStore weights) {
@@ -134,16 +208,15 @@ RenamedWeights rename_to_timm(WeightStore weights) {
   std::map<std::string, std::array<Tensor, 3>> stacks;  // by the name of the stacked tensor
   for (const std::string& name : names_of(weights)) {
     Tensor tensor = weights.take(name);
-    if (renamed.scheme == NamingScheme::kTimm) {
-      if (!name.ends_with("num_batches_tracked") && name != "mask_token") renamed.weights.put(name, std::move(tensor));
-      continue;
-    }
-    const std::string to = from_hugging_face(name);
+    const std::string to = renamed_tensor(name, renamed.scheme);
     if (to.empty()) continue;
+    if (renamed.weights.contains(to)) throw ModelFileError(name + ": a second tensor for " + to);
     const std::size_t attention = to.find(".attn.");
     const std::size_t part = attention == std::string::npos ? 3 : std::string_view("qkv").find(to[attention + 6]);
-    if (part < 3 && to[attention + 7] == '.') {
-      stacks[to.substr(0, attention) + ".attn.qkv" + to.substr(attention + 7)][part] = std::move(tensor);
+    if (renamed.scheme != NamingScheme::kTimm && part < 3 && to[attention + 7] == '.') {
+      Tensor& place = stacks[to.substr(0, attention) + ".attn.qkv" + to.substr(attention + 7)][part];
+      if (!place.empty()) throw ModelFileError(name + ": a second tensor for " + to);
+      place = std::move(tensor);
     } else {
       renamed.weights.put(to, std::move(tensor));
     }

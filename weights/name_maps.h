@@ -4,6 +4,7 @@
 //   timm                        as they are
 //   Hugging Face ViT, Dinov2    vit.encoder.layer.0.attention.attention.query.weight (the hub's files) and
 //   (with or without registers) vit.layers.0.attention.q_proj.weight (transformers 5's modules)
+//   Hugging Face ResNet         resnet.encoder.stages.0.layers.0.layer.0.convolution.weight
 // Queries, keys and values become one blocks.N.attn.qkv. Buffers that inference does not need are dropped.
 
 #include <string>
@@ -12,7 +13,7 @@
 
 namespace tessera {
 
-enum class NamingScheme { kTimm, kHfVit, kHfDinov2 };
+enum class NamingScheme { kTimm, kHfVit, kHfDinov2, kHfResNet };
 
 struct RenamedWeights {
   WeightStore weights;

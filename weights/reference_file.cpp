@@ -12,7 +12,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::int64_t kMostIndexBytes = 16 << 20;
-constexpr std::int64_t kMostValues = std::int64_t{1} << 31;
+constexpr std::int64_t kMostValues = std::int64_t{1} << 28;  // of one activation, and of all together
 
 Shape shape_from_json(const Json& json) {
   const auto dimensions = json.get<std::vector<std::int64_t>>();
@@ -61,12 +61,19 @@ ReferenceFile read_reference_file(const std::filesystem::path& path) {
   try {
     ReferenceFile reference;
     reference.model = index.at("model").get<std::string>();
-    reference.input = Tensor(shape_from_json(index.at("input")));
-    file.read(file.locate("/input", Hdf5Type::kFloat32, reference.input.shape()), reference.input.data());
-    reference.output_shape = shape_from_json(index.at("output"));
-    reference.output.resize(static_cast<std::size_t>(reference.output_shape.count()));
-    file.read(file.locate("/output", Hdf5Type::kFloat64, reference.output_shape), reference.output.data());
-    for (const Json& entry : index.at("activations")) reference.activations.push_back(read_activation(file, entry));
+    const Hdf5Dataset input = file.locate("/input", Hdf5Type::kFloat32, shape_from_json(index.at("input")));
+    reference.input = Tensor(input.shape);
+    file.read(input, reference.input.data());
+    const Hdf5Dataset output = file.locate("/output", Hdf5Type::kFloat64, shape_from_json(index.at("output")));
+    reference.output_shape = output.shape;
+    reference.output.resize(static_cast<std::size_t>(output.shape.count()));
+    file.read(output, reference.output.data());
+    std::size_t values = 0;
+    for (const Json& entry : index.at("activations")) {
+      reference.activations.push_back(read_activation(file, entry));
+      values += reference.activations.back().values.size();
+      if (values > static_cast<std::size_t>(kMostValues)) throw ModelFileError("has too many values");
+    }
     return reference;
   } catch (const Json::exception& error) {
     throw ModelFileError(path.string() + ": its index is damaged (" + error.what() + ")");

@@ -19,8 +19,8 @@ struct ReferenceActivation {
 };
 
 struct ReferenceFile {
-  std::string model;        // what made it, for messages
-  Tensor input;             // [N, H, W, 3], preprocessed
+  std::string model;  // what made it, for messages
+  Tensor input;       // [N, H, W, 3], preprocessed
   Shape output_shape;
   std::vector<double> output;  // logits or features
   std::vector<ReferenceActivation> activations;

@@ -10,12 +10,11 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <span>
 #include <utility>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "weights/hdf5_chunk.h"
@@ -28,6 +27,7 @@ using Json = nlohmann::json;
 
 constexpr std::uint64_t kMostHeaderBytes = 100'000'000;
 constexpr std::size_t kMostEntries = 100'000;
+constexpr std::size_t kMostEvents = 24 * kMostEntries;  // an entry has some 16 keys, values and brackets
 constexpr int kDeepest = 4;
 
 struct Entry {
@@ -39,9 +39,18 @@ struct Entry {
 [[noreturn]] void refuse(const std::string& reason) { throw ModelFileError(reason); }
 
 std::size_t bytes_of(const std::string& type) {
-  static constexpr std::array<std::pair<std::string_view, std::size_t>, 12> kTypes{
-      {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8}, {"I32", 4},
-       {"I16", 2}, {"I8", 1}, {"U8", 1}, {"BOOL", 1}, {"U64", 8}, {"U32", 4}}};
+  static constexpr std::array<std::pair<std::string_view, std::size_t>, 12> kTypes{{{"F64", 8},
+                                                                                    {"F32", 4},
+                                                                                    {"F16", 2},
+                                                                                    {"BF16", 2},
+                                                                                    {"I64", 8},
+                                                                                    {"I32", 4},
+                                                                                    {"I16", 2},
+                                                                                    {"I8", 1},
+                                                                                    {"U8", 1},
+                                                                                    {"BOOL", 1},
+                                                                                    {"U64", 8},
+                                                                                    {"U32", 4}}};
   const auto found = std::ranges::find(kTypes, type, [](const auto& pair) { return pair.first; });
   return found == kTypes.end() ? 0 : found->second;
 }
@@ -49,8 +58,10 @@ std::size_t bytes_of(const std::string& type) {
 // Parses the header; refuses keys that stand twice, which a JSON library would silently merge.
 Json parse_header(const std::string& text) {
   std::vector<std::set<std::string>> keys;
+  std::size_t events = 0;
   const Json::parser_callback_t strict = [&](int depth, Json::parse_event_t event, Json& parsed) {
     if (depth > kDeepest) refuse("its header is nested too deeply");
+    if (++events > kMostEvents) refuse("its header has too many entries");
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();
     if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
@@ -165,7 +176,10 @@ SafetensorsFile read_open_file(int descriptor, std::uint64_t bytes) {
   const std::uint64_t data = sizeof(header_bytes) + header_bytes;
   SafetensorsFile file;
   for (const Entry& entry : parse_entries(header, bytes - data)) {
-    if (entry.type.find('F') == std::string::npos) continue;
+    if (entry.type.find('F') == std::string::npos) {
+      file.left_out.push_back(entry.name + " (" + entry.type + ")");
+      continue;
+    }
     file.tensors.put(entry.name, read_tensor(descriptor, data, entry));
   }
   if (header.contains("__metadata__") && header["__metadata__"].is_object()) {
@@ -187,7 +201,7 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path) {
     SafetensorsFile file = read_open_file(descriptor, static_cast<std::uint64_t>(status.st_size));
     ::close(descriptor);
     return file;
-  } catch (const Error& error) {
+  } catch (const ModelFileError& error) {
     ::close(descriptor);
     throw ModelFileError(path.string() + ": " + error.what());
   } catch (...) {

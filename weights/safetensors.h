@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "engine/weight_store.h"
 
@@ -13,10 +14,11 @@ namespace tessera {
 struct SafetensorsFile {
   WeightStore tensors;
   std::map<std::string, std::string> metadata;  // of the header's __metadata__
+  std::vector<std::string> left_out;            // "conv1.weight (I8)"
 };
 
-// Throws ModelFileError naming the file and the tensor: header over 100 MB or not JSON, more than 100,000 entries, a name
-// twice, offsets out of order, overlapping, with gaps, past the end, or not as long as the shape says.
+// Throws ModelFileError naming the file and the tensor: header over 100 MB or not JSON, more than 100,000 entries, a
+// name twice, offsets out of order, overlapping, with gaps, past the end, or not as long as the shape says.
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
 
 }  // namespace tessera

@@ -65,6 +65,18 @@ Tensor seeded_tensor(const WeightSpec& spec, const std::vector<WeightSpec>& spec
   return tensor;
 }
 
+ModelCard seeded_card(const ModelConfig& config, std::uint64_t seed) {
+  constexpr std::int64_t kImageNetClasses = 1000;
+  ModelCard card;
+  card.name = "seeded:" + config.architecture + "@" + std::to_string(seed);
+  card.config = config;
+  card.preprocess = find_architecture(config.architecture).preprocess;
+  if (class_count(config) == kImageNetClasses) card.labels = LabelSet::imagenet_1k();
+  card.source = {"seeded", "", "", "generated values, not trained: predictions mean nothing"};
+  card.sha256 = card.name;
+  return card;
+}
+
 LoadedModel seeded_model(const ModelConfig& config, std::uint64_t seed, int threads) {
   const auto start = std::chrono::steady_clock::now();
   const std::vector<WeightSpec> specs = build_graph(config).weight_specs();
@@ -75,13 +87,7 @@ LoadedModel seeded_model(const ModelConfig& config, std::uint64_t seed, int thre
     tensors[i] = seeded_tensor(specs[i], specs, seed);
   });
   LoadedModel model;
-  const std::string name = config.architecture + "@" + std::to_string(seed);
-  model.card.name = "seeded:" + name;
-  model.card.config = config;
-  model.card.preprocess = find_architecture(config.architecture).preprocess;
-  if (class_count(config) == 1000) model.card.labels = LabelSet::imagenet_1k();
-  model.card.source = {"seeded", "", "", "generated values, not trained: predictions mean nothing"};
-  model.card.sha256 = "seeded:" + name;
+  model.card = seeded_card(config, seed);
   for (std::size_t i = 0; i < specs.size(); ++i) model.weights.put(specs[i].name, std::move(tensors[i]));
   model.read_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   return model;

@@ -12,7 +12,8 @@
 
 namespace tessera {
 
-// The model `seeded:architecture@seed`.
+// The model `seeded:architecture@seed`, and its card alone.
+ModelCard seeded_card(const ModelConfig& config, std::uint64_t seed);
 LoadedModel seeded_model(const ModelConfig& config, std::uint64_t seed, int threads = 1);
 
 // Values of one tensor; `specs` are all tensors of the model (a bias is a norm's when its sibling weight has rank 1).

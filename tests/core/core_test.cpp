@@ -75,9 +75,11 @@ TEST(ThreadPool, SurvivesManyShortRegions) {
 TEST(ThreadPool, PassesTheFirstExceptionOnAndGoesOnWorking) {
   ThreadPool pool(3);
   for (int attempt = 0; attempt < 50; ++attempt) {
-    EXPECT_THROW(pool.for_each(100, [](std::int64_t index, int) {
-      if (index == 17) throw std::runtime_error("seventeen");
-    }), std::runtime_error);
+    EXPECT_THROW(pool.for_each(100,
+                               [](std::int64_t index, int) {
+                                 if (index == 17) throw std::runtime_error("seventeen");
+                               }),
+                 std::runtime_error);
     std::atomic<int> calls{0};
     pool.for_each(10, [&](std::int64_t, int) { ++calls; });
     EXPECT_EQ(calls, 10);

@@ -1,4 +1,5 @@
-// No layer allocates in forward(), at the shapes of ResNet-50, ViT-B/16 and EfficientNet-Lite0, on one thread and on two.
+// No layer allocates in forward(), at the shapes of ResNet-50, ViT-B/16 and EfficientNet-Lite0, on one thread and on
+// two.
 
 #include <gtest/gtest.h>
 
@@ -20,7 +21,8 @@ void count() {
 
 }  // namespace
 
-// glibc's allocator under our names: every allocation of the process comes through here, Eigen's and the library's alike.
+// glibc's allocator under our names: every allocation of the process comes through here, Eigen's and the library's
+// alike.
 extern "C" {
 void* __libc_malloc(std::size_t bytes);
 void* __libc_calloc(std::size_t count, std::size_t bytes);

@@ -1,7 +1,11 @@
 #include "tests/layers/case_file.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <utility>
 
+#include "core/error.h"
 #include "weights/hdf5.h"
 
 namespace tessera {
@@ -30,8 +34,11 @@ Layer make_layer(const std::string& kind, const Json& a) {
     return conv;
   }
   if (kind == "Linear") {
-    return Linear{.out_features = a.at("out_features"), .bias = a.at("bias"), .residual = a.at("residual"),
-                  .activation = activation_of(a), .folded_layer_scale = a.at("folded_layer_scale")};
+    return Linear{.out_features = a.at("out_features"),
+                  .bias = a.at("bias"),
+                  .residual = a.at("residual"),
+                  .activation = activation_of(a),
+                  .folded_layer_scale = a.at("folded_layer_scale")};
   }
   if (kind == "BatchNorm") return BatchNorm{.epsilon = a.at("epsilon")};
   if (kind == "LayerNorm") return LayerNorm{.epsilon = a.at("epsilon")};
@@ -48,11 +55,15 @@ Layer make_layer(const std::string& kind, const Json& a) {
     return embed;
   }
   if (kind == "TokenPool") {
-    return TokenPool{.kind = a.at("kind") == "first" ? TokenPoolKind::kFirst : TokenPoolKind::kMean, .skip = a.at("skip")};
+    return TokenPool{.kind = a.at("kind") == "first" ? TokenPoolKind::kFirst : TokenPoolKind::kMean,
+                     .skip = a.at("skip")};
   }
   if (kind == "Pool2d") {
-    return Pool2d{.kind = a.at("kind") == "max" ? PoolKind::kMax : PoolKind::kAverage, .kernel = size2(a.at("kernel")),
-                  .stride = size2(a.at("stride")), .padding = size2(a.at("padding")), .ceil_mode = a.at("ceil_mode"),
+    return Pool2d{.kind = a.at("kind") == "max" ? PoolKind::kMax : PoolKind::kAverage,
+                  .kernel = size2(a.at("kernel")),
+                  .stride = size2(a.at("stride")),
+                  .padding = size2(a.at("padding")),
+                  .ceil_mode = a.at("ceil_mode"),
                   .count_include_pad = a.value("count_include_pad", true)};
   }
   if (kind == "GlobalAveragePool") return GlobalAveragePool{.keep_dimensions = a.at("keep_dimensions")};
@@ -69,67 +80,76 @@ Layer make_layer(const std::string& kind, const Json& a) {
 
 Shape shape_of(const Json& json) { return Shape(json.get<std::vector<std::int64_t>>()); }
 
-Tensor read_tensor(const Hdf5Reader& file, const std::string& path, const Shape& shape) {
-  Tensor tensor(shape);
-  file.read(file.locate(path, Hdf5Type::kFloat32, shape), tensor.data());
-  return tensor;
-}
+// One of the file's flat datasets, out of which the cases take their tensors in turn.
+class Values {
+ public:
+  Values(const Hdf5Reader& file, const std::string& name) {
+    const Hdf5Dataset dataset = file.locate_vector(name, Hdf5Type::kFloat32, 1 << 22);
+    values_.resize(static_cast<std::size_t>(dataset.shape.count()));
+    file.read(dataset, values_.data());
+  }
+  Tensor take(const Shape& shape) {
+    const auto count = static_cast<std::size_t>(shape.count());
+    if (count > values_.size() - at_) throw InternalError("the cases' file is shorter than its index says");
+    at_ += count;
+    return Tensor::from(std::span(values_).subspan(at_ - count, count), shape);
+  }
+  bool at_end() const { return at_ == values_.size(); }
+
+ private:
+  std::vector<float> values_;
+  std::size_t at_ = 0;
+};
 
 std::int64_t reduction_of(const LayerCase& entry) {
   const std::vector<Shape> in{entry.inputs[0].shape()};
-  const std::int64_t macs = layer_macs(entry.layer, in, entry.output_shape);
-  return std::max<std::int64_t>(1, macs / std::max<std::int64_t>(1, entry.output_shape.count()));
-}
-
-LayerCase read_case(const Hdf5Reader& file, const Json& entry, std::size_t number) {
-  LayerCase result;
-  result.name = entry.at("name");
-  const std::string key = std::to_string(number);
-  for (std::size_t j = 0; j < entry.at("inputs").size(); ++j) {
-    const std::string path = "/inputs/" + key + "_" + std::to_string(j);
-    result.inputs.push_back(read_tensor(file, path, shape_of(entry.at("inputs")[j])));
-  }
-  for (std::size_t j = 0; j < entry.at("weights").size(); ++j) {
-    const Json& weight = entry.at("weights")[j];
-    result.weight_specs.push_back({weight.at("name"), shape_of(weight.at("shape"))});
-    result.weights.push_back(
-        read_tensor(file, "/weights/" + key + "_" + std::to_string(j), result.weight_specs.back().shape));
-  }
-  result.output_shape = shape_of(entry.at("output"));
-  result.output.resize(static_cast<std::size_t>(result.output_shape.count()));
-  file.read(file.locate("/outputs/" + key, Hdf5Type::kFloat64, result.output_shape), result.output.data());
-  return result;
+  const Shape& out = entry.output.shape();
+  return std::max<std::int64_t>(1, layer_macs(entry.layer, in, out) / std::max<std::int64_t>(1, out.count()));
 }
 
 struct Cases {
   std::vector<LayerCase> single;
-  LayerCase squeeze_excite;
+  std::vector<SqueezeExciteCase> squeeze_excite;
 };
 
 Cases read_cases() {
   const Hdf5Reader file(TESSERA_TEST_DATA "/layers/cases.h5");
-  const Json index = Json::parse(file.read_text("/index", 1 << 20));
+  Values inputs(file, "/inputs"), weights(file, "/weights"), outputs(file, "/outputs");
   Cases cases;
-  for (std::size_t i = 0; i < index.size(); ++i) {
-    LayerCase entry = read_case(file, index[i], i);
-    if (index[i].at("layer") == "SqueezeExcite") {
-      cases.squeeze_excite = std::move(entry);
+  for (const Json& json : Json::parse(file.read_text("/index", 1 << 20))) {
+    LayerCase entry;
+    entry.name = json.at("name");
+    for (const Json& shape : json.at("inputs")) entry.inputs.push_back(inputs.take(shape_of(shape)));
+    for (const Json& weight : json.at("weights")) {
+      entry.weight_specs.push_back({weight.at("name"), shape_of(weight.at("shape"))});
+      entry.weights.push_back(weights.take(entry.weight_specs.back().shape));
+    }
+    entry.output = outputs.take(shape_of(json.at("output")));
+    const Json& attributes = json.at("attributes");
+    if (json.at("layer") == "SqueezeExcite") {
+      cases.squeeze_excite.push_back({std::move(entry), attributes.at("reduced"),
+                                      activation_from_string(attributes.at("inner").get<std::string>())});
       continue;
     }
-    entry.layer = make_layer(index[i].at("layer"), index[i].at("attributes"));
+    entry.layer = make_layer(json.at("layer"), attributes);
     entry.reduction = reduction_of(entry);
     cases.single.push_back(std::move(entry));
   }
+  if (!inputs.at_end() || !weights.at_end() || !outputs.at_end()) {
+    throw InternalError("the cases' file is longer than its index says");
+  }
+  return cases;
+}
+
+const Cases& all_cases() {
+  static const Cases cases = read_cases();
   return cases;
 }
 
 }  // namespace
 
-const std::vector<LayerCase>& layer_cases() {
-  static const Cases cases = read_cases();
-  return cases.single;
-}
+const std::vector<LayerCase>& layer_cases() { return all_cases().single; }
 
-LayerCase squeeze_excite_case() { return read_cases().squeeze_excite; }
+const std::vector<SqueezeExciteCase>& squeeze_excite_cases() { return all_cases().squeeze_excite; }
 
 }  // namespace tessera

@@ -14,16 +14,21 @@ struct LayerCase {
   std::string name;
   Layer layer;
   std::vector<Tensor> inputs;
-  std::vector<WeightSpec> weight_specs;  // under PyTorch's names
+  std::vector<WeightSpec> weight_specs;  // under PyTorch's names, in the order that prepare() takes them
   std::vector<Tensor> weights;
-  Shape output_shape;
-  std::vector<double> output;
+  Tensor output;               // PyTorch's, computed in float64 and rounded to float32
   std::int64_t reduction = 1;  // values summed for one output value: scales the tolerance
 };
 
 // Cases of single layers (the composed squeeze-excite is not among them). Throws when the file cannot be read.
 const std::vector<LayerCase>& layer_cases();
-// The composed case.
-LayerCase squeeze_excite_case();
+
+// Squeeze-excite as timm composes it; `values.layer` is not used.
+struct SqueezeExciteCase {
+  LayerCase values;
+  std::int64_t reduced_channels = 0;
+  ActivationKind inner = ActivationKind::kRelu;
+};
+const std::vector<SqueezeExciteCase>& squeeze_excite_cases();
 
 }  // namespace tessera

@@ -15,9 +15,9 @@ struct Reference {
   const char* file;
   const char* architecture;
   std::uint64_t seed;
-  const char* overrides;      // JSON: parameters that differ from the architecture's
-  std::size_t activations;    // at least so many
-  double tolerance = 2e-5;    // relative and absolute
+  const char* overrides;    // JSON: parameters that differ from the architecture's
+  std::size_t activations;  // at least so many
+  double tolerance = 2e-5;  // relative and absolute
 };
 
 constexpr Reference kReferences[] = {
@@ -48,8 +48,7 @@ class ModelReference : public testing::TestWithParam<std::tuple<Reference, Varia
 
 TEST_P(ModelReference, EqualsPyTorch) {
   const auto& [reference, variant] = GetParam();
-  const ReferenceFile file =
-      read_reference_file(std::string(TESSERA_TEST_DATA) + "/models/" + reference.file + ".h5");
+  const ReferenceFile file = read_reference_file(std::string(TESSERA_TEST_DATA) + "/models/" + reference.file + ".h5");
   ASSERT_GE(file.activations.size(), reference.activations);
   const ModelConfig config = make_config(reference.architecture, nlohmann::json::parse(reference.overrides));
   LoadedModel model = seeded_model(config, reference.seed, 2);
@@ -57,8 +56,8 @@ TEST_P(ModelReference, EqualsPyTorch) {
   model.card.preprocess.resize = size;
   model.card.preprocess.crop = size;
   const RunOptions options{.device = "eigen", .threads = 2, .max_batch = variant.batch, .optimise = variant.optimise};
-  const VerifyResult result = verify_model(std::move(model), file, options,
-                                           {.relative = reference.tolerance, .absolute = reference.tolerance});
+  const VerifyResult result =
+      verify_model(std::move(model), file, options, {.relative = reference.tolerance, .absolute = reference.tolerance});
   EXPECT_LE(result.output.worst, 1) << reference.file << ": logits differ by " << result.output.max_error;
   EXPECT_TRUE(result.top5_equal);
   for (const std::string& path : result.missing) ADD_FAILURE() << path << " is not in the graph";
@@ -72,7 +71,8 @@ TEST_P(ModelReference, EqualsPyTorch) {
 
 std::string test_name(const testing::TestParamInfo<ModelReference::ParamType>& info) {
   const auto& [reference, variant] = info.param;
-  return std::string(reference.file) + (variant.optimise ? "_fused" : "_raw") + "_batch" + std::to_string(variant.batch);
+  return std::string(reference.file) + (variant.optimise ? "_fused" : "_raw") + "_batch" +
+         std::to_string(variant.batch);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ModelReference,

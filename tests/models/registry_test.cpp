@@ -1,9 +1,10 @@
+#include "models/registry.h"
+
 #include <gtest/gtest.h>
 
 #include "core/error.h"
 #include "engine/memory_plan.h"
 #include "engine/passes.h"
-#include "models/registry.h"
 
 namespace tessera {
 namespace {
@@ -72,8 +73,8 @@ TEST(Registry, RefusesUnknownAndImpossibleParameters) {
 }
 
 TEST(Registry, GivesAHeadOnClassTokenAndPatchMean) {
-  const ModelConfig config = make_config("vit_small_patch14_dinov2",
-                                         {{"image_size", 224}, {"head", "linear_cls_mean"}, {"classes", 10}});
+  const ModelConfig config =
+      make_config("vit_small_patch14_dinov2", {{"image_size", 224}, {"head", "linear_cls_mean"}, {"classes", 10}});
   const Graph graph = build_graph(config, 2);
   EXPECT_EQ(graph.shape(graph.output_id()), (Shape{2, 10}));
   const auto specs = graph.weight_specs();

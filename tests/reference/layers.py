@@ -3,12 +3,15 @@
 
     python layers.py -o ../data/layers/cases.h5
 
-Pictures are [N, H, W, C] in the file and [N, C, H, W] for PyTorch; weights are PyTorch's own.
+Pictures are [N, H, W, C] in the file and [N, C, H, W] for PyTorch; weights are PyTorch's own. The file has three flat
+float32 datasets, inputs, weights and outputs, in which all cases' tensors follow each other, and "index", a JSON text with
+names, attributes and shapes in the same order. Outputs are computed in float64 and rounded once.
 """
 import argparse
 import itertools
 import json
 import os
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -106,8 +109,10 @@ def convolutions():
     conv("depthwise dilation 2", (1, 9, 9, 8), 8, 3, padding=2, dilation=2, groups=8, bias=False)
     conv("depthwise multiplier 2", (1, 6, 6, 5), 10, 3, padding=1, groups=5)
     conv("many rows", (1, 40, 33, 3), 7, 3, padding=1)
-    conv("many rows 1x1", (1, 36, 36, 9), 20, 1)
-    conv("many columns", (1, 3, 3, 10), 530, 1)
+    conv("many rows 1x1", (1, 32, 33, 6), 5, 1)
+    conv("many products", (1, 5, 6, 64), 8, 3, padding=1)
+    conv("5x7 picture and kernel", (2, 5, 7, 3), 4, (5, 7), padding=(2, 3))
+    conv("many columns", (1, 2, 3, 10), 530, 1)
     conv("stem", (1, 30, 31, 3), 16, 7, stride=2, padding=3, bias=False, norm=1e-5)
     for activation in ACTIVATIONS:
         conv(f"residual and {activation}", (1, 6, 7, 5), 9, 3, padding=1, residual=True, activation=activation)
@@ -136,10 +141,11 @@ def linear(name, shape, out, bias=True, residual=False, activation="none", scale
 
 
 def linears():
-    linear("one row", (3, 33), 1000)
-    linear("tokens", (2, 50, 64), 70)
+    linear("one row", (3, 13), 1000)
+    linear("many products", (1, 3, 768), 10)
+    linear("tokens", (2, 50, 32), 40)
     linear("without bias", (1, 7, 5), 3, bias=False)
-    linear("many rows", (1, 1100, 6), 10)
+    linear("many rows", (1, 1100, 5), 6)
     linear("wide", (1, 5, 12), 300)
     for activation in ACTIVATIONS:
         linear(f"residual and {activation}", (2, 9, 16), 24, residual=True, activation=activation)
@@ -148,13 +154,14 @@ def linears():
 
 
 def norms():
-    for shape, eps in (((2, 5, 7, 6), 1e-5), ((1, 1, 1, 33), 1e-3), ((2, 70, 3, 4), 1e-5)):
+    for shape, eps in (((2, 5, 7, 6), 1e-5), ((1, 1, 1, 33), 1e-3), ((2, 70, 3, 4), 1e-5), ((1, 3, 3, 8), 1e-12)):
         x, c = values(*shape), shape[-1]
         w = [("weight", values(c)), ("bias", values(c)), ("running_mean", values(c)), ("running_var", np.abs(values(c)) + 0.1)]
         y = F.batch_norm(nchw(x), t(w[2][1]), t(w[3][1]), t(w[0][1]), t(w[1][1]), False, 0, eps)
         case(f"batch norm {list(shape)}", "BatchNorm", {"epsilon": eps}, [x], w, nhwc(y).contiguous())
     for name, x, eps in (("tokens", values(2, 17, 48), 1e-6), ("epsilon of Hugging Face", values(1, 5, 33), 1e-12),
                          ("rows", values(3, 7), 1e-5), ("large mean", values(1, 4, 64, offset=50), 1e-6),
+                         ("very large mean", values(1, 3, 768, offset=-4000), 1e-6), ("of one", values(2, 3, 1), 1e-6),
                          ("small values", values(1, 4, 64, scale=1e-3), 1e-6)):
         c = x.shape[-1]
         w = [("weight", values(c)), ("bias", values(c))]
@@ -162,7 +169,8 @@ def norms():
 
 
 def attentions():
-    for n, tokens, heads, width in ((1, 1, 1, 16), (2, 5, 3, 8), (1, 50, 2, 64), (1, 197, 1, 16), (1, 33, 12, 4)):
+    for n, tokens, heads, width in ((1, 1, 1, 16), (2, 5, 3, 8), (1, 5, 12, 64), (1, 50, 1, 64), (1, 197, 1, 16),
+                                    (1, 37, 3, 16), (1, 33, 12, 4)):
         x = values(n, tokens, 3 * heads * width)
         q, k, v = t(x).reshape(n, tokens, 3, heads, width).permute(2, 0, 3, 1, 4)
         y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, tokens, heads * width)
@@ -171,31 +179,50 @@ def attentions():
 
 def tokens():
     from timm.layers import resample_abs_pos_embed
+    from transformers.models.dinov2.modeling_dinov2 import Dinov2Embeddings
 
-    for patch, size, dim in ((2, (6, 8), 5), (4, (8, 8), 7), (14, (28, 14), 6), (16, (32, 48), 9)):
+    def resized(patches, stored, grid, antialias):
+        """[1, stored, D] -> [1, grid, D] in float64, held against the library, which resizes in float32."""
+        exact = F.interpolate(patches.reshape(1, *stored, -1).permute(0, 3, 1, 2), size=grid, mode="bicubic",
+                              align_corners=False, antialias=antialias)
+        exact = exact.permute(0, 2, 3, 1).reshape(1, -1, patches.shape[-1])
+        library = exact
+        if antialias:
+            library = resample_abs_pos_embed(patches, list(grid), list(stored), num_prefix_tokens=0, antialias=True)
+        elif stored[0] == stored[1]:  # transformers takes square grids only; it passes the size, not a scale
+            module = SimpleNamespace(position_embeddings=torch.cat((patches[:, :1], patches), 1),
+                                     patch_embeddings=SimpleNamespace(patch_size=(14, 14)))
+            picture = torch.empty(1, 1 + grid[0] * grid[1], patches.shape[-1])
+            library = Dinov2Embeddings.interpolate_pos_encoding(module, picture, grid[0] * 14, grid[1] * 14)[:, 1:]
+        torch.testing.assert_close(library.double(), exact, rtol=0, atol=5e-6)
+        return exact
+
+    for patch, size, dim in ((2, (6, 8), 5), (4, (8, 8), 7), (14, (28, 14), 6), (16, (32, 48), 5)):
         x = values(2, *size, 3)
         w = [("weight", values(dim, 3, patch, patch, scale=0.1)), ("bias", values(dim))]
         y = F.conv2d(nchw(x), t(w[0][1]), t(w[1][1]), patch).flatten(2).transpose(1, 2).contiguous()
         case(f"patch embed {patch}", "PatchEmbed", {"patch": patch, "width": dim}, [x], w, y)
-    for registers, covers, stored, grid, antialias in itertools.product(
-            (0, 4), (True, False), ((5, 5), (4, 6)), ((5, 5), (3, 3), (8, 7)), (True, False)):
-        dim = 6
+    for registers, prefix, stored, grid, antialias in itertools.product(
+            (0, 4), ("covered", "class", "none"), ((5, 5), (4, 6)), ((5, 5), (3, 3), (8, 7)), (True, False)):
+        if prefix == "none" and (stored == (5, 5) or registers == 4 and grid != (3, 3)):
+            continue
+        dim, covers = 5, prefix == "covered"
         x = values(2, grid[0] * grid[1], dim)
-        w = [("cls_token", values(1, 1, dim))]
+        w = [] if prefix == "none" else [("cls_token", values(1, 1, dim))]
         if registers:
             w.append(("reg_token", values(1, registers, dim)))
         w.append(("pos_embed", values(1, stored[0] * stored[1] + covers, dim)))
-        pos = t(w[-1][1])
-        prefix, patches = pos[:, :int(covers)], pos[:, int(covers):]
+        tensors = {name: t(value) for name, value in w}
+        positions = tensors["pos_embed"][:, int(covers):]
         if stored != grid:
-            if antialias:
-                patches = resample_abs_pos_embed(patches, list(grid), list(stored), num_prefix_tokens=0, antialias=True).double()
-            else:  # as transformers' Dinov2Embeddings.interpolate_pos_encoding
-                patches = F.interpolate(patches.reshape(1, *stored, dim).permute(0, 3, 1, 2), size=grid, mode="bicubic",
-                                        align_corners=False).permute(0, 2, 3, 1).reshape(1, -1, dim)
-        cls = t(w[0][1]) + prefix if covers else t(w[0][1])
-        parts = [cls.expand(2, -1, -1)] + ([t(w[1][1]).expand(2, -1, -1)] if registers else []) + [t(x) + patches]
-        attributes = {"class_token": True, "registers": registers, "position_covers_class": covers,
+            positions = resized(positions, stored, grid, antialias)
+        parts = [t(x) + positions]
+        if registers:
+            parts.insert(0, tensors["reg_token"].expand(2, -1, -1))
+        if prefix != "none":
+            position = tensors["pos_embed"][:, :1] if covers else 0
+            parts.insert(0, (tensors["cls_token"] + position).expand(2, -1, -1))
+        attributes = {"class_token": prefix != "none", "registers": registers, "position_covers_class": covers,
                       "stored_grid": list(stored), "grid": list(grid), "antialias": antialias}
         case(f"token embed {attributes}", "TokenEmbed", attributes, [x], w, torch.cat(parts, 1))
     x = values(3, 9, 7)
@@ -223,16 +250,17 @@ def pools():
 
 def elementwise():
     extremes = np.array([0.0, -0.0, 1e-20, -1e-20, 3.0, -3.0, 6.0, 20.0, -20.0, 100.0, -100.0, 1e4, -1e4], np.float32)
-    x = np.concatenate([extremes, values(4096, scale=3)]).reshape(1, -1)
+    x = np.concatenate([extremes, values(301, scale=3)]).reshape(1, -1)
     for name, function in ACTIVATIONS.items():
         case("activation " + name, "Activation", {"kind": name}, [x], [], function(t(x)))
-    for x in (values(2, 3, 17), values(1, 1000, scale=5), values(1, 4, 8, offset=1000), values(1, 2, 1)):
+    for x in (values(2, 3, 17), values(1, 1000, scale=5), values(1, 4, 8, offset=1000), values(1, 4, 9, scale=1e4), values(1, 2, 1)):
         case(f"softmax {list(x.shape)}", "Softmax", {}, [x], [], torch.softmax(t(x), -1))
-    a, b = values(2, 70, 40, 3), values(2, 70, 40, 3)
-    case("add", "Add", {}, [a[:, :7, :9], b[:, :7, :9]], [], t(a[:, :7, :9]) + t(b[:, :7, :9]))
-    case("add over several blocks", "Add", {}, [a, b], [], t(a) + t(b))
-    gate = values(2, 1, 1, 3)
-    case("multiply", "Multiply", {}, [a[:, :7, :9], gate], [], t(a[:, :7, :9]) * t(gate))
+    a, b = values(2, 7, 9, 3), values(2, 7, 9, 3)
+    case("add", "Add", {}, [a, b], [], t(a) + t(b))
+    a, b = values(3, 11, 8), values(3, 11, 8)
+    case("add tokens", "Add", {}, [a, b], [], t(a) + t(b))
+    x, gate = values(2, 7, 9, 3), values(2, 1, 1, 3)
+    case("multiply", "Multiply", {}, [x, gate], [], t(x) * t(gate))
     parts = [values(2, 3, 4, 5), values(2, 3, 4, 2), values(2, 3, 4, 7)]
     case("concat", "Concat", {}, parts, [], torch.cat([t(p) for p in parts], -1))
     parts = [values(3, 4), values(3, 6)]
@@ -249,13 +277,14 @@ def elementwise():
 def squeeze_excite():
     from timm.layers import SqueezeExcite
 
-    module = SqueezeExcite(12, rd_channels=4).double().eval()
-    state = {name: values(*tensor.shape, scale=0.5) for name, tensor in module.state_dict().items()}
-    module.load_state_dict({name: t(value) for name, value in state.items()})
-    x = values(2, 5, 6, 12)
-    with torch.no_grad():
-        y = nhwc(module(nchw(x))).contiguous()
-    case("squeeze excite", "SqueezeExcite", {"reduced": 4, "inner": "relu"}, [x], list(state.items()), y)
+    for inner, function in (("relu", torch.nn.ReLU), ("silu", torch.nn.SiLU)):
+        module = SqueezeExcite(12, rd_channels=4, act_layer=function).double().eval()
+        state = {name: values(*tensor.shape, scale=0.5) for name, tensor in module.state_dict().items()}
+        module.load_state_dict({name: t(value) for name, value in state.items()})
+        x = values(2, 5, 6, 12)
+        with torch.no_grad():
+            y = nhwc(module(nchw(x))).contiguous()
+        case("squeeze excite " + inner, "SqueezeExcite", {"reduced": 4, "inner": inner}, [x], list(state.items()), y)
 
 
 def main():
@@ -264,20 +293,18 @@ def main():
     output = parser.parse_args().output
     for make in (convolutions, linears, norms, attentions, tokens, pools, elementwise, squeeze_excite):
         make()
-    index = []
+    index = [{"name": entry["name"], "layer": entry["layer"], "attributes": entry["attributes"],
+              "inputs": [list(x.shape) for x in entry["inputs"]],
+              "weights": [{"name": n, "shape": list(w.shape)} for n, w in entry["weights"]],
+              "output": list(entry["output"].shape)} for entry in CASES]
+    flat = {"inputs": [x for entry in CASES for x in entry["inputs"]],
+            "weights": [w for entry in CASES for _, w in entry["weights"]],
+            "outputs": [entry["output"] for entry in CASES]}
     with h5py.File(output + ".tmp", "w", libver=("earliest", "v108")) as file:
-        for i, entry in enumerate(CASES):
-            put = lambda path, array, kind: file.create_dataset(path, data=np.ascontiguousarray(array, kind))  # noqa: E731
-            for j, x in enumerate(entry["inputs"]):
-                put(f"inputs/{i}_{j}", x, "<f4")
-            for j, (_, w) in enumerate(entry["weights"]):
-                put(f"weights/{i}_{j}", w, "<f4")
-            put(f"outputs/{i}", entry["output"], "<f8")
-            index.append({"name": entry["name"], "layer": entry["layer"], "attributes": entry["attributes"],
-                          "inputs": [list(x.shape) for x in entry["inputs"]],
-                          "weights": [{"name": n, "shape": list(w.shape)} for n, w in entry["weights"]],
-                          "output": list(entry["output"].shape)})
-        file["index"] = np.frombuffer(json.dumps(index).encode(), np.uint8)
+        for name, arrays in flat.items():
+            file[name] = np.concatenate([np.ravel(array).astype("<f4") for array in arrays])
+        text = np.frombuffer(json.dumps(index, separators=(",", ":")).encode(), np.uint8)
+        file.create_dataset("index", data=text, compression="gzip")
     os.replace(output + ".tmp", output)
     print(f"{output}: {len(CASES)} cases, {os.path.getsize(output)} bytes")
 

@@ -38,16 +38,82 @@ def smooth(width, height):
     return np.stack([x * 255 // max(1, width - 1), y * 255 // max(1, height - 1), (x + y) % 256], -1).astype(np.uint8)
 
 
-def png16(array: np.ndarray, colour_type: int) -> bytes:
-    """A PNG of 16 bits a channel, which Pillow cannot write in colour."""
-    height, width = array.shape[:2]
-    raw = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
-    def chunk(kind, data):
+
+def png(array: np.ndarray, colour_type: int, depth: int, interlaced: bool = False, chunks: tuple = ()) -> bytes:
+    """A PNG of the kinds that Pillow cannot write. array: [height, width, channels] of values below 2^depth."""
+    height, width, channels = array.shape
+
+    def packed(rows: np.ndarray) -> bytes:
+        lines = []
+        for row in rows:
+            values = row.reshape(-1)
+            if depth == 16:
+                line = values.astype(">u2").tobytes()
+            elif depth == 8:
+                line = values.astype(np.uint8).tobytes()
+            else:
+                bits = (values[:, None].astype(np.uint8) >> np.arange(depth - 1, -1, -1)) & 1
+                line = np.packbits(bits.reshape(-1)).tobytes()
+            lines.append(b"\0" + line)
+        return b"".join(lines)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
+    if interlaced:
+        parts = [array[top::down, left::right] for left, top, right, down in ADAM7]
+        raw = b"".join(packed(part) for part in parts if part.size)
+    else:
+        raw = packed(array)
+    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, int(interlaced))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(chunk(*each) for each in chunks)
+            + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
+
+
+def adobe_transform(jpeg: bytes, transform: int) -> bytes:
+    """The same data under another colour transform: 2 makes CMYK to YCCK."""
+    at = jpeg.index(b"\xff\xee\x00\x0eAdobe")
+    return jpeg[:at + 15] + bytes([transform]) + jpeg[at + 16:]
+
+
+def without_adobe(jpeg: bytes) -> bytes:
+    at = jpeg.index(b"\xff\xee\x00\x0eAdobe")
+    return jpeg[:at] + jpeg[at + 16:]
+
+
+def more_files(made: dict, save) -> None:
+    picture = Image.fromarray(smooth(67, 45))
+    cmyk = made["jpeg_cmyk.jpg"]
+    made["jpeg_ycck.jpg"] = adobe_transform(cmyk, 2)
+    made["jpeg_cmyk_without_adobe.jpg"] = without_adobe(cmyk)
+    save("jpeg_rgb_adobe.jpg", picture, quality=90, keep_rgb=True)
+    save("jpeg_optimised_progressive_grey.jpg", Image.fromarray(formula(21, 17)).convert("L"), quality=60, optimize=True,
+         progressive=True)
+    save("jpeg_progressive_cmyk.jpg", picture.convert("CMYK"), quality=80, progressive=True)
+    jpeg = made["jpeg_420.jpg"]
+    made["jpeg_bytes_before_end.jpg"] = jpeg[:-2] + b"\x01\x02\x03" + jpeg[-2:]
+    made["jpeg_bytes_after_end.jpg"] = jpeg + b"trailing bytes \xff\xd8\xff"
+    rgb, grey = formula(29, 21), formula(29, 21)[:, :, :1].astype(np.int64)
+    rgba = np.dstack([rgb, grey.astype(np.uint8)])
+    palette = (b"PLTE", formula(16, 1).tobytes())
+    transparent = (b"tRNS", bytes(range(0, 160, 10)))
+    for depth in (1, 2, 4, 8):
+        top = 1 << depth
+        made[f"png_grey_{depth}bit_interlaced.png"] = png(grey % top, 0, depth, True)
+        made[f"png_palette_{depth}bit_interlaced.png"] = png(grey % min(top, 16), 3, depth, True,
+                                                             (palette, transparent))
+        made[f"png_grey_{depth}bit_transparent.png"] = png(grey % top, 0, depth, False,
+                                                           ((b"tRNS", struct.pack(">H", 1)),))
+    made["png_rgb_interlaced.png"] = png(rgb, 2, 8, True)
+    made["png_rgba_interlaced.png"] = png(rgba, 6, 8, True)
+    made["png_rgb16_interlaced.png"] = png(rgb.astype(np.uint16) * 201, 2, 16, True)
+    made["png_rgb16_transparent.png"] = png(rgb.astype(np.uint16) * 257, 2, 16, False,
+                                            ((b"tRNS", struct.pack(">HHH", 257, 514, 771)),))
+    made["png_gamma.png"] = png(rgb, 2, 8, False, ((b"gAMA", struct.pack(">I", 100000)), (b"sRGB", b"\0"),
+                                                   (b"tEXt", b"Title\0anything")))
+    made["png_one_pixel_interlaced.png"] = png(rgb[:1, :1], 2, 8, True)
 
 
 def files() -> dict:
@@ -84,12 +150,26 @@ def files() -> dict:
     save("png_grey_alpha.png", rgba.convert("LA"))
     save("png_rgb_transparent.png", Image.fromarray(formula(31, 23)), transparency=(3, 4, 5))
     wide = formula(19, 13).astype(np.uint16) * 257 ^ 0x5A
-    made["png_rgb16.png"] = png16(wide, 2)
-    made["png_rgba16.png"] = png16(np.dstack([wide, wide[:, :, :1]]), 6)
-    made["png_grey_alpha16.png"] = png16(wide[:, :, :2], 4)
-    made["png_grey16.png"] = png16((formula(19, 13)[:, :, :1].astype(np.uint16)) * 3, 0)
+    made["png_rgb16.png"] = png(wide, 2, 16)
+    made["png_rgba16.png"] = png(np.dstack([wide, wide[:, :, :1]]), 6, 16)
+    made["png_grey_alpha16.png"] = png(wide[:, :, :2], 4, 16)
+    made["png_grey16.png"] = png((formula(19, 13)[:, :, :1].astype(np.uint16)) * 3, 0, 16)
     made["png_named.JPEG"] = made["png_rgb.png"]
+    more_files(made, save)
     return made
+
+
+def fault_files() -> dict:
+    """Valid headers and checksums around what must be refused."""
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    def wrapped(width: int, height: int, data: bytes) -> bytes:
+        header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+        return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data, 9))
+                + chunk(b"IEND", b""))
+
+    return {"fault_huge.png": wrapped(65000, 65000, b"\0" * 1000), "fault_bomb.png": wrapped(31, 23, b"\0" * (40 << 20))}
 
 
 def decoded(made: dict, folder: str) -> list:
@@ -102,7 +182,7 @@ def decoded(made: dict, folder: str) -> list:
     return expected
 
 
-SIZES = [(1, 1), (1, 50), (50, 1), (7, 5), (37, 29), (64, 64), (500, 375), (375, 500), (233, 311), (640, 17)]
+SIZES = [(1, 1), (1, 50), (50, 1), (7, 5), (37, 29), (64, 64), (500, 375), (375, 500), (233, 311), (640, 17), (5000, 2), (2, 5000), (1201, 9)]
 TARGETS = [(1, 1), (224, 224), (33, 224), (7, 5), (300, 299), (313, 235)]
 
 
@@ -150,6 +230,8 @@ def transforms() -> list:
 
     dinov2 = {"do_resize": True, "size": {"shortest_edge": 256}, "resample": 3, "do_center_crop": True,
               "crop_size": {"height": 224, "width": 224}, "image_mean": imagenet["mean"], "image_std": imagenet["std"]}
+    padded = dinov2 | {"size": {"shortest_edge": 201}}
+    cropped = dinov2 | {"do_resize": False}
     squash = {"resize_mode": "squash", "resize": 224, "crop": 0, "filter": "bilinear", **half}
     shortest = {"resize_mode": "shortest_edge", "resize": 256, "crop": 224, "filter": "bicubic", **imagenet}
     ways = [
@@ -164,11 +246,17 @@ def transforms() -> list:
         ("hf-fast vit", processor(ViTImageProcessor), {"flavour": "hf-fast", **squash}),
         ("hf dinov2", processor(BitImageProcessorPil, **dinov2), {"flavour": "hf", **shortest}),
         ("hf-fast dinov2", processor(BitImageProcessor, **dinov2), {"flavour": "hf-fast", **shortest}),
+        ("timm padded", timm_way(224, 1.11, "bicubic", **imagenet), timm_json(224, 201, "bicubic", **imagenet)),
+        ("hf padded", processor(BitImageProcessorPil, **padded), {"flavour": "hf", **shortest, "resize": 201}),
+        ("hf-fast padded", processor(BitImageProcessor, **padded), {"flavour": "hf-fast", **shortest, "resize": 201}),
+        ("hf crop alone", processor(BitImageProcessorPil, **cropped), {"flavour": "hf", **shortest, "resize_mode": "none"}),
+        ("hf-fast crop alone", processor(BitImageProcessor, **cropped),
+         {"flavour": "hf-fast", **shortest, "resize_mode": "none"}),
     ]
     expected = []
     rng = np.random.default_rng(7)
     for name, way, preprocess in ways:
-        for size in ((500, 375), (375, 500), (224, 224), (100, 80), (1, 1), (301, 640), (33, 32)):
+        for size in ((500, 375), (375, 500), (224, 224), (100, 80), (1, 1), (301, 640), (33, 32), (503, 375), (375, 503), (5, 600)):
             values = way(Image.fromarray(formula(*size))).permute(1, 2, 0).contiguous().numpy()
             assert values.dtype == np.float32
             # Exact bytes can be had back from the floats: every channel has 256 values.
@@ -186,6 +274,9 @@ def main():
     parser.add_argument("-o", "--output", required=True)
     folder = parser.parse_args().output
     os.makedirs(folder, exist_ok=True)
+    for name, data in fault_files().items():
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(data)
     expected = {"decoded": decoded(files(), folder), "resized": resized(), "transforms": transforms()}
     with open(os.path.join(folder, "expected.json"), "w", encoding="utf-8") as file:
         json.dump(expected, file, indent=None)

@@ -11,10 +11,9 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
-
-#include <nlohmann/json.hpp>
 
 namespace tessera {
 namespace {
@@ -77,7 +76,8 @@ class Cli : public testing::Test {
   // Pictures in folders by wnid.
   fs::path data_set(int copies = 1) const {
     const fs::path data = folder_ / "data";
-    for (const auto& [wnid, file] : {std::pair{"n01440764", "jpeg_444.jpg"}, {"n01443537", "png_rgb.png"},
+    for (const auto& [wnid, file] : {std::pair{"n01440764", "jpeg_444.jpg"},
+                                     {"n01443537", "png_rgb.png"},
                                      {"n15075141", "jpeg_progressive.jpg"}}) {
       fs::create_directories(data / wnid);
       for (int i = 0; i < copies; ++i) {
@@ -141,9 +141,11 @@ TEST_F(Cli, EndsWithTheExitCodeOfTheFault) {
   EXPECT_EQ(run({"classify", picture, "--model", kResNet, "--preprocess", "keras"}).exit_code, 2);
   EXPECT_EQ(run({"classify", picture, "--model", kResNet, "--dtype", "int4"}).exit_code, 2);
   EXPECT_EQ(run({"classify", picture, "--model", kResNet, "--top", "0"}).exit_code, 2);
-  EXPECT_EQ(run({"classify", picture, "--model", "seeded:vit_small_patch14_dinov2", "--image-size", "28"}).exit_code, 2);
+  EXPECT_EQ(run({"classify", picture, "--model", "seeded:vit_small_patch14_dinov2", "--image-size", "28"}).exit_code,
+            2);
   EXPECT_EQ(run({"classify", "missing.jpg", "--model", kResNet}).exit_code, 3);
-  EXPECT_EQ(run({"compare", "--data", "missing", "--model", kResNet, "--out", (folder_ / "run").string()}).exit_code, 3);
+  EXPECT_EQ(run({"compare", "--data", "missing", "--model", kResNet, "--out", (folder_ / "run").string()}).exit_code,
+            3);
   EXPECT_EQ(run({"classify", picture, "--model", "missing.h5"}).exit_code, 4);
   EXPECT_EQ(run({"classify", picture, "--model", picture}).exit_code, 4);
   EXPECT_EQ(run({"convert", picture}).exit_code, 4);
@@ -187,8 +189,8 @@ TEST_F(Cli, ClassifiesTheGoodPicturesAmongBadOnes) {
   std::ofstream(folder_ / "bad.jpg") << "<html>";
   std::ofstream(folder_ / "empty.jpg").close();
   const std::string good = (kPictures / "png_rgb.png").string();
-  const Outcome outcome = run({"classify", (folder_ / "bad.jpg").string(), good, (folder_ / "empty.jpg").string(),
-                               "--model", kVit});
+  const Outcome outcome =
+      run({"classify", (folder_ / "bad.jpg").string(), good, (folder_ / "empty.jpg").string(), "--model", kVit});
   EXPECT_EQ(outcome.exit_code, 3);
   EXPECT_NE(outcome.err.find("bad.jpg: neither a JPEG nor a PNG picture"), std::string::npos) << outcome.err;
   EXPECT_NE(outcome.err.find("empty.jpg: is empty"), std::string::npos) << outcome.err;
@@ -197,7 +199,8 @@ TEST_F(Cli, ClassifiesTheGoodPicturesAmongBadOnes) {
 
 TEST_F(Cli, ComparesIntoTheArticlesColumns) {
   const fs::path out = folder_ / "run";
-  const Outcome outcome = run({"compare", "--data", data_set().string(), "--model", kResNet, "--model", kVit, "--out", out.string()});
+  const Outcome outcome =
+      run({"compare", "--data", data_set().string(), "--model", kResNet, "--model", kVit, "--out", out.string()});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   const std::string csv = read_file(out / "predictions.csv");
   const std::string article =
@@ -207,16 +210,17 @@ TEST_F(Cli, ComparesIntoTheArticlesColumns) {
   EXPECT_EQ(csv.find(article + ",error\n"), 0U) << csv.substr(0, 500);
   EXPECT_NE(csv.find("0_jpeg_444.jpg,n01440764,0,\"tench, Tinca tinca\","), std::string::npos);
   for (const char* part : {"COMPARISON SUMMARY", "Model load time", "TOTAL TIME (3 images)", "PER-IMAGE AVERAGE",
-                           "PER-IMAGE MIN", "PER-IMAGE MAX", "Images/second", "Image loading - total", "Evaluation loop total",
-                           "Total run time", "Top-1 Acc", "Both models correct", "Both models wrong", "True agreement",
-                           "up to 5 examples", "Detailed results saved to"}) {
+                           "PER-IMAGE MIN", "PER-IMAGE MAX", "Images/second", "Image loading - total",
+                           "Evaluation loop total", "Total run time", "Top-1 Acc", "Both models correct",
+                           "Both models wrong", "True agreement", "up to 5 examples", "Detailed results saved to"}) {
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part;
   }
   const Json summary = Json::parse(read_file(out / "summary.json"));
   EXPECT_EQ(summary.at("pictures"), 3);
   const Json& pair = summary.at("pairs")[0];
   EXPECT_EQ(pair.at("both_correct").get<int>() + pair.at("first_only").get<int>() + pair.at("second_only").get<int>() +
-                pair.at("both_wrong").get<int>(), 3);
+                pair.at("both_wrong").get<int>(),
+            3);
   const Json record = Json::parse(read_file(out / "run.json"));
   EXPECT_EQ(record.at("models")[1].at("architecture"), "vit_tiny_patch16_224");
 }
@@ -238,10 +242,12 @@ TEST_F(Cli, PredictsTheSameForEveryBatchAndThreadCount) {
 TEST_F(Cli, RecordsACorruptPictureAndGoesOn) {
   const fs::path data = data_set(2);
   const fs::path clean = folder_ / "clean", dirty = folder_ / "dirty";
-  EXPECT_EQ(run({"compare", "--data", data.string(), "--model", kVit, "--out", clean.string(), "--batch", "2"}).exit_code, 0);
+  EXPECT_EQ(
+      run({"compare", "--data", data.string(), "--model", kVit, "--out", clean.string(), "--batch", "2"}).exit_code, 0);
   const std::string whole = read_file(kPictures / "jpeg_444.jpg");
   std::ofstream(data / "n01443537" / "00_half.jpg", std::ios::binary) << whole.substr(0, whole.size() / 2);
-  const std::vector<std::string> arguments{"compare", "--data", data.string(), "--model", kVit, "--out", dirty.string(), "--batch", "2"};
+  const std::vector<std::string> arguments{"compare", "--data",       data.string(), "--model", kVit,
+                                           "--out",   dirty.string(), "--batch",     "2"};
   const Outcome outcome = run(arguments);
   EXPECT_EQ(outcome.exit_code, 3);
   EXPECT_NE(outcome.err.find("00_half.jpg: damaged JPEG"), std::string::npos) << outcome.err;
@@ -264,10 +270,13 @@ TEST_F(Cli, RefusesModelsThatDoNotPredictTheSameClasses) {
 
 TEST_F(Cli, KeepsResultsWhenInterrupted) {
   const fs::path data = data_set(200), out = folder_ / "run";
-  const pid_t child = start({"compare", "--data", data.string(), "--model", "seeded:resnet34@1", "--out", out.string()});
-  // The output folder appears when the models begin to load; a second later pictures are running.
-  while (!fs::exists(out)) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  std::this_thread::sleep_for(std::chrono::seconds(1));
+  const pid_t child =
+      start({"compare", "--data", data.string(), "--model", "seeded:resnet34@1", "--out", out.string()});
+  // The first batch is through when the run says so.
+  while (read_file(folder_ / "err").find("Evaluating") == std::string::npos) {
+    ASSERT_EQ(::waitpid(child, nullptr, WNOHANG), 0) << read_file(folder_ / "err");
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
   ::kill(child, SIGINT);
   const Outcome outcome = wait(child);
   EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
@@ -279,8 +288,9 @@ TEST_F(Cli, KeepsResultsWhenInterrupted) {
 
 TEST_F(Cli, SaysWhenMemoryRunsOut) {
   constexpr rlim_t kTooLittle = 300 << 20;
-  const Outcome outcome = wait(start({"classify", (kPictures / "png_rgb.png").string(), "--model", "seeded:vit_base_patch16_224",
-                                      "--threads", "1"}, kTooLittle));
+  const Outcome outcome = wait(start(
+      {"classify", (kPictures / "png_rgb.png").string(), "--model", "seeded:vit_base_patch16_224", "--threads", "1"},
+      kTooLittle));
   EXPECT_EQ(outcome.exit_code, 5) << outcome.err;
   EXPECT_NE(outcome.err.find("memory"), std::string::npos) << outcome.err;
 }
@@ -323,7 +333,8 @@ TEST_F(Cli, ConvertsInstallsAndVerifies) {
 }
 
 TEST_F(Cli, EndsWhenItsReaderDoes) {
-  const std::string command = std::string(TESSERA_BINARY) + " inspect vit_large_patch16_224 2>/dev/null | head -n 1 > /dev/null";
+  const std::string command =
+      std::string(TESSERA_BINARY) + " inspect vit_large_patch16_224 2>/dev/null | head -n 1 > /dev/null";
   const auto start_time = std::chrono::steady_clock::now();
   EXPECT_EQ(std::system(command.c_str()), 0);
   EXPECT_LT(std::chrono::steady_clock::now() - start_time, std::chrono::seconds(20));

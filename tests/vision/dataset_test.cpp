@@ -1,11 +1,13 @@
+#include "vision/dataset.h"
+
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "core/error.h"
-#include "vision/dataset.h"
 
 namespace tessera {
 namespace {
@@ -94,11 +96,36 @@ TEST_F(DatasetTest, RefusesBadListsNamingTheLine) {
   EXPECT_NE(message_of(root_ / "negative.csv", {}).find("out of range"), std::string::npos);
 }
 
+TEST_F(DatasetTest, TakesAPictureInTheFirstLineForNoHeader) {
+  put("first.csv", "a.jpg,seven\nb.jpg,1\n");
+  EXPECT_NE(message_of(root_ / "first.csv", {}).find("first.csv:1"), std::string::npos);
+  put("mark.csv",
+      "\xEF\xBB\xBF"
+      "a.jpg,1\nb.jpg,2\n");
+  EXPECT_EQ(open_dataset(root_ / "mark.csv", {}).samples.size(), 2U);
+}
+
+TEST_F(DatasetTest, RefusesAPipeForAListWithoutWaiting) {
+  ASSERT_EQ(::mkfifo((root_ / "pipe.csv").c_str(), 0600), 0);
+  EXPECT_NE(message_of(root_ / "pipe.csv", {}).find("regular"), std::string::npos);
+}
+
+TEST_F(DatasetTest, ListsPicturesThatCannotBeReadSoThatTheRunReportsThem) {
+  put("n01440764/a.jpg");
+  fs::create_symlink("loop.jpg", root_ / "n01440764" / "loop.jpg");
+  ASSERT_EQ(::mkfifo((root_ / "n01440764" / "pipe.jpg").c_str(), 0600), 0);
+  EXPECT_EQ(open_dataset(root_, {}).samples.size(), 3U);
+}
+
 TEST_F(DatasetTest, RefusesBadLabelFiles) {
   put("data/cat/1.png");
-  const std::pair<const char*, const char*> bad[] = {{"array.json", "[1]"}, {"text.json", R"({"cat": "three"})"},
-                                                     {"broken.json", "{"}, {"range.json", R"({"cat": 4})"},
-                                                     {"twice.csv", "cat,1\ncat,2\n"}, {"none.csv", ""}};
+  const std::pair<const char*, const char*> bad[] = {{"array.json", "[1]"},
+                                                     {"text.json", R"({"cat": "three"})"},
+                                                     {"broken.json", "{"},
+                                                     {"range.json", R"({"cat": 4})"},
+                                                     {"wrapped.json", R"({"cat": 4294967296})"},
+                                                     {"twice.csv", "cat,1\ncat,2\n"},
+                                                     {"none.csv", ""}};
   for (const auto& [name, text] : bad) {
     put(name, text);
     EXPECT_NE(message_of(root_ / "data", {.labels = root_ / name, .classes = 4}).find(name), std::string::npos) << name;

@@ -1,0 +1,82 @@
+// Preprocessing against timm, transformers and torchvision: the 8-bit stage by hash, the floats to 1e-6. Expected
+// values: tests/reference/vision.py.
+
+#include "vision/preprocess.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "tests/vision/support.h"
+
+namespace tessera {
+namespace {
+
+using Json = nlohmann::json;
+using fixtures::digest;
+using fixtures::expected;
+using fixtures::formula_picture;
+
+TEST(Preprocess, EqualsTimmAndHuggingFace) {
+  ASSERT_GE(expected().at("transforms").size(), 9U * 7U);
+  for (const Json& entry : expected().at("transforms")) {
+    const Preprocess preprocess = preprocess_from_json(entry.at("preprocess"));
+    const Image picture = formula_picture(entry.at("from")[0], entry.at("from")[1]);
+    const std::string what = entry.at("name").get<std::string>() + " from " + entry.at("from").dump();
+    const Image bytes = resize_and_crop(picture, preprocess);
+    EXPECT_EQ(digest(bytes.pixels), entry.at("sha256").get<std::string>()) << what;
+    Tensor values(Shape{1, entry.at("shape")[0], entry.at("shape")[1], 3});
+    preprocess_image(picture, preprocess, values.view());
+    for (std::size_t i = 0; i < entry.at("indices").size(); ++i) {
+      const double reference = entry.at("values")[i];
+      ASSERT_NEAR(values.values()[entry.at("indices")[i].get<std::size_t>()], reference, 1e-6) << what;
+    }
+  }
+}
+
+TEST(Preprocess, KeepsItselfInJson) {
+  const Preprocess made = Preprocess::timm(224, 0.95, Filter::kBicubic, {0.1F, 0.2F, 0.3F}, {0.4F, 0.5F, 0.6F});
+  EXPECT_EQ(made.resize, 235);
+  EXPECT_EQ(preprocess_from_json(to_json(made)), made);
+  EXPECT_EQ(describe(made), "timm: shortest edge 235 bicubic, crop 224, mean 0.1 0.2 0.3, std 0.4 0.5 0.6");
+}
+
+TEST(Preprocess, RefusesImpossibleJson) {
+  const Json good = to_json(Preprocess{});
+  const auto with = [&](const std::string& key, const Json& value) {
+    Json json = good;
+    json[key] = value;
+    return json;
+  };
+  EXPECT_NO_THROW(preprocess_from_json(good));
+  for (const Json& bad : {with("flavour", "keras"), with("filter", "nearest"), with("resize", 0), with("crop", -1),
+                          with("crop", 1 << 20), with("mean", Json::array({1})), with("std", Json::array({0, 1, 1})),
+                          with("resize", "large"), with("resize_mode", "stretch"), with("crop", 0), Json::array()}) {
+    EXPECT_THROW(preprocess_from_json(bad), UsageError) << bad;
+  }
+}
+
+TEST(Preprocess, TakesThinPicturesOrSaysWhyNot) {
+  const Preprocess squash = Preprocess::hf_squash(224, Filter::kBilinear, {0.5F, 0.5F, 0.5F}, {0.5F, 0.5F, 0.5F});
+  for (const auto& [width, height] : {std::pair{1, 1}, {1, 5000}, {5000, 1}}) {
+    const Image picture = formula_picture(width, height);
+    EXPECT_EQ(resize_and_crop(picture, squash).width, 224);
+    EXPECT_EQ(resize_and_crop(picture, Preprocess{}).height, 224);
+  }
+  try {
+    resize_and_crop(formula_picture(1, 65000), Preprocess{});
+    ADD_FAILURE() << "a picture of 1x65000 was resized to 256x16640000";
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("too narrow"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Preprocess, RefusesAnOutputOfAnotherSize) {
+  Tensor wrong(Shape{1, 224, 223, 3});
+  EXPECT_THROW(preprocess_image(formula_picture(9, 9), Preprocess{}, wrong.view()), InternalError);
+  EXPECT_THROW(resize_and_crop(Image{}, Preprocess{}), InternalError);
+}
+
+}  // namespace
+}  // namespace tessera

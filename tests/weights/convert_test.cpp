@@ -1,0 +1,217 @@
+// Conversion of other libraries' files.
+
+#include "weights/convert.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "evaluation/verify.h"
+#include "weights/name_maps.h"
+
+namespace tessera {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kData = fs::path(TESSERA_TEST_DATA) / "weights";
+
+class Converted : public testing::TestWithParam<const char*> {};
+
+// The files that timm and transformers wrote give, converted, the logits that timm and transformers get.
+TEST_P(Converted, GivesTheReferencesLogits) {
+  LoadedModel model = convert_safetensors(kData / GetParam());
+  const ReferenceFile reference = read_reference_file(kData / GetParam() / "expected.h5");
+  const VerifyResult result = verify_model(std::move(model), reference, {.max_batch = 2}, {2e-6, 2e-6});
+  EXPECT_TRUE(result.passed()) << result.output.max_error;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Converted,
+                         testing::Values("hf_vit_hub", "hf_vit_modules", "hf_dinov2_hub", "hf_dinov2_modules",
+                                         "hf_dinov2_registers_hub", "hf_dinov2_registers_modules", "hf_vit_model",
+                                         "hf_dinov2_model", "timm_vit"));
+
+TEST(Convert, TakesWhatWeightsDoNotSayFromTheConfigurations) {
+  const LoadedModel vit = convert_safetensors(kData / "hf_vit_hub");
+  EXPECT_EQ(vit.card.config.parameters.at("norm_eps"), 1e-12);
+  EXPECT_EQ(vit.card.config.parameters.at("heads"), 2);
+  EXPECT_EQ(vit.card.preprocess.resize_mode, ResizeMode::kSquash);
+  EXPECT_EQ(vit.card.preprocess.output_size(), 32);
+  EXPECT_EQ(vit.card.source.sha256.size(), 64U);
+  EXPECT_EQ(vit.card.name, "hf_vit_hub");
+  const LoadedModel dinov2 = convert_safetensors(kData / "hf_dinov2_hub");
+  EXPECT_EQ(dinov2.card.config.parameters.at("head"), "linear_cls_mean");
+  EXPECT_EQ(dinov2.card.config.parameters.at("layer_scale"), true);
+  EXPECT_EQ(dinov2.card.config.parameters.at("interpolate_antialias"), false);
+  const LoadedModel timm = convert_safetensors(kData / "timm_vit", {.name = "mine"});
+  EXPECT_EQ(timm.card.name, "mine");
+  EXPECT_EQ(timm.card.preprocess.resize, 35);
+}
+
+TEST(Convert, RefusesAnotherArchitecture) {
+  EXPECT_THROW(convert_safetensors(kData / "timm_vit", {.architecture = "resnet50"}), ModelFileError);
+  EXPECT_THROW(convert_safetensors(kData / "timm_vit", {.architecture = "resnet"}), UsageError);
+  EXPECT_THROW(convert_safetensors(kData / "missing"), ModelFileError);
+}
+
+// A copy of a converted folder whose configuration files a test changes.
+class ConvertFolder : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("tessera-convert-" + std::to_string(::getpid()));
+    fs::remove_all(folder_);
+    fs::copy(kData / "hf_vit_hub", folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  void change_config(const nlohmann::json& changes) const {
+    std::ifstream file(kData / "hf_vit_hub" / "config.json");
+    nlohmann::json config = nlohmann::json::parse(file);
+    config.update(changes);
+    std::ofstream(folder_ / "config.json") << config.dump();
+  }
+  Preprocess with_processor(const nlohmann::json& processor) const {
+    std::ofstream(folder_ / "preprocessor_config.json") << processor.dump();
+    return convert_safetensors(folder_).card.preprocess;
+  }
+  void expect_refused(const std::string& part) const {
+    try {
+      convert_safetensors(folder_);
+      ADD_FAILURE() << "converted; expected: " << part;
+    } catch (const ModelFileError& error) {
+      EXPECT_EQ(std::string(error.what()).find(folder_.string()), 0U) << error.what();
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    }
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(ConvertFolder, ReadsImageProcessors) {
+  const nlohmann::json square{{"height", 32}, {"width", 32}};
+  const Preprocess vit = with_processor({{"image_processor_type", "ViTImageProcessor"}, {"size", square}});
+  EXPECT_EQ(vit, Preprocess::hf_squash(32, Filter::kBilinear, {0.5F, 0.5F, 0.5F}, {0.5F, 0.5F, 0.5F}));
+  const Preprocess fast = with_processor(
+      {{"image_processor_type", "ViTImageProcessorFast"}, {"size", square}, {"resample", 3}, {"do_normalize", false}});
+  EXPECT_EQ(fast, Preprocess::hf_squash(32, Filter::kBicubic, {0, 0, 0}, {1, 1, 1}, PreprocessFlavour::kHfFast));
+  const Preprocess bit = with_processor({{"image_processor_type", "BitImageProcessor"},
+                                         {"size", {{"shortest_edge", 40}}},
+                                         {"do_center_crop", true},
+                                         {"crop_size", square},
+                                         {"image_mean", {0.1, 0.2, 0.3}}});
+  EXPECT_EQ(bit.resize_mode, ResizeMode::kShortestEdge);
+  EXPECT_EQ(bit.resize, 40);
+  EXPECT_EQ(bit.crop, 32);
+  EXPECT_EQ(bit.filter, Filter::kBicubic);
+  EXPECT_EQ(bit.mean[2], 0.3F);
+  const Preprocess convnext = with_processor(
+      {{"feature_extractor_type", "ConvNextFeatureExtractor"}, {"size", 32}, {"crop_pct", 0.875}, {"resample", 3}});
+  EXPECT_EQ(convnext.resize_mode, ResizeMode::kShortestEdge);
+  EXPECT_EQ(convnext.resize, 36);  // int(32 / 0.875)
+  EXPECT_EQ(convnext.crop, 32);
+}
+
+TEST_F(ConvertFolder, AdaptsToThePictureSizeOfTheProcessor) {
+  std::ofstream(folder_ / "preprocessor_config.json") << R"({"size": {"height": 48, "width": 48}})";
+  const LoadedModel model = convert_safetensors(folder_);
+  EXPECT_EQ(model.card.config.parameters.at("image_size"), 48);
+  EXPECT_EQ(model.card.config.parameters.at("pos_grid"), 4);
+}
+
+TEST_F(ConvertFolder, RefusesWhatItDoesNotKnow) {
+  const std::pair<nlohmann::json, const char*> processors[] = {
+      {{{"do_rescale", false}}, "only pixels rescaled by 1 / 255"},
+      {{{"rescale_factor", 1.0}}, "only pixels rescaled by 1 / 255"},
+      {{{"size", {{"height", 32}, {"width", 48}}}}, "only square pictures"},
+      {{{"resample", 5}}, "resample 5 is not supported"},
+      {{{"image_mean", "none"}}, "cannot be used"},
+      {{{"image_std", {0, 0, 0}}}, "std positive"},
+      {{{"size", {{"height", 1 << 30}, {"width", 1 << 30}}}}, "must lie in"},
+      {nlohmann::json::array(), "is not a JSON object"},
+  };
+  for (const auto& [processor, part] : processors) {
+    std::ofstream(folder_ / "preprocessor_config.json") << processor.dump();
+    expect_refused(part);
+  }
+  fs::remove(folder_ / "preprocessor_config.json");
+  change_config({{"hidden_act", "quick_gelu"}});
+  expect_refused("hidden_act 'quick_gelu' is not supported");
+  change_config({{"layer_norm_eps", "small"}});
+  expect_refused("cannot be used");
+}
+
+TEST_F(ConvertFolder, TakesLabelsFromTheConfiguration) {
+  change_config({{"id2label", {{"0", "a"}, {"1", "b"}, {"2", "c"}, {"3", "d"}, {"4", "e"}}}});
+  const LoadedModel model = convert_safetensors(folder_);
+  EXPECT_EQ(model.card.labels.size(), 5U);
+  EXPECT_EQ(model.card.labels.name(3), "d");
+}
+
+TEST(Convert, SendsOtherFormatsToTheScript) {
+  try {
+    convert_safetensors("weights.pth");
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("weights/convert.py"), std::string::npos);
+  }
+}
+
+// Pairs of names whose meaning was checked by the logits of both libraries.
+TEST(NameMaps, KnowHuggingFaceResNets) {
+  std::ifstream file(kData / "hf_resnet_names.json");
+  const nlohmann::json models = nlohmann::json::parse(file);
+  ASSERT_EQ(models.size(), 2U);
+  for (const auto& [model, pairs] : models.items()) {
+    WeightStore weights;
+    float number = 0;
+    for (const auto& [theirs, ours] : pairs.items()) weights.put(theirs, Tensor::filled({1}, ++number));
+    const RenamedWeights renamed = rename_to_timm(std::move(weights));
+    EXPECT_EQ(renamed.scheme, NamingScheme::kHfResNet);
+    number = 0;
+    std::size_t kept = 0;
+    for (const auto& [theirs, ours] : pairs.items()) {
+      ++number;
+      if (theirs.ends_with("num_batches_tracked")) continue;
+      ASSERT_TRUE(renamed.weights.contains(ours.get<std::string>())) << theirs << " should become " << ours;
+      EXPECT_EQ(renamed.weights.at(ours.get<std::string>()).data()[0], number) << theirs;
+      ++kept;
+    }
+    EXPECT_EQ(renamed.weights.tensors().size(), kept) << model;
+    EXPECT_GE(kept, 102U);
+  }
+}
+
+WeightStore one_attention(std::initializer_list<const char*> parts) {
+  WeightStore weights;
+  weights.put("vit.embeddings.patch_embeddings.projection.weight", Tensor::zeros({2, 3, 1, 1}));
+  for (const char* part : parts) weights.put("vit." + std::string(part) + ".bias", Tensor::filled({2}, 1));
+  return weights;
+}
+
+TEST(NameMaps, RefuseQueriesWithoutTheirPartners) {
+  const std::string old = "encoder.layer.0.attention.attention.";
+  EXPECT_THROW(rename_to_timm(one_attention({(old + "query").c_str(), (old + "key").c_str()})), ModelFileError);
+  const RenamedWeights whole =
+      rename_to_timm(one_attention({(old + "query").c_str(), (old + "key").c_str(), (old + "value").c_str()}));
+  EXPECT_EQ(whole.weights.at("blocks.0.attn.qkv.bias").shape(), Shape{6});
+  // Both spellings of one tensor.
+  EXPECT_THROW(rename_to_timm(one_attention({(old + "query").c_str(), (old + "key").c_str(), (old + "value").c_str(),
+                                             "layers.0.attention.q_proj"})),
+               ModelFileError);
+}
+
+TEST(NameMaps, KeepUnknownNamesForTheCheckToList) {
+  WeightStore weights = one_attention({});
+  weights.put("vit.encoder.layer.0.extra.weight", Tensor::zeros({1}));
+  weights.put("vit.encoder.layer.x", Tensor::zeros({1}));
+  const RenamedWeights renamed = rename_to_timm(std::move(weights));
+  EXPECT_TRUE(renamed.weights.contains("vit.encoder.layer.0.extra.weight"));
+  EXPECT_TRUE(renamed.weights.contains("vit.encoder.layer.x"));
+}
+
+}  // namespace
+}  // namespace tessera

@@ -1,0 +1,86 @@
+// Models by what a user calls them.
+
+#include "weights/model_source.h"
+
+#include "tests/weights/model_file_fixture.h"
+
+namespace tessera {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ModelSource : public ModelFile {
+ protected:
+  void SetUp() override {
+    ModelFile::SetUp();
+    ::setenv("TESSERA_HOME", folder_.c_str(), 1);
+    fs::create_directories(installed_path("timm/tiny").parent_path());
+    fs::copy_file(path_, installed_path("timm/tiny"));
+  }
+  void TearDown() override {
+    ::unsetenv("TESSERA_HOME");
+    ModelFile::TearDown();
+  }
+  static std::string failure(const std::string& name, ErrorKind kind) {
+    try {
+      open_model(name);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), kind) << error.what();
+      return error.what();
+    }
+    ADD_FAILURE() << name << " was opened";
+    return "";
+  }
+};
+
+TEST_F(ModelSource, FindsFilesAndInstalledNames) {
+  EXPECT_EQ(installed_models(), std::vector<std::string>{"timm/tiny"});
+  EXPECT_EQ(open_model("timm/tiny").card.name, "tiny");
+  EXPECT_EQ(open_card("timm/tiny").sha256, open_model(path_.string()).card.sha256);
+  EXPECT_EQ(open_card(path_.string()).name, "tiny");
+}
+
+TEST_F(ModelSource, IsNotMisledByAFolderOfTheSameName) {
+  const fs::path before = fs::current_path();
+  fs::create_directories(folder_ / "here" / "timm" / "tiny");
+  fs::current_path(folder_ / "here");
+  EXPECT_EQ(open_card("timm/tiny").name, "tiny");
+  fs::current_path(before);
+}
+
+TEST_F(ModelSource, SaysWhatItTriedAndWhatIsNear) {
+  EXPECT_NE(failure("timm/tinny", ErrorKind::kModelFile).find("did you mean 'timm/tiny'?"), std::string::npos);
+  EXPECT_NE(failure("timm/tinny", ErrorKind::kModelFile).find(folder_.string()), std::string::npos);
+  EXPECT_NE(failure("./none.h5", ErrorKind::kModelFile).find("./none.h5"), std::string::npos);
+  EXPECT_NE(failure("seeded:resnet51", ErrorKind::kUsage).find("resnet50"), std::string::npos);
+  failure("seeded:resnet50@x", ErrorKind::kUsage);
+  failure("seeded:resnet50@1x", ErrorKind::kUsage);
+  failure("seeded:resnet50@-1", ErrorKind::kUsage);
+}
+
+TEST_F(ModelSource, RefusesNamesThatLeaveTheHome) {
+  for (const char* name : {"", "../tiny", "timm/../../tiny", "/etc/passwd"}) {
+    EXPECT_THROW(installed_path(name), UsageError) << name;
+  }
+  failure("timm/../../../etc/passwd", ErrorKind::kUsage);
+}
+
+TEST_F(ModelSource, MakesSeededModels) {
+  const LoadedModel model = open_model("seeded:vit_tiny_patch16_224@7", {.threads = 2});
+  const ModelCard card = open_card("seeded:vit_tiny_patch16_224@7");
+  EXPECT_EQ(card.name, "seeded:vit_tiny_patch16_224@7");
+  EXPECT_EQ(card.sha256, model.card.sha256);
+  EXPECT_TRUE(card.labels.is_imagenet() && model.card.labels.is_imagenet());
+  EXPECT_EQ(open_card("seeded:vit_tiny_patch16_224").name, "seeded:vit_tiny_patch16_224@0");
+}
+
+TEST_F(ModelSource, TakesPicturesOfAnotherSize) {
+  const ModelCard card = open_card("seeded:vit_tiny_patch16_224", {.image_size = 160});
+  EXPECT_EQ(card.config.parameters.at("image_size"), 160);
+  EXPECT_EQ(card.preprocess.crop, 160);
+  EXPECT_EQ(card.preprocess.resize, 248 * 160 / 224);
+  EXPECT_THROW(open_card("seeded:vit_tiny_patch16_224", {.image_size = 0}), UsageError);
+}
+
+}  // namespace
+}  // namespace tessera

@@ -1,0 +1,112 @@
+// Reference files: what goes in comes out, and the same care as with model files.
+
+#include "weights/reference_file.h"
+
+#include <random>
+
+#include "tests/weights/model_file_fixture.h"
+
+namespace tessera {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ReferenceFiles : public ModelFile {
+ protected:
+  void SetUp() override {
+    ModelFile::SetUp();
+    write_reference_file(path_, made());
+  }
+  static ReferenceFile made() {
+    ReferenceFile reference{.model = "made here", .input = Tensor({2, 2, 2, 3}), .output_shape = {2, 3}};
+    for (std::size_t i = 0; i < 24; ++i) reference.input.data()[i] = static_cast<float>(i) / 7;
+    reference.output = {0.1, -2, 3, 1e-9, 5, 1e300};
+    reference.activations.push_back({"all", {2, 2}, {}, {1, 2, 3, 4}});
+    reference.activations.push_back({"some", {2, 50, 8}, {0, 17, 799}, {0.5, 0.25, -1}});
+    return reference;
+  }
+  // Changes the index of a file that is otherwise whole.
+  void expect_index_refused(const char* pointer, const nlohmann::json& value, const std::string& part) const {
+    write_reference_file(path_, made());
+    nlohmann::json index = read_json("/index");
+    index[nlohmann::json::json_pointer(pointer)] = value;
+    const hid_t file = H5Fopen(path_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+    put_text(file, "/index", index.dump());
+    H5Fclose(file);
+    try {
+      read_reference_file(path_);
+      ADD_FAILURE() << "read; expected: " << part;
+    } catch (const ModelFileError& error) {
+      EXPECT_EQ(std::string(error.what()).find(path_.string()), 0U) << error.what();
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    }
+  }
+};
+
+TEST_F(ReferenceFiles, KeepEveryBit) {
+  const ReferenceFile found = read_reference_file(path_);
+  const ReferenceFile expected = made();
+  EXPECT_EQ(found.model, expected.model);
+  EXPECT_EQ(found.input.shape(), expected.input.shape());
+  EXPECT_TRUE(std::ranges::equal(found.input.values(), expected.input.values()));
+  EXPECT_EQ(found.output_shape, expected.output_shape);
+  EXPECT_EQ(found.output, expected.output);
+  ASSERT_EQ(found.activations.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(found.activations[i].path, expected.activations[i].path);
+    EXPECT_EQ(found.activations[i].shape, expected.activations[i].shape);
+    EXPECT_EQ(found.activations[i].indices, expected.activations[i].indices);
+    EXPECT_EQ(found.activations[i].values, expected.activations[i].values);
+  }
+}
+
+TEST_F(ReferenceFiles, RefuseAnIndexThatDoesNotFit) {
+  using Json = nlohmann::json;
+  expect_index_refused("/input", Json({2, 2, 2, 4}), "wrong shape");
+  expect_index_refused("/input", Json({1 << 15, 1 << 15, 1 << 15}), "an impossible shape");
+  expect_index_refused("/input", Json({1 << 9, 1 << 9, 1 << 9}), "wrong shape");
+  expect_index_refused("/input", Json({-2, 2}), "an impossible shape");
+  expect_index_refused("/input", Json({1, 1, 1, 1, 1, 24}), "too many dimensions");
+  expect_index_refused("/output", "six", "its index is damaged");
+  expect_index_refused("/output", Json({6}), "wrong shape");
+  expect_index_refused("/activations/0/shape", Json({2, 3}), "all: 4 values for [2, 3]");
+  expect_index_refused("/activations/0/key", "../input", "a bad key");
+  expect_index_refused("/activations/0/key", "9", "missing");
+  expect_index_refused("/activations/1/shape", Json({2, 50, 7}), "some: a sample lies outside");
+  expect_index_refused("/activations", 3, "its index is damaged");
+  expect_index_refused("/model", 3, "its index is damaged");
+}
+
+TEST_F(ReferenceFiles, AreRefusedWhenCutOffOrForeign) {
+  const std::string whole = bytes();
+  for (std::size_t i = 0; i < 100; ++i) {
+    write(whole.substr(0, whole.size() * i / 100));
+    EXPECT_THROW(read_reference_file(path_), ModelFileError) << i;
+  }
+  const LoadedModel model = tiny_model();
+  save_model_file(path_, model.card, model.weights);
+  EXPECT_THROW(read_reference_file(path_), ModelFileError);
+}
+
+TEST_F(ReferenceFiles, SurviveRandomFlips) {
+  constexpr unsigned kSeed = 32;
+  std::mt19937 random(kSeed);
+  const std::string whole = bytes();
+  int noticed = 0;
+  for (int i = 0; i < 1000; ++i) {
+    std::string damaged = whole;
+    damaged[random() % damaged.size()] ^= static_cast<char>(1U << (random() % 8));
+    write(damaged);
+    try {
+      read_reference_file(path_);
+    } catch (const ModelFileError&) {
+      ++noticed;
+    } catch (const std::exception& error) {
+      ADD_FAILURE() << "seed " << kSeed << ", flip " << i << ": " << error.what();
+    }
+  }
+  EXPECT_GT(noticed, 100);
+}
+
+}  // namespace
+}  // namespace tessera
