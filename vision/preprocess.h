@@ -57,7 +57,8 @@ nlohmann::json to_json(const Preprocess& preprocess);
 // Throws UsageError naming the field that is missing, unknown or impossible.
 Preprocess preprocess_from_json(const nlohmann::json& json);
 
-// The 8-bit stage: resized and cropped.
+// The 8-bit stage: resized and cropped; only what the crop keeps is computed. Throws InputError for a picture so narrow
+// that its longer edge would pass 2,000,000 pixels.
 Image resize_and_crop(const Image& image, const Preprocess& preprocess);
 // Writes a picture of the 8-bit stage to `output`, [1, H, W, 3] of its size.
 void normalise(const Image& image, const Preprocess& preprocess, View output);
