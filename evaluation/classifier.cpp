@@ -43,10 +43,8 @@ Preprocess choose_preprocess(const ModelCard& card, const std::string& choice) {
   const PreprocessFlavour flavour = flavour_from_string(choice);
   const int size = card.preprocess.output_size();
   const Architecture& row = find_architecture(card.config.architecture);
-  Preprocess p = row.preprocess;
+  Preprocess p = row.preprocess.at_size(size);
   if (flavour == PreprocessFlavour::kTimm) {
-    p.resize = static_cast<int>(static_cast<std::int64_t>(p.resize) * size / p.crop);
-    p.crop = size;
     p.mean = card.preprocess.mean;
     p.std = card.preprocess.std;
     return p;
@@ -57,7 +55,6 @@ Preprocess choose_preprocess(const ModelCard& card, const std::string& choice) {
   // facebook/dinov2-* and microsoft/resnet-*: shortest edge to size / 0.875, centre crop
   p.flavour = flavour;
   p.resize = size * 8 / 7;
-  p.crop = size;
   p.mean = card.preprocess.mean;
   p.std = card.preprocess.std;
   return p;

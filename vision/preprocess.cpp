@@ -128,6 +128,13 @@ int Preprocess::output_size() const {
   throw UsageError("preprocessing without crop or squash gives pictures of differing sizes");
 }
 
+Preprocess Preprocess::at_size(int size) const {
+  Preprocess scaled = *this;
+  scaled.resize = static_cast<int>(std::int64_t{resize} * size / output_size());
+  if (crop > 0) scaled.crop = size;
+  return scaled;
+}
+
 std::string describe(const Preprocess& p) {
   std::string text = std::string(to_string(p.flavour)) + ":";
   if (p.resize_mode == ResizeMode::kShortestEdge)

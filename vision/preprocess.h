@@ -47,6 +47,8 @@ struct Preprocess {
 
   // Height and width of the result. Throws UsageError when it depends on the picture (no crop and no squash).
   int output_size() const;
+  // The same for pictures of another size: the share of the picture that a crop keeps stays.
+  Preprocess at_size(int size) const;
   bool operator==(const Preprocess&) const = default;
 };
 

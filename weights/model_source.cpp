@@ -43,10 +43,7 @@ void apply_image_size(ModelCard& card, const OpenOptions& options) {
   if (size < 1 || size > kLargest) {
     throw UsageError("the image size must lie in 1 to 4096, not " + std::to_string(size));
   }
-  Preprocess& p = card.preprocess;
-  const int old = p.output_size();
-  p.resize = static_cast<int>(static_cast<std::int64_t>(p.resize) * size / old);
-  if (p.crop > 0) p.crop = size;
+  card.preprocess = card.preprocess.at_size(size);
   card.config.parameters["image_size"] = size;
 }
 

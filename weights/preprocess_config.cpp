@@ -94,9 +94,7 @@ Preprocess default_preprocess(const ModelConfig& config, NamingScheme scheme) {
   const int size = config.parameters.at("image_size").get<int>();
   constexpr std::array<float, 3> kHalf{0.5F, 0.5F, 0.5F};
   if (scheme == NamingScheme::kHfVit) return Preprocess::hf_squash(size, Filter::kBilinear, kHalf, kHalf);
-  p.resize = static_cast<int>(static_cast<std::int64_t>(p.resize) * size / p.crop);
-  p.crop = size;
-  return p;
+  return p.at_size(size);
 }
 
 }  // namespace

@@ -261,6 +261,20 @@ TEST_F(Cli, RecordsACorruptPictureAndGoesOn) {
   EXPECT_EQ(run(allowed).exit_code, 0);
 }
 
+// As when a file goes between the listing and the reading.
+TEST_F(Cli, RecordsAPictureThatIsNoLongerThere) {
+  const fs::path data = data_set(), out = folder_ / "run";
+  std::ofstream(data / "list.csv") << "n01440764/0_jpeg_444.jpg,0\ngone.jpg,1\nn01443537/0_png_rgb.png,1\n";
+  const Outcome outcome =
+      run({"compare", "--data", (data / "list.csv").string(), "--model", kVit, "--out", out.string()});
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_NE(outcome.err.find("gone.jpg: cannot be opened"), std::string::npos) << outcome.err;
+  const std::vector<std::string> rows = without_times(out / "predictions.csv");
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_NE(rows[1].find("cannot be opened"), std::string::npos) << rows[1];
+  EXPECT_EQ(Json::parse(read_file(out / "summary.json")).at("pictures"), 2);
+}
+
 TEST_F(Cli, RefusesModelsThatDoNotPredictTheSameClasses) {
   const Outcome outcome = run({"compare", "--data", data_set().string(), "--model", kResNet, "--model",
                                "seeded:vit_small_patch14_dinov2", "--out", (folder_ / "run").string()});

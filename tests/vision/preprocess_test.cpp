@@ -35,6 +35,15 @@ TEST(Preprocess, EqualsTimmAndHuggingFace) {
   }
 }
 
+TEST(Preprocess, KeepsTheCropsShareAtAnotherSize) {
+  const Preprocess half = Preprocess::timm(448, 0.875, Filter::kBicubic, {}, {1, 1, 1}).at_size(224);
+  EXPECT_EQ(half.resize, 256);
+  EXPECT_EQ(half.crop, 224);
+  const Preprocess squash = Preprocess::hf_squash(224, Filter::kBilinear, {}, {1, 1, 1}).at_size(384);
+  EXPECT_EQ(squash.resize, 384);
+  EXPECT_EQ(squash.crop, 0);
+}
+
 TEST(Preprocess, KeepsItselfInJson) {
   const Preprocess made = Preprocess::timm(224, 0.95, Filter::kBicubic, {0.1F, 0.2F, 0.3F}, {0.4F, 0.5F, 0.6F});
   EXPECT_EQ(made.resize, 235);
