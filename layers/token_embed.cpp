@@ -34,8 +34,8 @@ std::vector<double> axis_weights(std::int64_t from, std::int64_t to, std::int64_
   constexpr double kA = -0.5;
   const double stretch = std::max(scale, 1.0);
   const double centre = (static_cast<double>(at) + 0.5) * scale;
-  const auto first = std::max<std::int64_t>(0, static_cast<std::int64_t>(centre - 2 * stretch + 0.5));
-  const auto last = std::min<std::int64_t>(from, static_cast<std::int64_t>(centre + 2 * stretch + 0.5));
+  const auto first = std::max<std::int64_t>(0, static_cast<std::int64_t>(std::floor(centre - 2 * stretch + 0.5)));
+  const auto last = std::min<std::int64_t>(from, static_cast<std::int64_t>(std::floor(centre + 2 * stretch + 0.5)));
   double sum = 0;
   for (std::int64_t i = first; i < last; ++i) {
     const double weight = cubic((static_cast<double>(i) - centre + 0.5) / stretch, kA);

@@ -1,11 +1,11 @@
 #!/bin/sh
 # Installs what tessera needs on Debian 12, as root or with sudo: `scripts/setup.sh build` to build and run,
-# `scripts/setup.sh test` for the tests, linters and benchmarks as well. What is there already is left alone.
+# `scripts/setup.sh test` for the tests, fuzzers, formatter and benchmarks as well. What is there already is left alone.
 set -eu
 
 build="g++ cmake ninja-build libeigen3-dev libhdf5-dev libstb-dev libjpeg62-turbo-dev libcli11-dev nlohmann-json3-dev
        libfmt-dev libssl-dev zlib1g-dev python3 python3-venv"
-test="libgtest-dev libbenchmark-dev clang-format git python3-numpy"
+test="libgtest-dev libbenchmark-dev clang-format clang libclang-rt-dev git python3-numpy"
 
 case "${1:-build}" in
   build) wanted=$build ;;

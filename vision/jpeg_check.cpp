@@ -52,7 +52,8 @@ class SegmentWalk {
   // What is behind the length.
   Bytes next_segment() {
     if (bytes_.size() - at_ < 2) fail("a segment reaches beyond the end of the file");
-    const auto length = static_cast<std::size_t>(value(bytes_, at_) * 256 + value(bytes_, at_ + 1));
+    const std::size_t length =
+        std::to_integer<std::size_t>(bytes_[at_]) * 256 + std::to_integer<std::size_t>(bytes_[at_ + 1]);
     if (length < 2 || length > bytes_.size() - at_) fail("a segment reaches beyond the end of the file");
     const Bytes segment = bytes_.subspan(at_ + 2, length - 2);
     at_ += length;

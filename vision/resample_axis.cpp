@@ -67,8 +67,8 @@ RealAxis real_weights(int from, int to, Filter filter, int offset, int length) {
   double* weights = result.weights.data();
   for (int output = offset; output < offset + length; ++output, weights += axis.stride) {
     const double centre = (output + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(centre - support + 0.5));
-    const int count = std::min(from, static_cast<int>(centre + support + 0.5)) - first;
+    const int first = std::max(0, static_cast<int>(std::floor(centre - support + 0.5)));
+    const int count = std::min(from, static_cast<int>(std::floor(centre + support + 0.5))) - first;
     double sum = 0.0;
     for (int i = 0; i < count; ++i) {
       weights[i] = value_of(filter, (i + first - centre + 0.5) * shrink);
@@ -102,7 +102,7 @@ ResampleAxis torchvision_axis(int from, int to, Filter filter, int offset, int l
   RealAxis real = real_weights(from, to, filter, 0, to);
   const double largest = *std::ranges::max_element(real.weights);
   int bits = 0;
-  while (bits < 22 && static_cast<int>(0.5 + largest * static_cast<double>(1 << (bits + 1))) < (1 << 15)) ++bits;
+  while (bits < 22 && std::floor(0.5 + largest * static_cast<double>(1 << (bits + 1))) < (1 << 15)) ++bits;
   const auto keep = [&](auto& values, int each) {
     const auto begin = values.begin() + std::ptrdiff_t{offset} * each;
     values = {begin, begin + std::ptrdiff_t{length} * each};

@@ -103,7 +103,7 @@ void lay_out(const std::array<const std::uint8_t*, kRows>& rows, int begin, int 
     to[3].values = _mm256_cvtepu8_epi16(_mm_unpackhi_epi64(c, d));
   }
   for (; x < end; ++x) {
-    alignas(32) std::array<std::int16_t, 4 * kRows> column{};
+    alignas(32) std::array<std::int16_t, std::size_t{4} * kRows> column{};
     for (std::size_t r = 0; r < kRows; ++r) {
       for (std::size_t channel = 0; channel < 3; ++channel) {
         column[r * 4 + channel] = rows[r][static_cast<std::size_t>(x) * 3 + channel];
@@ -156,7 +156,7 @@ void horizontal_rows(const Image& in, const ResampleAxis& axis, const PairedWeig
       _mm_store_si128(reinterpret_cast<__m128i*>(sums.data()),
                       sum_column<Split>(columns.data() + (axis.first[index] - begin), (axis.count[index] + 1) / 2,
                                         paired.low_at(x), paired.high_at(x), axis.bits));
-      for (int r = 0; r < rows; ++r) std::copy_n(sums.data() + r * 4, 3, out.row(y + r) + index * 3);
+      for (int r = 0; r < rows; ++r) std::copy_n(sums.data() + std::ptrdiff_t{r} * 4, 3, out.row(y + r) + index * 3);
     }
   }
 }

@@ -138,6 +138,7 @@ ModelConfig detect_architecture(const RenamedWeights& renamed, const Json& hints
       fewest = differing;
     }
   }
+  if (best == nullptr) throw InternalError("no architecture of the family " + family);
   return make_config(best->name, found);
 }
 

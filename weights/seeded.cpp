@@ -39,7 +39,8 @@ Range range_of(const WeightSpec& spec, const std::vector<WeightSpec>& specs) {
   if (leaf == "gamma") return {0.5, 1.0};
   if (leaf == "weight" && spec.shape.rank() == 1) return {0.8, 1.2};
   if (leaf == "weight") {
-    const double bound = std::sqrt(3.0 / static_cast<double>(spec.shape.count() / spec.shape[0]));
+    const std::int64_t fan_in = spec.shape.count() / spec.shape[0];
+    const double bound = std::sqrt(3.0 / static_cast<double>(fan_in));
     return {-bound, bound};
   }
   if (leaf == "bias") {
