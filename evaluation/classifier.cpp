@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "cpu/cpu_backend.h"
 
 namespace tessera {
 
@@ -30,8 +31,10 @@ Graph graph_of(const ModelCard& card, std::int64_t max_batch) {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_backend(const std::string& device) {
-  if (device == "auto" || device == "cpu" || device == "eigen") return make_eigen_backend();
+std::unique_ptr<Backend> make_backend(const RunOptions& options) {
+  const std::string& device = options.device;
+  if (device == "auto" || device == "cpu") return make_cpu_backend({.isa = options.isa, .exact = options.exact});
+  if (device == "eigen") return make_eigen_backend();
   if (device == "cuda" || device.starts_with("cuda:")) {
     throw DeviceError("--device " + device + ": this build has no CUDA backend; use --device cpu");
   }
@@ -97,7 +100,7 @@ Classifier::Classifier(LoadedModel model, const RunOptions& options) {
   const auto start = Clock::now();
   card_ = std::move(model.card);
   card_.preprocess = choose_preprocess(card_, options.preprocess);
-  const std::unique_ptr<Backend> backend = make_backend(options.device);
+  const std::unique_ptr<Backend> backend = make_backend(options);
   session_ = std::make_unique<Session>(
       Program::compile(graph_of(card_, options.max_batch), std::move(model.weights), *backend,
                        {.optimise = options.optimise, .taps = options.taps, .threads = options.threads}));

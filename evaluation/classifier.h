@@ -15,7 +15,9 @@ namespace tessera {
 
 // How a model is to be run; what the common options of the command line say.
 struct RunOptions {
-  std::string device = "auto";  // "auto", "eigen"
+  std::string device = "auto";  // "auto", "cpu", "eigen"
+  std::string isa = "auto";     // of the device cpu: "auto" or one of cpu_isas()
+  bool exact = false;           // no algorithm that trades digits for speed (Winograd)
   std::string dtype = "f32";
   int threads = 1;
   std::int64_t max_batch = 1;
@@ -26,9 +28,9 @@ struct RunOptions {
   std::vector<std::string> taps;
 };
 
-// The backend for a device's name. Throws UsageError for an unknown name, DeviceError for one that this build or
-// machine does not have.
-std::unique_ptr<Backend> make_backend(const std::string& device);
+// The backend for options.device. Throws UsageError for an unknown name, DeviceError for a device or instruction set
+// that this build or machine does not have.
+std::unique_ptr<Backend> make_backend(const RunOptions& options);
 
 // The card's own preprocessing, or another library's for the same architecture.
 Preprocess choose_preprocess(const ModelCard& card, const std::string& choice);

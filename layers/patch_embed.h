@@ -5,6 +5,7 @@
 // x [N, H, W, C], weight [D, C, P, P], bias [D]  ->  y [N, (H / P) * (W / P), D]; rows of patches from top left.
 // As timm and Hugging Face, pixels beyond the last whole patch are an error.
 
+#include "layers/conv2d.h"
 #include "layers/face.h"
 
 namespace tessera {
@@ -15,6 +16,8 @@ struct PatchEmbed {
   std::int64_t width = 0;  // D
   bool bias = true;
 
+  // The layer: tokens [N, T, D] and pixels [N, H / P, W / P, D] lie alike in memory.
+  Conv2d convolution() const;
   Shape output_shape(Shapes in) const;
   std::vector<WeightSpec> weights(Shapes in) const;
   std::int64_t macs(Shapes in, const Shape& out) const;

@@ -44,6 +44,9 @@ void add_json_option(CLI::App& command, bool& json) {
 
 void add_common_options(CLI::App& command, CommonOptions& options) {
   command.add_option("--device", options.run.device, "auto, cpu, eigen or cuda[:N]")->capture_default_str();
+  command.add_option("--isa", options.run.isa, "instruction set of the CPU kernels: auto, avx512, avx2 or sse4")
+      ->capture_default_str();
+  command.add_flag("--exact", options.run.exact, "no algorithm that trades digits for speed (Winograd)");
   command.add_option("--dtype", options.run.dtype, "f32")->capture_default_str();
   command.add_option("--threads", options.threads, "threads (default: physical cores)");
   command.add_option("--preprocess", options.run.preprocess, "model, timm, hf or hf-fast")->capture_default_str();

@@ -1,11 +1,12 @@
-// No layer allocates in forward(), at the shapes of ResNet-50, ViT-B/16 and EfficientNet-Lite0, on one thread and on
-// two.
+// Neither a layer's forward() nor a CPU kernel allocates, at the shapes of ResNet-50, ViT-B/16 and EfficientNet-Lite0,
+// on one thread and on two.
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <cstdlib>
 
+#include "cpu/cpu_backend.h"
 #include "engine/program.h"
 #include "models/registry.h"
 #include "weights/seeded.h"
@@ -54,13 +55,14 @@ int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) {
 namespace tessera {
 namespace {
 
-class Allocation : public testing::TestWithParam<std::tuple<const char*, int, bool>> {};
+class Allocation : public testing::TestWithParam<std::tuple<const char*, int, bool, bool>> {};
 
 TEST_P(Allocation, RunDoesNotAllocate) {
-  const auto& [name, threads, optimise] = GetParam();
+  const auto& [name, threads, optimise, fast] = GetParam();
   LoadedModel model = seeded_model(make_config(name), 1, 2);
-  const auto program = Program::compile(build_graph(model.card.config, 2), std::move(model.weights),
-                                        *make_eigen_backend(), {.optimise = optimise, .threads = threads});
+  const auto program =
+      Program::compile(build_graph(model.card.config, 2), std::move(model.weights),
+                       *(fast ? make_cpu_backend() : make_eigen_backend()), {.optimise = optimise, .threads = threads});
   Session session(program);
   const Tensor input = Tensor::filled(program->graph().shape(program->graph().input_id()), 0.5F);
   Shape one = input.shape();
@@ -76,7 +78,7 @@ TEST_P(Allocation, RunDoesNotAllocate) {
 
 INSTANTIATE_TEST_SUITE_P(Models, Allocation,
                          testing::Combine(testing::Values("resnet50", "vit_base_patch16_224", "efficientnet_lite0"),
-                                          testing::Values(1, 2), testing::Values(true, false)));
+                                          testing::Values(1, 2), testing::Bool(), testing::Bool()));
 
 TEST(AllocationCounter, SeesAnAllocation) {
   allocations = 0;

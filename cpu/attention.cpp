@@ -1,0 +1,119 @@
+// Multi-head self-attention. A task is one head of one picture (or a share of its queries): keys and values are packed
+// once, then a tile of queries at a time goes through scores, softmax and the product with the values, so that only one
+// tile's scores exist at a time and stay in the L1 cache.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "cpu/gemm.h"
+#include "cpu/implementations.h"
+
+namespace tessera::cpu {
+
+namespace {
+
+constexpr std::int64_t kTasksPerThread = 4;
+constexpr std::int64_t kMostPanel = 64;
+
+class AttentionKernel final : public TableKernel {
+ public:
+  AttentionKernel(const KernelTable& table, const Attention& layer, const Shape& in, int threads)
+      : TableKernel(table, "attention"),
+        heads_(layer.heads),
+        tokens_(in[1]),
+        width_(in[2] / 3),
+        head_width_(width_ / heads_),
+        padded_tokens_((tokens_ + table.panel() - 1) / table.panel() * table.panel()),
+        keys_(PackedMatrix::packed_floats(table, padded_tokens_, head_width_)),
+        values_(PackedMatrix::packed_floats(table, head_width_, tokens_)),
+        scores_(table.rows * padded_tokens_),
+        scratch_(threads * (keys_ + values_ + scores_)),
+        scale_(1.0F / std::sqrt(static_cast<float>(head_width_))) {}
+
+  std::int64_t scratch() const noexcept override { return scratch_; }
+
+  void run(const KernelArguments& arguments) const override {
+    const ConstView& x = arguments.inputs[0];
+    const std::int64_t heads = x.shape()[0] * heads_;
+    // Few heads are shared by several tasks, each with some of the queries.
+    const std::int64_t wanted = arguments.threads.threads() == 1 ? 1 : kTasksPerThread * arguments.threads.threads();
+    const std::int64_t shares = std::clamp<std::int64_t>(wanted / heads, 1, tokens_);
+    arguments.threads.for_each(heads * shares, [&](std::int64_t task, int thread) {
+      const std::int64_t head = task / shares, share = task % shares;
+      float* memory = arguments.scratch.data() + thread * (keys_ + values_ + scores_);
+      const std::int64_t offset = head % heads_ * head_width_;
+      run_head(x.slice(head / heads_).data() + offset, arguments.output.slice(head / heads_).data() + offset,
+               share * tokens_ / shares, (share + 1) * tokens_ / shares, memory);
+    });
+  }
+
+ private:
+  // Queries [query, query_end) of one head; `qkv` is at its query of token 0.
+  void run_head(const float* qkv, float* y, std::int64_t query, std::int64_t query_end, float* memory) const {
+    float* keys = memory;
+    float* values = keys + keys_;
+    float* scores = values + values_;
+    pack_keys(qkv + width_, keys);
+    pack_values(qkv + 2 * width_, values);
+    const std::int64_t tiles = (query_end - query + table_.rows - 1) / table_.rows;
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      const std::int64_t first = query + t * (query_end - query) / tiles;
+      const std::int64_t rows = query + (t + 1) * (query_end - query) / tiles - first;
+      std::array<const float*, kMostRows> a{};
+      for (std::int64_t r = 0; r < rows; ++r) a[static_cast<std::size_t>(r)] = qkv + (first + r) * 3 * width_;
+      run_tile(a.data(), rows, head_width_, keys, padded_tokens_, scores, padded_tokens_);
+      for (std::int64_t r = 0; r < rows; ++r) {
+        table_.softmax(scores + r * padded_tokens_, scale_, tokens_);
+        a[static_cast<std::size_t>(r)] = scores + r * padded_tokens_;
+      }
+      run_tile(a.data(), rows, tokens_, values, head_width_, y + first * width_, width_);
+    }
+  }
+
+  void run_tile(const float* const* a, std::int64_t rows, std::int64_t k, const float* b, std::int64_t columns, float* c,
+                std::int64_t stride) const {
+    static constexpr std::array<float, kMostPanel> kNoBias{};
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    TileArguments tile{
+        .a = a, .k = k, .bias = kNoBias.data(), .stride = stride, .low = -kInfinity, .high = kInfinity};
+    for (std::int64_t column = 0; column < columns; column += table_.panel()) {
+      tile.columns = std::min<std::int64_t>(table_.panel(), columns - column);
+      tile.b = b + column * k;
+      tile.c = c + column;
+      const auto vectors = static_cast<std::size_t>(panel_vectors(table_, tile.columns));
+      table_.tile[vectors - 1][static_cast<std::size_t>(rows) - 1](tile);
+    }
+  }
+
+  // Tokens become columns; those beyond the last are zeros, so that all panels are full.
+  void pack_keys(const float* keys, float* to) const {
+    for (std::int64_t token = 0; token < padded_tokens_; token += table_.panel(), to += head_width_ * table_.panel()) {
+      const std::int64_t columns = std::min<std::int64_t>(table_.panel(), tokens_ - token);
+      pack_panel(keys + token * 3 * width_, columns, head_width_, 3 * width_, table_.panel(), to);
+    }
+  }
+  void pack_values(const float* values, float* to) const {
+    for (std::int64_t column = 0; column < head_width_; column += table_.panel()) {
+      const std::int64_t columns = std::min<std::int64_t>(table_.panel(), head_width_ - column);
+      const std::int64_t panel = panel_vectors(table_, columns) * table_.lanes;
+      for (std::int64_t token = 0; token < tokens_; ++token, to += panel) {
+        std::copy_n(values + token * 3 * width_ + column, columns, to);
+        std::fill(to + columns, to + panel, 0.0F);
+      }
+    }
+  }
+
+  std::int64_t heads_, tokens_, width_, head_width_, padded_tokens_;
+  std::int64_t keys_, values_, scores_;  // floats of a thread's scratch
+  std::int64_t scratch_;
+  float scale_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_attention(const KernelTable& table, const Attention& layer, const Shape& in, int threads) {
+  return std::make_unique<AttentionKernel>(table, layer, in, threads);
+}
+
+}  // namespace tessera::cpu

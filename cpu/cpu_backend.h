@@ -1,0 +1,27 @@
+#pragma once
+// The fast CPU backend: packed matrix products, Winograd convolutions and vector kernels, for the best instruction set
+// of the machine. Layers that have no kernel here run their own forward(), as on the backend "eigen".
+//
+// Results are the same bits for every number of threads, batch size and place in the batch on one instruction set.
+// Between instruction sets, and against the backend "eigen", they differ by rounding.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/backend.h"
+
+namespace tessera {
+
+struct CpuOptions {
+  std::string isa = "auto";  // or one of cpu_isas()
+  bool exact = false;        // no Winograd, whose transforms cost some digits
+};
+
+// Instruction sets that this machine can run, the best first: "avx512", "avx2", "sse4".
+std::vector<std::string> cpu_isas();
+
+// Throws DeviceError for an instruction set that the machine or the build does not have.
+std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options = {});
+
+}  // namespace tessera

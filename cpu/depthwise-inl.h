@@ -1,0 +1,46 @@
+// Depthwise convolution, one row of outputs. Included by kernels.cpp for each instruction set, after vector-inl.h.
+#include "cpu/kernels.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tessera::cpu::HWY_NAMESPACE {
+
+// kOutputs neighbouring outputs, one vector of channels, so that a filter tap is loaded once for all of them.
+template <int kOutputs>
+HWY_INLINE void depthwise_outputs(const DepthwiseArguments& t, std::int64_t x, std::int64_t channel,
+                                  std::int64_t length) {
+  Vector sums[kOutputs];
+  const Vector bias = load(t.bias + channel, length);
+  for (int i = 0; i < kOutputs; ++i) sums[i] = bias;
+  for (std::int64_t ky = 0; ky < t.kernel_height; ++ky) {
+    if (t.lines[ky] == nullptr) continue;
+    const float* line = t.lines[ky] + x * t.x_step + channel;
+    const float* filter = t.filter + ky * t.filter_step + channel;
+    for (std::int64_t kx = 0; kx < t.kernel_width; ++kx, line += t.tap_step, filter += t.channels) {
+      const Vector weight = load(filter, length);
+      for (int i = 0; i < kOutputs; ++i) sums[i] = hn::MulAdd(load(line + i * t.x_step, length), weight, sums[i]);
+    }
+  }
+  for (int i = 0; i < kOutputs; ++i) {
+    const std::int64_t at = (x + i) * t.channels + channel;
+    Vector y = sums[i];
+    if (t.residual != nullptr) y = hn::Add(y, load(t.residual + at, length));
+    store(clamp(y, t.low, t.high), t.y + at, length);
+  }
+}
+
+void depthwise(const DepthwiseArguments& t) {
+  constexpr int kOutputs = HWY_TARGET <= HWY_AVX3 ? 8 : 6;
+  for (std::int64_t channel = 0; channel < t.channels; channel += kLanes) {
+    const std::int64_t length = std::min(kLanes, t.channels - channel);
+    std::int64_t x = 0;
+    if (length == kLanes) {  // said twice, so that the compiler sees a whole vector
+      for (; x + kOutputs <= t.width; x += kOutputs) depthwise_outputs<kOutputs>(t, x, channel, kLanes);
+      for (; x < t.width; ++x) depthwise_outputs<1>(t, x, channel, kLanes);
+    } else {
+      for (; x < t.width; ++x) depthwise_outputs<1>(t, x, channel, length);
+    }
+  }
+}
+
+}  // namespace tessera::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();

@@ -1,0 +1,100 @@
+#pragma once
+// The innermost loops, one set for each instruction set, and the sets that this machine can run. Private to cpu/.
+//
+// They are written once with Google Highway and compiled for 128-bit (SSE4), 256-bit (AVX2) and 512-bit (AVX-512)
+// vectors. Everything around them (blocking, threads, which layer is what) is compiled once and calls them through
+// KernelTable. No function here allocates, and a result depends neither on where in memory its operands lie nor on how
+// rows are cut into tiles: each output is one chain of operations in a fixed order.
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "layers/activation.h"
+
+namespace tessera::cpu {
+
+// A tile of C = A * B + bias + residual, clamped to [low, high]: `rows` x `vectors` vectors.
+//
+// A is given by pointers to its rows, one for each tap: row r of tap t is at a[t * rows + r] and `k` floats long. A
+// matrix has one tap; a convolution has one for each place of the kernel, and points into the picture.
+// B is a packed panel [taps * k][columns of a panel]; C and residual are row-major with `stride`.
+struct TileArguments {
+  const float* const* a = nullptr;
+  std::int64_t taps = 1;
+  std::int64_t k = 0;
+  const float* b = nullptr;
+  const float* bias = nullptr;      // one panel
+  const float* residual = nullptr;  // or null
+  float* c = nullptr;
+  std::int64_t stride = 0;
+  std::int64_t columns = 0;  // of C that exist; less than the panel's in the last one
+  float low = 0, high = 0;
+};
+using TileFunction = void (*)(const TileArguments&);
+
+// Outputs [0, width) of one row of a depthwise convolution:
+//   y[x][c] = clamp(bias[c] + residual[x][c] + sum over ky, kx of line[ky][x * x_step + kx * tap_step + c] * filter)
+// Outputs whose taps reach out of the picture are given separately, with the taps that are inside.
+struct DepthwiseArguments {
+  const float* const* lines = nullptr;  // by kernel row: where the first tap of output 0 lies; null: a row of padding
+  const float* filter = nullptr;        // of the first tap; [KH, KW, C]
+  const float* bias = nullptr;          // [C]
+  const float* residual = nullptr;      // [width, C], or null
+  float* y = nullptr;                   // [width, C]
+  std::int64_t kernel_height = 0, kernel_width = 0;
+  std::int64_t filter_step = 0;  // floats between kernel rows of the filter
+  std::int64_t x_step = 0;       // floats between neighbouring outputs' first taps: stride * C
+  std::int64_t tap_step = 0;     // floats between neighbouring taps: dilation * C
+  std::int64_t width = 0, channels = 0;
+  float low = 0, high = 0;
+};
+
+// Winograd's F(4x4, 3x3) (Lavin and Gray 2015, arXiv:1509.09308) on one tile, all channels.
+constexpr int kWinogradIn = 6, kWinogradOut = 4, kWinogradProducts = 36;
+struct WinogradOutput {
+  const float* products = nullptr;  // [36][...][C], `step` floats apart
+  std::int64_t step = 0, channels = 0;
+  const float* bias = nullptr;                       // [C]
+  std::array<std::int64_t, 16> offsets{};            // of the tile's pixels in y and residual; -1: outside
+  const float* residual = nullptr;                   // or null
+  float* y = nullptr;
+  float low = 0, high = 0;
+};
+
+constexpr int kMostRows = 16;
+constexpr int kMostVectors = 2;
+
+struct KernelTable {
+  std::string_view name;  // "avx512"
+  int lanes = 0;          // floats in a vector
+  int rows = 0;           // of the highest tile
+  // tile[v - 1][r - 1]: r rows, v vectors wide; null beyond `rows`.
+  std::array<std::array<TileFunction, kMostRows>, kMostVectors> tile{};
+
+  // In place on `rows` rows of `count` values, `stride` apart.
+  void (*activate)(ActivationKind kind, float* values, std::int64_t rows, std::int64_t count,
+                   std::int64_t stride) = nullptr;
+  // y = (x - mean) / sqrt(variance + epsilon) * weight + bias over `count` values.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon, float* y,
+                     std::int64_t count) = nullptr;
+  // x = softmax(scale * x) in place.
+  void (*softmax)(float* x, float scale, std::int64_t count) = nullptr;
+  // y = the largest value of each column of `row_count` rows.
+  void (*max_rows)(const float* const* rows, std::int64_t row_count, float* y, std::int64_t count) = nullptr;
+  // y = scale * the sum of each column of rows `stride` apart.
+  void (*sum_rows)(const float* rows, std::int64_t row_count, std::int64_t stride, float scale, float* y,
+                   std::int64_t count) = nullptr;
+  void (*depthwise)(const DepthwiseArguments&) = nullptr;
+  // 36 pixels (rows of `channels` floats) to 36 rows, `step` floats apart.
+  void (*winograd_input)(const float* const* pixels, std::int64_t channels, float* to, std::int64_t step) = nullptr;
+  void (*winograd_output)(const WinogradOutput&) = nullptr;
+
+  int panel() const { return lanes * kMostVectors; }  // columns of a full panel
+};
+
+// The sets that this binary has and this machine can run, the best first. Never empty.
+std::span<const KernelTable> kernel_tables();
+
+}  // namespace tessera::cpu

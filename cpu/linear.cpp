@@ -1,0 +1,47 @@
+// Linear layers: one matrix product over all rows of all pictures.
+#include "cpu/gemm.h"
+#include "cpu/implementations.h"
+
+namespace tessera::cpu {
+
+namespace {
+
+class LinearKernel final : public TableKernel {
+ public:
+  LinearKernel(const KernelTable& table, const Linear& layer, Weights weights)
+      : TableKernel(table, "gemm"),
+        epilogue_(make_epilogue(layer.activation)),
+        weight_(table, weights[0].data(), layer.out_features, weights[0].shape()[1], weights[0].shape()[1],
+                layer.bias ? std::as_const(weights[1]).values() : std::span<const float>()) {}
+
+  std::size_t weight_bytes() const noexcept override { return weight_.bytes(); }
+
+  void run(const KernelArguments& arguments) const override {
+    const ConstView& x = arguments.inputs[0];
+    const float* from = x.data();
+    const std::int64_t k = weight_.k();
+    multiply({.table = table_,
+              .b = weight_,
+              .rows = x.count() / k,
+              .c = arguments.output.data(),
+              .stride = weight_.n(),
+              .residual = arguments.inputs.size() > 1 ? arguments.inputs[1].data() : nullptr,
+              .epilogue = epilogue_},
+             [&](std::int64_t row, std::int64_t rows, const float** pointers) {
+               for (std::int64_t r = 0; r < rows; ++r) pointers[r] = from + (row + r) * k;
+             },
+             arguments.threads);
+  }
+
+ private:
+  Epilogue epilogue_;
+  PackedMatrix weight_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_linear(const KernelTable& table, const Linear& layer, Weights weights) {
+  return std::make_unique<LinearKernel>(table, layer, std::move(weights));
+}
+
+}  // namespace tessera::cpu

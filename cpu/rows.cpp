@@ -1,0 +1,150 @@
+// Layers that work on rows of values: norms, softmax, activations, pooling.
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "cpu/gemm.h"
+#include "cpu/implementations.h"
+
+namespace tessera::cpu {
+
+namespace {
+
+constexpr std::int64_t kRowsPerTask = 16;
+constexpr std::int64_t kBlock = 16384;  // values of an element-wise task
+
+// Calls body(row) for all rows, some at a time.
+template <class Body>
+void for_each_row(ThreadPool& threads, std::int64_t rows, const Body& body) {
+  threads.for_each((rows + kRowsPerTask - 1) / kRowsPerTask, [&](std::int64_t task, int) {
+    const std::int64_t end = std::min(rows, (task + 1) * kRowsPerTask);
+    for (std::int64_t row = task * kRowsPerTask; row < end; ++row) body(row);
+  });
+}
+
+class LayerNormKernel final : public TableKernel {
+ public:
+  LayerNormKernel(const KernelTable& table, const LayerNorm& layer, Weights weights)
+      : TableKernel(table, "layer_norm"),
+        epsilon_(layer.epsilon),
+        weight_(std::move(weights[0])),
+        bias_(std::move(weights[1])) {}
+
+  std::size_t weight_bytes() const noexcept override { return 2 * weight_.values().size_bytes(); }
+  void run(const KernelArguments& arguments) const override {
+    const std::int64_t count = arguments.inputs[0].shape()[-1];
+    const float* x = arguments.inputs[0].data();
+    float* y = arguments.output.data();
+    for_each_row(arguments.threads, arguments.output.count() / count, [&](std::int64_t row) {
+      table_.layer_norm(x + row * count, weight_.data(), bias_.data(), epsilon_, y + row * count, count);
+    });
+  }
+
+ private:
+  float epsilon_;
+  Tensor weight_, bias_;
+};
+
+class SoftmaxKernel final : public TableKernel {
+ public:
+  explicit SoftmaxKernel(const KernelTable& table) : TableKernel(table, "softmax") {}
+  void run(const KernelArguments& arguments) const override {
+    const std::int64_t count = arguments.output.shape()[-1];
+    const float* x = arguments.inputs[0].data();
+    for_each_row(arguments.threads, arguments.output.count() / count, [&](std::int64_t row) {
+      float* y = arguments.output.data() + row * count;
+      if (y != x + row * count) std::copy_n(x + row * count, count, y);
+      table_.softmax(y, 1.0F, count);
+    });
+  }
+};
+
+class ActivationKernel final : public TableKernel {
+ public:
+  ActivationKernel(const KernelTable& table, ActivationKind kind) : TableKernel(table, to_string(kind)), kind_(kind) {}
+  void run(const KernelArguments& arguments) const override {
+    const float* x = arguments.inputs[0].data();
+    float* y = arguments.output.data();
+    const std::int64_t count = arguments.output.count();
+    arguments.threads.for_each((count + kBlock - 1) / kBlock, [&](std::int64_t block, int) {
+      const std::int64_t begin = block * kBlock, length = std::min(kBlock, count - begin);
+      if (x != y) std::copy_n(x + begin, length, y + begin);
+      table_.activate(kind_, y + begin, 1, length, length);
+    });
+  }
+
+ private:
+  ActivationKind kind_;
+};
+
+class MaxPoolKernel final : public TableKernel {
+ public:
+  MaxPoolKernel(const KernelTable& table, const Pool2d& layer) : TableKernel(table, "max_pool"), layer_(layer) {}
+  void run(const KernelArguments& arguments) const override {
+    const Shape& in = arguments.inputs[0].shape();
+    const Shape& out = arguments.output.shape();
+    arguments.threads.for_each(out[0] * out[1], [&](std::int64_t row, int) {
+      const float* picture = arguments.inputs[0].data() + row / out[1] * in[1] * in[2] * in[3];
+      float* y = arguments.output.data() + row * out[2] * out[3];
+      for (std::int64_t ox = 0; ox < out[2]; ++ox) run_pixel(picture, in, row % out[1], ox, y + ox * out[3]);
+    });
+  }
+
+ private:
+  void run_pixel(const float* picture, const Shape& in, std::int64_t oy, std::int64_t ox, float* y) const {
+    std::array<const float*, kMostTaps> pixels{};
+    std::int64_t count = 0;
+    const std::int64_t top = oy * layer_.stride.height - layer_.padding.height;
+    const std::int64_t left = ox * layer_.stride.width - layer_.padding.width;
+    for (std::int64_t iy = std::max<std::int64_t>(0, top); iy < std::min(in[1], top + layer_.kernel.height); ++iy) {
+      for (std::int64_t ix = std::max<std::int64_t>(0, left); ix < std::min(in[2], left + layer_.kernel.width); ++ix) {
+        pixels[static_cast<std::size_t>(count++)] = picture + (iy * in[2] + ix) * in[3];
+      }
+    }
+    table_.max_rows(pixels.data(), count, y, in[3]);
+  }
+
+  Pool2d layer_;
+};
+
+class GlobalAveragePoolKernel final : public TableKernel {
+ public:
+  explicit GlobalAveragePoolKernel(const KernelTable& table) : TableKernel(table, "average") {}
+  void run(const KernelArguments& arguments) const override {
+    const Shape& in = arguments.inputs[0].shape();
+    const std::int64_t pixels = in[1] * in[2], channels = in[3];
+    // A part of the channels of one picture at a time.
+    const std::int64_t parts = (channels + kChannels - 1) / kChannels;
+    arguments.threads.for_each(in[0] * parts, [&](std::int64_t task, int) {
+      const std::int64_t picture = task / parts, first = task % parts * kChannels;
+      table_.sum_rows(arguments.inputs[0].data() + picture * pixels * channels + first, pixels, channels,
+                      1.0F / static_cast<float>(pixels), arguments.output.data() + picture * channels + first,
+                      std::min(kChannels, channels - first));
+    });
+  }
+
+ private:
+  static constexpr std::int64_t kChannels = 256;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_layer_norm(const KernelTable& table, const LayerNorm& layer, Weights weights) {
+  return std::make_unique<LayerNormKernel>(table, layer, std::move(weights));
+}
+std::unique_ptr<Kernel> make_softmax(const KernelTable& table) { return std::make_unique<SoftmaxKernel>(table); }
+std::unique_ptr<Kernel> make_activation(const KernelTable& table, const Activation& layer) {
+  return std::make_unique<ActivationKernel>(table, layer.kind);
+}
+bool can_max_pool(const Pool2d& layer) {
+  // Every window then has a pixel: padding is less than the kernel.
+  return layer.kind == PoolKind::kMax && layer.kernel.height * layer.kernel.width <= kMostTaps;
+}
+std::unique_ptr<Kernel> make_max_pool(const KernelTable& table, const Pool2d& layer) {
+  return std::make_unique<MaxPoolKernel>(table, layer);
+}
+std::unique_ptr<Kernel> make_global_average_pool(const KernelTable& table) {
+  return std::make_unique<GlobalAveragePoolKernel>(table);
+}
+
+}  // namespace tessera::cpu

@@ -1,0 +1,205 @@
+// 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3): 36 multiplications for 16 outputs instead of 144. The picture
+// is cut into tiles of 4x4 outputs; each tile is transformed, the 36 transformed values are 36 matrix products over
+// [tiles, C] x [C, O], and the products are transformed back. The transforms of tiles are in winograd-inl.h.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "cpu/gemm.h"
+#include "cpu/implementations.h"
+
+namespace tessera::cpu {
+
+namespace {
+
+// G of the points 0, +-sqrt(1/2), +-sqrt(2), infinity: row i is [1, p, p^2] over the value of the point's own
+// polynomial at it, which B^T leaves out.
+std::array<std::array<double, 3>, 6> filter_transform() {
+  const double a = std::sqrt(0.5), b = std::sqrt(2.0);
+  return {{{1, 0, 0},
+           {-1 / 1.5, -a / 1.5, -0.5 / 1.5},
+           {-1 / 1.5, a / 1.5, -0.5 / 1.5},
+           {1.0 / 6, b / 6, 2.0 / 6},
+           {1.0 / 6, -b / 6, 2.0 / 6},
+           {0, 0, 1}}};
+}
+
+// weight [O, 3, 3, C] -> [36, O, C], G w G^T in float64.
+Tensor transform_filters(const Tensor& weight) {
+  const auto g = filter_transform();
+  const std::int64_t outputs = weight.shape()[0], channels = weight.shape()[3];
+  Tensor transformed(Shape{kWinogradProducts, outputs, channels});
+  for (std::int64_t o = 0; o < outputs; ++o) {
+    const float* filter = weight.data() + o * 9 * channels;
+    float* to = transformed.data() + o * channels;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      double half[6][3];
+      for (std::size_t i = 0; i < 6; ++i) {
+        for (int x = 0; x < 3; ++x) {
+          half[i][x] = 0;
+          for (int y = 0; y < 3; ++y) {
+            half[i][x] += g[i][static_cast<std::size_t>(y)] * static_cast<double>(filter[(y * 3 + x) * channels + c]);
+          }
+        }
+      }
+      for (std::size_t i = 0; i < 6; ++i) {
+        for (std::size_t j = 0; j < 6; ++j) {
+          const double value = g[j][0] * half[i][0] + g[j][1] * half[i][1] + g[j][2] * half[i][2];
+          to[static_cast<std::int64_t>(i * 6 + j) * outputs * channels + c] = static_cast<float>(value);
+        }
+      }
+    }
+  }
+  return transformed;
+}
+
+// Tiles that are worked on at a time: their transformed values are to stay in the L3 cache.
+constexpr std::int64_t kMostTiles = 256;
+
+class WinogradKernel final : public TableKernel {
+ public:
+  WinogradKernel(const KernelTable& table, const Conv2d& layer, const Shape& in, const Shape& out, Weights weights)
+      : TableKernel(table, "winograd"),
+        layer_(layer),
+        pad_(layer.leading_padding(in)),
+        in_(in),
+        out_(out),
+        rows_((out[1] + kWinogradOut - 1) / kWinogradOut),
+        columns_((out[2] + kWinogradOut - 1) / kWinogradOut),
+        epilogue_(make_epilogue(layer.activation)),
+        zeros_(Tensor::zeros(Shape{in[3]})),
+        bias_(layer.bias ? weights[1].clone() : Tensor::zeros(Shape{out[3]})) {
+    const Tensor filters = transform_filters(weights[0]);
+    for (std::int64_t i = 0; i < kWinogradProducts; ++i) {
+      filters_.emplace_back(table, filters.data() + i * out[3] * in[3], out[3], in[3], in[3], std::span<const float>());
+    }
+  }
+
+  std::int64_t scratch() const noexcept override {
+    return kWinogradProducts * std::min(kMostTiles, in_[0] * rows_ * columns_) * (in_[3] + out_[3]);
+  }
+  std::size_t weight_bytes() const noexcept override {
+    std::size_t bytes = bias_.values().size_bytes();
+    for (const PackedMatrix& filter : filters_) bytes += filter.bytes();
+    return bytes;
+  }
+
+  void run(const KernelArguments& arguments) const override {
+    const std::int64_t tiles = arguments.inputs[0].shape()[0] * rows_ * columns_;
+    const std::int64_t step = chunk(tiles);
+    for (std::int64_t first = 0; first < tiles; first += step) {
+      run_tiles(arguments, first, std::min(step, tiles - first));
+    }
+  }
+
+ private:
+  static std::int64_t chunk(std::int64_t tiles) {
+    const std::int64_t chunks = (tiles + kMostTiles - 1) / kMostTiles;
+    return (tiles + chunks - 1) / chunks;
+  }
+
+  void run_tiles(const KernelArguments& arguments, std::int64_t first, std::int64_t tiles) const {
+    const std::int64_t channels = in_[3], outputs = out_[3];
+    float* points = arguments.scratch.data();                             // [36, tiles, C]
+    float* products = points + kWinogradProducts * tiles * channels;      // [36, tiles, O]
+    const float* x = arguments.inputs[0].data();
+    arguments.threads.for_each(tiles, [&](std::int64_t tile, int) {
+      transform_input(x, first + tile, points + tile * channels, tiles * channels);
+    });
+    multiply_points(points, products, tiles, arguments.threads);
+    const float* residual = layer_.residual ? arguments.inputs[1].data() : nullptr;
+    arguments.threads.for_each(tiles, [&](std::int64_t tile, int) {
+      transform_output(products + tile * outputs, tiles * outputs, first + tile, residual, arguments.output.data());
+    });
+  }
+
+  // Where tile `index` of the batch begins.
+  struct Place {
+    std::int64_t picture, y, x;
+  };
+  Place place_of(std::int64_t index) const {
+    const std::int64_t in_picture = index % (rows_ * columns_);
+    return {index / (rows_ * columns_), in_picture / columns_ * kWinogradOut, in_picture % columns_ * kWinogradOut};
+  }
+
+  void transform_input(const float* x, std::int64_t index, float* to, std::int64_t step) const {
+    const Place place = place_of(index);
+    const float* picture = x + place.picture * in_[1] * in_[2] * in_[3];
+    std::array<const float*, kWinogradProducts> pixels{};
+    std::size_t at = 0;
+    for (std::int64_t y = place.y - pad_.height; y < place.y - pad_.height + kWinogradIn; ++y) {
+      for (std::int64_t left = place.x - pad_.width; left < place.x - pad_.width + kWinogradIn; ++left) {
+        const bool inside = y >= 0 && y < in_[1] && left >= 0 && left < in_[2];
+        pixels[at++] = inside ? picture + (y * in_[2] + left) * in_[3] : zeros_.data();
+      }
+    }
+    table_.winograd_input(pixels.data(), in_[3], to, step);
+  }
+
+  void multiply_points(const float* points, float* products, std::int64_t tiles, ThreadPool& threads) const {
+    const std::int64_t channels = in_[3], outputs = out_[3];
+    threads.for_each(kWinogradProducts, [&](std::int64_t point, int) {
+      const float* from = points + point * tiles * channels;
+      const PackedMatrix& filter = filters_[static_cast<std::size_t>(point)];
+      multiply_block({.table = table_,
+                      .b = filter,
+                      .rows = tiles,
+                      .c = products + point * tiles * outputs,
+                      .stride = outputs,
+                      .epilogue = make_epilogue(ActivationKind::kNone)},
+                     [&](std::int64_t row, std::int64_t rows, const float** pointers) {
+                       for (std::int64_t r = 0; r < rows; ++r) pointers[r] = from + (row + r) * channels;
+                     },
+                     0, tiles, 0, filter.panels());
+    });
+  }
+
+  void transform_output(const float* products, std::int64_t step, std::int64_t index, const float* residual,
+                        float* y) const {
+    const Place place = place_of(index);
+    const std::int64_t picture = place.picture * out_[1] * out_[2] * out_[3];
+    WinogradOutput output{.products = products,
+                          .step = step,
+                          .channels = out_[3],
+                          .bias = bias_.data(),
+                          .residual = residual,
+                          .y = y,
+                          .low = epilogue_.low,
+                          .high = epilogue_.high};
+    for (std::int64_t row = 0; row < kWinogradOut; ++row) {
+      for (std::int64_t column = 0; column < kWinogradOut; ++column) {
+        const std::int64_t oy = place.y + row, ox = place.x + column;
+        const bool inside = oy < out_[1] && ox < out_[2];
+        const std::int64_t offset = inside ? picture + (oy * out_[2] + ox) * out_[3] : -1;
+        output.offsets[static_cast<std::size_t>(row * kWinogradOut + column)] = offset;
+        }
+    }
+    table_.winograd_output(output);
+    if (epilogue_.after == ActivationKind::kNone) return;
+    for (const std::int64_t offset : output.offsets) {
+      if (offset >= 0) table_.activate(epilogue_.after, y + offset, 1, out_[3], out_[3]);
+    }
+  }
+
+  Conv2d layer_;
+  Size2 pad_;
+  Shape in_, out_;               // at the largest batch
+  std::int64_t rows_, columns_;  // tiles of a picture
+  Epilogue epilogue_;
+  Tensor zeros_;  // a pixel of padding
+  Tensor bias_;
+  std::vector<PackedMatrix> filters_;  // by point
+};
+
+}  // namespace
+
+bool can_winograd(const Conv2d& layer) {
+  return layer.groups == 1 && layer.kernel == Size2(3) && layer.stride == Size2(1) && layer.dilation == Size2(1);
+}
+
+std::unique_ptr<Kernel> make_winograd(const KernelTable& table, const Conv2d& layer, const Shape& in, const Shape& out,
+                                      Weights weights) {
+  return std::make_unique<WinogradKernel>(table, layer, in, out, std::move(weights));
+}
+
+}  // namespace tessera::cpu

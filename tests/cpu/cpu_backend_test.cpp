@@ -1,0 +1,136 @@
+// The CPU backend on the layer cases of tests/data: against PyTorch's values, and what every kernel promises.
+
+#include "cpu/cpu_backend.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "core/error.h"
+#include "engine/passes.h"
+#include "models/registry.h"
+#include "tests/cpu/run_kernel.h"
+#include "tests/layers/case_file.h"
+
+namespace tessera {
+namespace {
+
+class CpuLayerCases : public testing::TestWithParam<CpuOptions> {
+ protected:
+  KernelRun run(const LayerCase& c, const std::vector<Tensor>& inputs, int threads, std::int64_t offset = 0) const {
+    return run_kernel(*backend_, c.layer, inputs, c.weights, threads, offset);
+  }
+  std::unique_ptr<Backend> backend_ = make_cpu_backend(GetParam());
+};
+
+// As tests/layers/layers_test.cpp has it. Winograd's transforms add up to nine values of each sign before they multiply
+// and after: eight times that.
+double tolerance(const LayerCase& entry, const std::string& implementation, double expected) {
+  constexpr double kUnit = 1.0 / (1 << 24);
+  const double widening = implementation.starts_with("winograd") ? 8 : 1;
+  return widening * 2 * kUnit * (std::sqrt(static_cast<double>(entry.reduction)) + 4) * (1 + std::abs(expected));
+}
+
+TEST_P(CpuLayerCases, MatchPyTorch) {
+  for (const LayerCase& c : layer_cases()) {
+    SCOPED_TRACE(c.name);
+    const KernelRun found = run(c, c.inputs, 1);
+    ASSERT_EQ(found.output.size(), c.output.values().size());
+    for (std::size_t i = 0; i < found.output.size(); ++i) {
+      const double expected = c.output.values()[i];
+      ASSERT_NEAR(found.output[i], expected, tolerance(c, found.implementation, expected))
+          << found.implementation << " at " << i;
+    }
+  }
+}
+
+TEST_P(CpuLayerCases, DoNotDependOnThreads) {
+  for (const LayerCase& c : layer_cases()) {
+    SCOPED_TRACE(c.name);
+    const KernelRun one = run(c, c.inputs, 1);
+    for (const int threads : {2, 3, 4}) {
+      EXPECT_TRUE(same_bits(one.output, run(c, c.inputs, threads).output)) << one.implementation << ", " << threads;
+    }
+  }
+}
+
+TEST_P(CpuLayerCases, DoNotDependOnThePlaceInTheBatch) {
+  for (const LayerCase& c : layer_cases()) {
+    SCOPED_TRACE(c.name);
+    const KernelRun alone = run(c, c.inputs, 2);
+    const KernelRun found = run(c, repeated(c.inputs, 3), 2);
+    ASSERT_EQ(found.output.size(), 3 * alone.output.size());
+    for (std::size_t i = 0; i < 3; ++i) {
+      const auto part = std::span(found.output).subspan(i * alone.output.size(), alone.output.size());
+      EXPECT_TRUE(same_bits(alone.output, part)) << alone.implementation << ", copy " << i;
+    }
+    // Prepared for more pictures than it gets.
+    const std::int64_t most = c.inputs[0].shape()[0] * 7;
+    EXPECT_TRUE(same_bits(alone.output, run_kernel(*backend_, c.layer, c.inputs, c.weights, 2, 0, most).output));
+  }
+}
+
+TEST_P(CpuLayerCases, DoNotDependOnWhereTheirMemoryLies) {
+  for (const LayerCase& c : layer_cases()) {
+    SCOPED_TRACE(c.name);
+    const KernelRun aligned = run(c, c.inputs, 1);
+    for (const std::int64_t offset : {1, 4, 15}) {
+      EXPECT_TRUE(same_bits(aligned.output, run(c, c.inputs, 1, offset).output)) << aligned.implementation;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CpuLayerCases, testing::ValuesIn(all_cpu_options()), options_name);
+
+// GELU against float64, at many more values than a layer case has.
+TEST_P(CpuLayerCases, GeluIsExactToThreeTenMillionths) {
+  constexpr int kSteps = 400'000;
+  constexpr double kReach = 12;
+  Tensor x(Shape{1, kSteps});
+  for (int i = 0; i < kSteps; ++i) x.data()[i] = static_cast<float>(kReach * (2.0 * i / kSteps - 1));
+  std::vector<Tensor> inputs;
+  inputs.push_back(x.clone());
+  const KernelRun found = run_kernel(*backend_, Activation{ActivationKind::kGelu}, inputs, {}, 1);
+  double worst = 0;
+  for (int i = 0; i < kSteps; ++i) {
+    const double value = x.data()[i];
+    const double expected = 0.5 * value * std::erfc(-value / std::sqrt(2.0));
+    // Beyond 4 the float nearest to the exact value is itself up to 2.4e-7 (4.8e-7 beyond 8) away.
+    const double spacing = std::abs(value) < 4 ? 0 : std::abs(value) / (1 << 24);
+    worst = std::max(worst, std::abs(found.output[static_cast<std::size_t>(i)] - expected) - spacing);
+  }
+  EXPECT_LE(worst, 3e-7);
+}
+
+TEST(CpuBackend, NamesAnInstructionSetThatIsNotThere) {
+  EXPECT_EQ(cpu_isas().back(), "sse4");
+  try {
+    make_cpu_backend({.isa = "avx1024"});
+    FAIL();
+  } catch (const DeviceError& error) {
+    EXPECT_NE(std::string(error.what()).find("sse4"), std::string::npos);
+  }
+}
+
+// Only what copies or adds may run as on the backend "eigen".
+TEST(CpuBackend, LeavesNoArithmeticToTheReference) {
+  const std::set<std::string_view> copying{"TokenEmbed", "TokenPool", "Add",    "Multiply",
+                                           "Concat",     "Flatten",   "Dropout"};
+  const std::unique_ptr<Backend> backend = make_cpu_backend();
+  for (const char* name : {"resnet50", "vit_tiny_patch16_224", "vit_small_patch14_dinov2", "efficientnet_lite0"}) {
+    Graph graph = build_graph(make_config(name));
+    run_passes(graph, {});
+    for (const Node& node : graph.nodes()) {
+      std::vector<Tensor> weights;
+      for (const WeightSpec& spec : node.weights) weights.push_back(Tensor::filled(spec.shape, 1));
+      const auto kernel =
+          backend->prepare(node, graph.input_shapes(node), graph.shape(node.output), std::move(weights), 1);
+      if (kernel->implementation() != "eigen") continue;
+      EXPECT_TRUE(copying.contains(layer_name(node.layer))) << name << ": " << node.path;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tessera
