@@ -1,0 +1,62 @@
+// Times whole models for bench/peers.py: prepares one, then, for each line with a number of seconds on standard input,
+// runs for so long and prints the milliseconds of each run.
+//
+//   model_bench MODEL THREADS BATCH [ISA]
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <string>
+#include <string_view>
+
+#include "core/error.h"
+#include "evaluation/classifier.h"
+
+namespace {
+
+int number(const char* text) {
+  int value = 0;
+  const std::string_view view(text);
+  if (std::from_chars(view.data(), view.data() + view.size(), value).ec != std::errc() || value < 1) {
+    throw tessera::UsageError("not a positive number: " + std::string(view));
+  }
+  return value;
+}
+
+int run(int argc, char** argv) {
+  using Clock = std::chrono::steady_clock;
+  if (argc < 4) throw tessera::UsageError("usage: model_bench MODEL THREADS BATCH [ISA]");
+  tessera::RunOptions options{.threads = number(argv[2]), .max_batch = number(argv[3])};
+  if (std::string_view(argv[1]).find("dinov2") != std::string_view::npos) options.image_size = 224;
+  if (argc > 4) options.isa = argv[4];
+  tessera::Classifier classifier(argv[1], options);
+  std::ranges::fill(classifier.input(options.max_batch).values(), 0.5F);
+  classifier.run(options.max_batch);
+  std::printf("ready\n");
+  std::fflush(stdout);
+  double seconds = 0;
+  while (std::cin >> seconds) {
+    const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+    while (Clock::now() < end) {
+      const auto begin = Clock::now();
+      classifier.run(options.max_batch);
+      std::printf("%.4f ", std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+    }
+    std::printf("\n");
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const tessera::Error& error) {
+    std::fprintf(stderr, "model_bench: %s\n", error.what());
+    return error.exit_code();
+  }
+}

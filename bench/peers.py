@@ -1,0 +1,315 @@
+#!/usr/bin/env python3
+"""Times tessera beside onnxruntime, OpenVINO, MNN, ncnn and PyTorch, and writes the table of docs/performance.md.
+
+    bench/peers.py [--cells resnet50:1:1,...] [--rounds 7] [--seconds 1] [--out docs/performance.md]
+
+Each engine of a cell (model, threads, batch) is a process of its own, warmed up and then idle. In each round all of
+them run in turn for --seconds, in an order that changes from round to round; a round gives an engine the fastest of its
+runs, and the table the median over the rounds. Ratios are medians of the rounds' ratios, so that a machine that gets
+slower meanwhile slows both sides of each. Weights are random, as time does not depend on them.
+
+The first call makes a virtual environment with the pinned versions of bench/peers-requirements.txt beside the build.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent
+WORK = ROOT / "build" / "peers"
+MODELS = {
+    "resnet50": ("resnet50", {}),
+    "vit_base_patch16_224": ("vit_base_patch16_224", {}),
+    "efficientnet_lite0": ("efficientnet_lite0", {}),
+    "vit_small_patch14_dinov2": ("vit_small_patch14_dinov2", {"img_size": 224}),
+}
+CELLS = [(threads, batch) for threads, batch in ((1, 1), (2, 1), (2, 8), (2, 32))]
+ENGINES = ["tessera", "onnxruntime", "openvino-latency", "openvino-throughput", "mnn", "ncnn", "torch", "torch-compiled"]
+
+
+# ---------------------------------------------------------------- workers: one engine, one cell
+
+def loop(run):
+    """Warms up, says so, and then runs for as many seconds as each line of standard input says."""
+    for _ in range(2):
+        run()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        end = time.perf_counter() + float(line)
+        times = []
+        while not times or time.perf_counter() < end:
+            begin = time.perf_counter()
+            run()
+            times.append((time.perf_counter() - begin) * 1e3)
+        print(*times, flush=True)
+
+
+def torch_model(name):
+    import timm
+    import torch
+
+    torch.manual_seed(0)
+    arch, options = MODELS[name]
+    return timm.create_model(arch, pretrained=False, **options).eval()
+
+
+def work_onnxruntime(name, threads, batch):
+    import numpy
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(WORK / f"{name}.onnx"), options, providers=["CPUExecutionProvider"])
+    x = numpy.full((batch, 3, 224, 224), 0.5, numpy.float32)
+    loop(lambda: session.run(None, {"x": x}))
+
+
+def work_openvino(name, threads, batch, hint):
+    import numpy
+    import openvino
+
+    core = openvino.Core()
+    model = core.read_model(WORK / f"{name}.onnx")
+    model.reshape([batch, 3, 224, 224])
+    settings = {"PERFORMANCE_HINT": hint, "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = core.compile_model(model, "CPU", settings)
+    x = numpy.full((batch, 3, 224, 224), 0.5, numpy.float32)
+    if hint == "LATENCY":
+        request = compiled.create_infer_request()
+        return loop(lambda: request.infer([x], share_inputs=True))
+    # Several requests at once are what this hint is for: the time of one is that of all over their number.
+    requests = [compiled.create_infer_request() for _ in range(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))]
+    print(f"requests {len(requests)}", flush=True)
+
+    def run():
+        for request in requests:
+            request.start_async([x], share_inputs=True)
+        for request in requests:
+            request.wait()
+
+    loop(run)
+
+
+def work_mnn(name, threads, batch):
+    import MNN
+    import numpy
+
+    runtime = MNN.nn.create_runtime_manager(({"backend": "CPU", "precision": "high", "numThread": threads},))
+    module = MNN.nn.load_module_from_file(str(WORK / f"{name}.mnn"), ["x"], ["y"], runtime_manager=runtime)
+    x = MNN.expr.const(numpy.full((batch, 3, 224, 224), 0.5, numpy.float32), [batch, 3, 224, 224], MNN.expr.NCHW)
+
+    def run():
+        y = module.forward([x])
+        return y[0].read()  # waits for the result
+
+    loop(run)
+
+
+def work_ncnn(name, threads, batch):
+    import ncnn
+    import numpy
+
+    if batch != 1:
+        raise SystemExit("ncnn takes one picture at a time")
+    net = ncnn.Net()
+    net.opt.num_threads = threads
+    net.load_param(str(WORK / f"{name}.ncnn.param"))
+    net.load_model(str(WORK / f"{name}.ncnn.bin"))
+    x = numpy.full((3, 224, 224), 0.5, numpy.float32)
+
+    def run():
+        extractor = net.create_extractor()
+        extractor.input("in0", ncnn.Mat(x))
+        return extractor.extract("out0")
+
+    loop(run)
+
+
+def work_torch(name, threads, batch, compiled):
+    import torch
+
+    torch.set_num_threads(threads)
+    model = torch_model(name).to(memory_format=torch.channels_last)
+    if compiled:
+        model = torch.compile(model, options={"freezing": True})
+    x = torch.full((batch, 3, 224, 224), 0.5).to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        loop(lambda: model(x))
+
+
+WORKERS = {
+    "onnxruntime": work_onnxruntime,
+    "openvino-latency": lambda n, t, b: work_openvino(n, t, b, "LATENCY"),
+    "openvino-throughput": lambda n, t, b: work_openvino(n, t, b, "THROUGHPUT"),
+    "mnn": work_mnn,
+    "ncnn": work_ncnn,
+    "torch": lambda n, t, b: work_torch(n, t, b, False),
+    "torch-compiled": lambda n, t, b: work_torch(n, t, b, True),
+}
+
+
+# ---------------------------------------------------------------- the peers' files
+
+def environment():
+    """The virtual environment's Python, made when it is not there."""
+    python = WORK / "venv" / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", WORK / "venv"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "-r", HERE / "peers-requirements.txt"], check=True)
+    return python
+
+
+def export(name):
+    """The model as the peers read it: ONNX, MNN, ncnn. Runs inside the environment."""
+    import torch
+    import timm
+
+    timm.layers.set_fused_attn(False)
+    model = torch_model(name)
+    x = torch.full((1, 3, 224, 224), 0.5)
+    onnx = WORK / f"{name}.onnx"
+    torch.onnx.export(model, (x,), str(onnx), input_names=["x"], output_names=["y"],
+                      dynamic_axes={"x": {0: "n"}, "y": {0: "n"}}, dynamo=False, opset_version=17)
+    tools = pathlib.Path(sys.executable).parent
+    subprocess.run([tools / "mnnconvert", "-f", "ONNX", "--modelFile", onnx, "--MNNModel", WORK / f"{name}.mnn"],
+                   check=True, stdout=subprocess.DEVNULL)
+    torch.jit.trace(model, x).save(str(WORK / f"{name}.pt"))
+    subprocess.run([tools / "pnnx", WORK / f"{name}.pt", "inputshape=[1,3,224,224]"], check=True, cwd=WORK,
+                   stdout=subprocess.DEVNULL)
+
+
+# ---------------------------------------------------------------- rounds
+
+class Engine:
+    def __init__(self, name, command, threads):
+        limits = {v: str(threads) for v in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        self.name = name
+        self.log = WORK / f"{name}.log"
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        stderr=self.log.open("w"), env={**os.environ, **limits})
+        self.share = 1
+        self.rounds = []
+        while (line := self.process.stdout.readline()).strip() != "ready":
+            if not line:
+                raise RuntimeError(self.log.read_text().strip().splitlines()[-1:] or "ended")
+            if line.startswith("requests "):
+                self.share = int(line.split()[1])
+
+    def round(self, seconds):
+        print(seconds, file=self.process.stdin, flush=True)
+        times = [float(t) for t in self.process.stdout.readline().split()]
+        self.rounds.append(min(times) / self.share)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def run_cell(python, bench, name, threads, batch, arguments):
+    engines = []
+    for engine in arguments.engines:
+        command = [bench, f"seeded:{name}@7", str(threads), str(batch)]
+        if engine != "tessera":
+            command = [python, __file__, "--worker", engine, name, str(threads), str(batch)]
+        try:
+            engines.append(Engine(engine, command, threads))
+        except RuntimeError as error:
+            print(f"  {engine}: not run: {error}", file=sys.stderr)
+    for index in range(arguments.rounds):
+        for engine in engines[index % len(engines):] + engines[:index % len(engines)]:
+            engine.round(arguments.seconds)
+    for engine in engines:
+        engine.close()
+    return {engine.name: engine.rounds for engine in engines}
+
+
+def summarise(rounds):
+    own = rounds["tessera"]
+    medians = {name: statistics.median(times) for name, times in rounds.items()}
+    peers = {name: time for name, time in medians.items() if name != "tessera"}
+    best = min(peers, key=peers.get)
+    ratio = statistics.median(peer / mine for peer, mine in zip(rounds[best], own))
+    return medians, best, ratio
+
+
+def table(results):
+    names = [e for e in ENGINES if any(e in rounds for _, rounds in results)]
+    lines = ["| model | threads | batch | " + " | ".join(names) + " | fastest peer / tessera |",
+             "|---|---|---|" + "---|" * (len(names) + 1)]
+    for (name, threads, batch), rounds in results:
+        medians, best, ratio = summarise(rounds)
+        times = [f"{medians[e]:.1f}" if e in medians else "" for e in names]
+        lines.append(f"| {name} | {threads} | {batch} | " + " | ".join(times) + f" | **{ratio:.2f}** ({best}) |")
+    return "\n".join(lines)
+
+
+def processor():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.processor()
+
+
+def write_table(path, results, command):
+    """Replaces what stands between the two marks of the file."""
+    versions = (HERE / "peers-requirements.txt").read_text().split()
+    text = (f"`{command}` on {processor()}, {os.cpu_count()} cores; milliseconds a batch, medians of the rounds' "
+            f"fastest runs; {', '.join(versions)}.\n\n{table(results)}\n")
+    begin, end = "<!-- peers begin -->\n", "<!-- peers end -->"
+    page = path.read_text()
+    head, rest = page.split(begin)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(head + begin + text + end + rest.split(end)[1])
+    temporary.replace(path)
+
+
+def parse_cells(text):
+    if not text:
+        return [(name, threads, batch) for name in MODELS for threads, batch in CELLS]
+    return [(name, int(threads), int(batch)) for name, threads, batch in (cell.split(":") for cell in text.split(","))]
+
+
+def main():
+    if sys.argv[1:2] == ["--worker"]:
+        engine, name, threads, batch = sys.argv[2:6]
+        return WORKERS[engine](name, int(threads), int(batch))
+    if sys.argv[1:2] == ["--export"]:
+        return export(sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bench", default=str(ROOT / "build/release/bench/model_bench"), help="the built model_bench")
+    parser.add_argument("--cells", help="model:threads:batch, comma-separated (default: all)")
+    parser.add_argument("--engines", type=lambda text: text.split(","), default=ENGINES)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--out", type=pathlib.Path, help="a page whose table is replaced")
+    parser.add_argument("--json", type=pathlib.Path, help="all rounds, as JSON")
+    arguments = parser.parse_args()
+    if "tessera" not in arguments.engines:
+        parser.error("--engines must name tessera")
+    WORK.mkdir(parents=True, exist_ok=True)
+    python = environment()
+    results = []
+    for name, threads, batch in parse_cells(arguments.cells):
+        if not (WORK / f"{name}.ncnn.bin").exists():
+            subprocess.run([python, __file__, "--export", name], check=True, cwd=WORK, stderr=subprocess.DEVNULL)
+        rounds = run_cell(python, arguments.bench, name, threads, batch, arguments)
+        results.append(((name, threads, batch), rounds))
+        medians, best, ratio = summarise(rounds)
+        print(f"{name} {threads} threads batch {batch}: {ratio:.2f} x {best}; "
+              + ", ".join(f"{e} {t:.1f}" for e, t in sorted(medians.items(), key=lambda item: item[1])), flush=True)
+    print("\n" + table(results))
+    if arguments.json:
+        arguments.json.write_text(json.dumps([{"cell": cell, "rounds": rounds} for cell, rounds in results]))
+    if arguments.out:
+        write_table(arguments.out, results, "bench/" + " ".join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]))
+
+
+if __name__ == "__main__":
+    main()
