@@ -21,7 +21,8 @@ bool reads_lines(const Conv2d& layer, std::int64_t channels) {
 
 class ConvKernel final : public TableKernel {
  public:
-  ConvKernel(const KernelTable& table, const Conv2d& layer, const Shape& in, const Shape& out, Weights weights)
+  ConvKernel(const KernelTable& table, const Conv2d& layer, const Shape& in, const Shape& out, Weights weights,
+             int threads)
       : TableKernel(table, layer.kernel == Size2(1) ? "gemm" : "indirect"),
         layer_(layer),
         lines_(reads_lines(layer, in[3])),
@@ -34,10 +35,11 @@ class ConvKernel final : public TableKernel {
     const std::int64_t k = weights[0].shape().count() / layer.out_channels;
     weight_ = PackedMatrix(table, weights[0].data(), layer.out_channels, k, k,
                            layer.bias ? std::as_const(weights[1]).values() : std::span<const float>());
+    if (!lines_ && rows_collide(layer.stride.width * in[3])) row_copies_ = threads * row_copy_floats(table);
   }
 
   std::int64_t scratch() const noexcept override {
-    return lines_ ? padded_.height * padded_.width * zeros_.shape()[0] : 0;
+    return lines_ ? padded_.height * padded_.width * zeros_.shape()[0] : row_copies_;
   }
   std::size_t weight_bytes() const noexcept override { return weight_.bytes(); }
 
@@ -45,7 +47,7 @@ class ConvKernel final : public TableKernel {
     const ConstView& x = arguments.inputs[0];
     const float* residual = layer_.residual ? arguments.inputs[1].data() : nullptr;
     if (!lines_) {
-      run_rows(x.data(), x.shape(), residual, arguments.output.data(), arguments.threads);
+      run_rows(arguments, residual);
       return;
     }
     for (std::int64_t n = 0; n < x.shape()[0]; ++n) {
@@ -57,7 +59,7 @@ class ConvKernel final : public TableKernel {
   }
 
  private:
-  Product product(std::int64_t rows, std::int64_t taps, const float* residual, float* y) const {
+  Product product(std::int64_t rows, std::int64_t taps, const float* residual, float* y, float* row_copies) const {
     return {.table = table_,
             .b = weight_,
             .rows = rows,
@@ -65,14 +67,18 @@ class ConvKernel final : public TableKernel {
             .c = y,
             .stride = layer_.out_channels,
             .residual = residual,
-            .epilogue = epilogue_};
+            .epilogue = epilogue_,
+            .row_copies = row_copies};
   }
 
-  void run_rows(const float* x, const Shape& in, const float* residual, float* y, ThreadPool& threads) const {
+  void run_rows(const KernelArguments& arguments, const float* residual) const {
+    const float* x = arguments.inputs[0].data();
+    const Shape& in = arguments.inputs[0].shape();
+    float* row_copies = row_copies_ == 0 ? nullptr : arguments.scratch.data();
     const std::int64_t taps = layer_.kernel.height * layer_.kernel.width;
     const bool dense = taps == 1 && layer_.stride == Size2(1) && pad_ == Size2(0);
     multiply(
-        product(in[0] * out_[1] * out_[2], taps, residual, y),
+        product(in[0] * out_[1] * out_[2], taps, residual, arguments.output.data(), row_copies),
         [&](std::int64_t row, std::int64_t rows, const float** pointers) {
           if (dense) {
             for (std::int64_t r = 0; r < rows; ++r) pointers[r] = x + (row + r) * in[3];
@@ -89,7 +95,7 @@ class ConvKernel final : public TableKernel {
             picture += in[1] * in[2] * in[3];
           }
         },
-        threads);
+        arguments.threads);
   }
 
   // pointers[tap * step] for each tap of one output pixel.
@@ -130,7 +136,7 @@ class ConvKernel final : public TableKernel {
     const std::int64_t channels = zeros_.shape()[0];
     const std::int64_t line = padded_.width * channels;
     multiply(
-        product(out_[1] * out_[2], layer_.kernel.height, residual, y),
+        product(out_[1] * out_[2], layer_.kernel.height, residual, y, nullptr),
         [&](std::int64_t row, std::int64_t rows, const float** pointers) {
           for (std::int64_t r = 0; r < rows; ++r) {
             const std::int64_t oy = (row + r) / out_[2], ox = (row + r) % out_[2];
@@ -151,6 +157,7 @@ class ConvKernel final : public TableKernel {
   Epilogue epilogue_;
   Tensor zeros_;  // a pixel of padding
   PackedMatrix weight_;
+  std::int64_t row_copies_ = 0;  // floats of scratch for them
 };
 
 }  // namespace
@@ -161,8 +168,8 @@ bool can_conv(const Conv2d& layer, const Shape& in) {
 }
 
 std::unique_ptr<Kernel> make_conv(const KernelTable& table, const Conv2d& layer, const Shape& in, const Shape& out,
-                                  Weights weights) {
-  return std::make_unique<ConvKernel>(table, layer, in, out, std::move(weights));
+                                  Weights weights, int threads) {
+  return std::make_unique<ConvKernel>(table, layer, in, out, std::move(weights), threads);
 }
 
 }  // namespace tessera::cpu

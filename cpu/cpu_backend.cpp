@@ -39,16 +39,16 @@ class Preparer {
     if (!exact_ && cpu::can_winograd(layer) && winograd_pays(in, request_.out)) {
       return cpu::make_winograd(table_, layer, in, request_.out, prepared());
     }
-    if (cpu::can_conv(layer, in)) return cpu::make_conv(table_, layer, in, request_.out, prepared());
+    if (cpu::can_conv(layer, in)) return cpu::make_conv(table_, layer, in, request_.out, prepared(), request_.threads);
     return nullptr;
   }
   std::unique_ptr<Kernel> operator()(const PatchEmbed& layer) const {
     const Conv2d conv = layer.convolution();
     const Shape& in = request_.in[0];
     if (!cpu::can_conv(conv, in)) return nullptr;
-    return cpu::make_conv(table_, conv, in, conv.output_shape(request_.in), prepared());
+    return cpu::make_conv(table_, conv, in, conv.output_shape(request_.in), prepared(), request_.threads);
   }
-  std::unique_ptr<Kernel> operator()(const Linear& layer) const { return cpu::make_linear(table_, layer, prepared()); }
+  std::unique_ptr<Kernel> operator()(const Linear& layer) const { return cpu::make_linear(table_, layer, prepared(), request_.threads); }
   std::unique_ptr<Kernel> operator()(const Attention& layer) const {
     return cpu::make_attention(table_, layer, request_.in[0], request_.threads);
   }

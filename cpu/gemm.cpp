@@ -4,17 +4,66 @@
 #include <array>
 #include <limits>
 
+#include <unistd.h>
+
 namespace tessera::cpu {
 
 namespace {
 
-// Half of the L2 cache of the smallest machine that we tune for (512 KiB) for panels of B, and an eighth of an L3 of
-// 32 MiB for rows of A: both are read again for each tile.
-constexpr std::int64_t kPanelBytes = 256 << 10;
-constexpr std::int64_t kRowBytes = 4 << 20;
+// A product is done in parts of at most so many of the K values of a sum (sums go on from C): a tile's rows then stay in
+// the L1 cache while several panels pass.
+constexpr std::int64_t kDepth = 512;
+constexpr std::int64_t kRowBytes = 4 << 20;  // rows of A of a task: a part of the L3 cache
 constexpr std::int64_t kTasksPerThread = 4;
 
+// Half of the L2 cache is for panels of B, which each tile of rows reads again.
+std::int64_t panel_bytes() {
+  static const std::int64_t bytes = [] {
+    constexpr std::int64_t kSmallest = 256 << 10, kLargest = 2 << 20;
+    return std::clamp<std::int64_t>(::sysconf(_SC_LEVEL2_CACHE_SIZE), kSmallest, kLargest) / 2;
+  }();
+  return bytes;
+}
+
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// A part of the sums: values [begin, end) of K.
+struct Depth {
+  std::int64_t begin, end;
+};
+
+// K cut into equal parts that fit kDepth. Rows in several parts (taps) that are not copied are cut between parts only,
+// or within each where one is too long.
+std::int64_t depth_step(const Product& product) {
+  const std::int64_t k = product.b.k(), tap = k / product.taps;
+  const auto equal_parts = [](std::int64_t length) { return ceil_div(length, ceil_div(length, kDepth)); };
+  if (product.row_copies != nullptr || product.taps == 1) return equal_parts(k);
+  return tap >= kDepth ? equal_parts(tap) : tap * ceil_div(product.taps, ceil_div(product.taps * tap, kDepth));
+}
+Depth depth_at(const Product& product, std::int64_t begin) {
+  const std::int64_t step = depth_step(product), k = product.b.k(), tap = k / product.taps;
+  const bool within_tap = product.row_copies == nullptr && step < tap;
+  const std::int64_t limit = within_tap ? (begin / tap + 1) * tap : k;
+  return {begin, std::min(begin + step, limit)};
+}
+
+// Rows of a copied part lie so many floats apart: not a multiple of 4 KiB.
+constexpr std::int64_t kCopyStride = kDepth + 16;
+
+// Copies a part of the tile's rows, in however many taps, and points `part` at the copies.
+void copy_rows(const float* const* a, std::int64_t rows, std::int64_t tap_length, Depth depth, float* to,
+               const float** part) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    part[r] = to + r * kCopyStride;
+    float* at = to + r * kCopyStride;
+    for (std::int64_t k = depth.begin; k < depth.end;) {
+      const std::int64_t tap = k / tap_length, offset = k % tap_length;
+      const std::int64_t length = std::min(tap_length - offset, depth.end - k);
+      at = std::copy_n(a[tap * rows + r] + offset, length, at);
+      k += length;
+    }
+  }
+}
 
 // How many row tiles and panels one task takes.
 struct Blocking {
@@ -25,9 +74,9 @@ Blocking blocking_of(const Product& product, int threads) {
   const std::int64_t k = product.b.k();
   const std::int64_t row_tiles = ceil_div(product.rows, product.table.rows);
   const std::int64_t row_bytes = k * product.table.rows * static_cast<std::int64_t>(sizeof(float));
-  const std::int64_t panel_bytes = k * product.table.panel() * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t one_panel = depth_step(product) * product.table.panel() * static_cast<std::int64_t>(sizeof(float));
   Blocking block{std::clamp<std::int64_t>(kRowBytes / row_bytes, 1, row_tiles),
-                 std::clamp<std::int64_t>(kPanelBytes / panel_bytes, 1, product.b.panels())};
+                 std::clamp<std::int64_t>(panel_bytes() / one_panel, 1, product.b.panels())};
   const auto tasks = [&] { return ceil_div(row_tiles, block.row_tiles) * ceil_div(product.b.panels(), block.panels); };
   while (threads > 1 && tasks() < kTasksPerThread * threads) {
     // The larger operand is the one to be read once.
@@ -40,6 +89,13 @@ Blocking blocking_of(const Product& product, int threads) {
 }
 
 }  // namespace
+
+bool rows_collide(std::int64_t row_distance) {
+  constexpr std::int64_t kFloats = 1024;
+  return row_distance % kFloats == 0;
+}
+
+std::int64_t row_copy_floats(const KernelTable& table) { return table.rows * kCopyStride; }
 
 std::int64_t PackedMatrix::packed_floats(const KernelTable& table, std::int64_t n, std::int64_t k) {
   const std::int64_t whole = n / table.panel() * table.panel();
@@ -88,35 +144,61 @@ Epilogue make_epilogue(ActivationKind activation) {
   }
 }
 
-void multiply_block(const Product& product, RowPointers pointers, std::int64_t row, std::int64_t row_end,
-                    std::int64_t panel, std::int64_t panel_end) {
+namespace {
+
+// One tile of rows, one part of the sums, some panels. `tile` has A.
+void multiply_panels(const Product& product, TileArguments tile, std::int64_t row, std::int64_t rows, Depth depth,
+                     std::int64_t panel, std::int64_t panel_end) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const KernelTable& table = product.table;
+  const bool first = depth.begin == 0, last = depth.end == product.b.k();
+  tile.low = last ? product.epilogue.low : -kInfinity;
+  tile.high = last ? product.epilogue.high : kInfinity;
+  for (std::int64_t p = panel; p < panel_end; ++p) {
+    const std::int64_t column = p * table.panel();
+    const std::int64_t at = row * product.stride + column;
+    tile.columns = std::min<std::int64_t>(table.panel(), product.b.n() - column);
+    const int vectors = panel_vectors(table, tile.columns);
+    tile.b = product.b.panel(p) + depth.begin * vectors * table.lanes;
+    tile.bias = first ? product.b.bias(p) : nullptr;
+    tile.c = product.c + at;
+    tile.residual = last && product.residual != nullptr ? product.residual + at : nullptr;
+    table.tile[static_cast<std::size_t>(vectors) - 1][static_cast<std::size_t>(rows) - 1](tile);
+    if (last && product.epilogue.after != ActivationKind::kNone) {
+      table.activate(product.epilogue.after, tile.c, rows, tile.columns, product.stride);
+    }
+  }
+}
+
+}  // namespace
+
+void multiply_block(const Product& product, RowPointers pointers, std::int64_t row, std::int64_t row_end,
+                    std::int64_t panel, std::int64_t panel_end, int thread) {
+  const KernelTable& table = product.table;
+  const std::int64_t k = product.b.k(), tap_length = k / product.taps;
   const std::int64_t tiles = ceil_div(row_end - row, table.rows);
+  float* copies = product.row_copies == nullptr ? nullptr : product.row_copies + thread * row_copy_floats(table);
   std::array<const float*, kMostTaps * kMostRows> a;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
-  TileArguments tile{.a = a.data(),
-                     .taps = product.taps,
-                     .k = product.b.k() / product.taps,
-                     .stride = product.stride,
-                     .low = product.epilogue.low,
-                     .high = product.epilogue.high};
-  for (std::int64_t t = 0; t < tiles; ++t) {
-    // Tiles of almost equal height: 197 rows are 15 tiles of 13 or 14, not 14 of 14 and one of 1.
-    const std::int64_t first = row + t * (row_end - row) / tiles;
-    const std::int64_t rows = row + (t + 1) * (row_end - row) / tiles - first;
-    pointers(first, rows, a.data());
-    for (std::int64_t p = panel; p < panel_end; ++p) {
-      const std::int64_t column = p * table.panel();
-      const std::int64_t at = first * product.stride + column;
-      tile.columns = std::min<std::int64_t>(table.panel(), product.b.n() - column);
-      tile.b = product.b.panel(p);
-      tile.bias = product.b.bias(p);
-      tile.c = product.c + at;
-      tile.residual = product.residual == nullptr ? nullptr : product.residual + at;
-      const auto vectors = static_cast<std::size_t>(panel_vectors(table, tile.columns));
-      table.tile[vectors - 1][static_cast<std::size_t>(rows) - 1](tile);
-      if (product.epilogue.after != ActivationKind::kNone) {
-        table.activate(product.epilogue.after, tile.c, rows, tile.columns, product.stride);
+  std::array<const float*, kMostRows> part{};
+  Depth depth = depth_at(product, 0);
+  for (; depth.begin < k; depth = depth_at(product, depth.end)) {
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      // Tiles of almost equal height: 197 rows are 15 tiles of 13 or 14, not 14 of 14 and one of 1.
+      const std::int64_t first = row + t * (row_end - row) / tiles;
+      const std::int64_t rows = row + (t + 1) * (row_end - row) / tiles - first;
+      pointers(first, rows, a.data());
+      TileArguments tile{.a = part.data(), .k = depth.end - depth.begin, .stride = product.stride};
+      const std::int64_t tap = depth.begin / tap_length, offset = depth.begin % tap_length;
+      if (copies != nullptr) {
+        copy_rows(a.data(), rows, tap_length, depth, copies, part.data());
+      } else if (offset == 0) {
+        tile.a = a.data() + tap * rows;
+        tile.taps = ceil_div(tile.k, tap_length);
+        tile.k /= tile.taps;
+      } else {
+        for (std::int64_t r = 0; r < rows; ++r) part[static_cast<std::size_t>(r)] = a[static_cast<std::size_t>(tap * rows + r)] + offset;
       }
+      multiply_panels(product, tile, first, rows, depth, panel, panel_end);
     }
   }
 }
@@ -126,12 +208,12 @@ void multiply(const Product& product, RowPointers pointers, ThreadPool& threads)
   const std::int64_t row_tiles = ceil_div(product.rows, product.table.rows);
   const std::int64_t row_blocks = ceil_div(row_tiles, block.row_tiles);
   const std::int64_t panel_blocks = ceil_div(product.b.panels(), block.panels);
-  threads.for_each(row_blocks * panel_blocks, [&](std::int64_t task, int) {
+  threads.for_each(row_blocks * panel_blocks, [&](std::int64_t task, int thread) {
     // Neighbouring tasks share their rows of A.
     const std::int64_t row_block = task / panel_blocks, panel = task % panel_blocks * block.panels;
     multiply_block(product, pointers, row_block * product.rows / row_blocks,
                    (row_block + 1) * product.rows / row_blocks, panel,
-                   std::min(panel + block.panels, product.b.panels()));
+                   std::min(panel + block.panels, product.b.panels()), thread);
   });
 }
 

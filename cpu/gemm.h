@@ -62,11 +62,19 @@ struct Product {
   std::int64_t stride = 0;
   const float* residual = nullptr;  // like c, or null
   Epilogue epilogue;
+  // Scratch of row_copy_floats() for each thread, or null to read rows where they lie.
+  float* row_copies = nullptr;
 };
 
-// Rows [row, row_end) times panels [panel, panel_end), by the calling thread.
+// Rows of A that lie a multiple of 4 KiB apart have their k-th values in the same eight lines of the L1 cache (32 KiB, 8
+// ways), and more than eight rows push each other out. Such tiles are copied to rows that do not, a part at a time,
+// before several panels are multiplied with them.
+bool rows_collide(std::int64_t row_distance);
+std::int64_t row_copy_floats(const KernelTable& table);
+
+// Rows [row, row_end) times panels [panel, panel_end), by thread `thread` of the pool.
 void multiply_block(const Product& product, RowPointers pointers, std::int64_t row, std::int64_t row_end,
-                    std::int64_t panel, std::int64_t panel_end);
+                    std::int64_t panel, std::int64_t panel_end, int thread = 0);
 // All of it.
 void multiply(const Product& product, RowPointers pointers, ThreadPool& threads);
 

@@ -27,10 +27,10 @@ class TableKernel : public Kernel {
   std::string name_;
 };
 
-std::unique_ptr<Kernel> make_linear(const KernelTable& table, const Linear& layer, Weights weights);
+std::unique_ptr<Kernel> make_linear(const KernelTable& table, const Linear& layer, Weights weights, int threads);
 // Any convolution without groups, as a product of rows gathered by pointers ("indirection").
 std::unique_ptr<Kernel> make_conv(const KernelTable& table, const Conv2d& layer, const Shape& in, const Shape& out,
-                                  Weights weights);
+                                  Weights weights, int threads);
 bool can_conv(const Conv2d& layer, const Shape& in);
 std::unique_ptr<Kernel> make_winograd(const KernelTable& table, const Conv2d& layer, const Shape& in, const Shape& out,
                                       Weights weights);

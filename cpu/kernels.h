@@ -25,7 +25,7 @@ struct TileArguments {
   std::int64_t taps = 1;
   std::int64_t k = 0;
   const float* b = nullptr;
-  const float* bias = nullptr;      // one panel
+  const float* bias = nullptr;      // one panel; null: go on from what is in C
   const float* residual = nullptr;  // or null
   float* c = nullptr;
   std::int64_t stride = 0;

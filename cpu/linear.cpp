@@ -8,12 +8,14 @@ namespace {
 
 class LinearKernel final : public TableKernel {
  public:
-  LinearKernel(const KernelTable& table, const Linear& layer, Weights weights)
+  LinearKernel(const KernelTable& table, const Linear& layer, Weights weights, int threads)
       : TableKernel(table, "gemm"),
         epilogue_(make_epilogue(layer.activation)),
         weight_(table, weights[0].data(), layer.out_features, weights[0].shape()[1], weights[0].shape()[1],
-                layer.bias ? std::as_const(weights[1]).values() : std::span<const float>()) {}
+                layer.bias ? std::as_const(weights[1]).values() : std::span<const float>()),
+        scratch_(rows_collide(weight_.k()) ? threads * row_copy_floats(table) : 0) {}
 
+  std::int64_t scratch() const noexcept override { return scratch_; }
   std::size_t weight_bytes() const noexcept override { return weight_.bytes(); }
 
   void run(const KernelArguments& arguments) const override {
@@ -26,7 +28,8 @@ class LinearKernel final : public TableKernel {
               .c = arguments.output.data(),
               .stride = weight_.n(),
               .residual = arguments.inputs.size() > 1 ? arguments.inputs[1].data() : nullptr,
-              .epilogue = epilogue_},
+              .epilogue = epilogue_,
+              .row_copies = scratch_ == 0 ? nullptr : arguments.scratch.data()},
              [&](std::int64_t row, std::int64_t rows, const float** pointers) {
                for (std::int64_t r = 0; r < rows; ++r) pointers[r] = from + (row + r) * k;
              },
@@ -36,12 +39,13 @@ class LinearKernel final : public TableKernel {
  private:
   Epilogue epilogue_;
   PackedMatrix weight_;
+  std::int64_t scratch_;
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_linear(const KernelTable& table, const Linear& layer, Weights weights) {
-  return std::make_unique<LinearKernel>(table, layer, std::move(weights));
+std::unique_ptr<Kernel> make_linear(const KernelTable& table, const Linear& layer, Weights weights, int threads) {
+  return std::make_unique<LinearKernel>(table, layer, std::move(weights), threads);
 }
 
 }  // namespace tessera::cpu

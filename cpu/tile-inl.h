@@ -14,9 +14,22 @@ void tile(const TileArguments& t) {
   using V = hn::Vec<decltype(d)>;
   constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
   V sums[kRows][kVectors];
-  for (int v = 0; v < kVectors; ++v) {
-    const V bias = hn::LoadU(d, t.bias + v * kLanes);
-    for (int r = 0; r < kRows; ++r) sums[r][v] = bias;
+  const bool whole = t.columns == kVectors * kLanes;
+  if (t.bias != nullptr) {
+    for (int v = 0; v < kVectors; ++v) {
+      const V bias = hn::LoadU(d, t.bias + v * kLanes);
+      for (int r = 0; r < kRows; ++r) sums[r][v] = bias;
+    }
+  } else if (whole) {
+    for (int r = 0; r < kRows; ++r) {
+      for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::LoadU(d, t.c + r * t.stride + v * kLanes);
+    }
+  } else {
+    for (int r = 0; r < kRows; ++r) {
+      HWY_ALIGN float values[kVectors * kLanes] = {};
+      std::memcpy(values, t.c + r * t.stride, static_cast<std::size_t>(t.columns) * sizeof(float));
+      for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::Load(d, values + v * kLanes);
+    }
   }
   const float* HWY_RESTRICT b = t.b;
   const float* const* a = t.a;
@@ -33,7 +46,7 @@ void tile(const TileArguments& t) {
     }
   }
   const V low = hn::Set(d, t.low), high = hn::Set(d, t.high);
-  if (t.columns == kVectors * kLanes) {
+  if (whole) {
     for (int r = 0; r < kRows; ++r) {
       for (int v = 0; v < kVectors; ++v) {
         V y = sums[r][v];
