@@ -1,4 +1,6 @@
 // The tile of the matrix product, for whichever instruction set Highway compiles this. Included by tile_kernels.cpp.
+#include <hwy/cache_control.h>
+
 #include <cstring>
 
 #include "cpu/kernels.h"
@@ -13,6 +15,7 @@ void tile(const TileArguments& t) {
   const hn::ScalableTag<float> d;
   using V = hn::Vec<decltype(d)>;
   constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
+  constexpr std::int64_t kAhead = 1024;  // floats: a page, where the hardware's own prefetching ends
   V sums[kRows][kVectors];
   const bool whole = t.columns == kVectors * kLanes;
   if (t.bias != nullptr) {
@@ -38,7 +41,10 @@ void tile(const TileArguments& t) {
     for (int r = 0; r < kRows; ++r) row[r] = a[r];
     for (std::int64_t k = 0; k < t.k; ++k, b += kVectors * kLanes) {
       V columns[kVectors];
-      for (int v = 0; v < kVectors; ++v) columns[v] = hn::LoadU(d, b + v * kLanes);
+      for (int v = 0; v < kVectors; ++v) {
+        columns[v] = hn::LoadU(d, b + v * kLanes);
+        hwy::Prefetch(b + v * kLanes + kAhead);
+      }
       for (int r = 0; r < kRows; ++r) {
         const V x = hn::Set(d, row[r][k]);
         for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(x, columns[v], sums[r][v]);
