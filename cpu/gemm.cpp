@@ -12,7 +12,7 @@ namespace {
 
 // A product is done in parts of at most so many of the K values of a sum (sums go on from C): a tile's rows then stay in
 // the L1 cache while several panels pass.
-constexpr std::int64_t kDepth = 512;
+constexpr std::int64_t kDepth = 768;
 constexpr std::int64_t kRowBytes = 4 << 20;  // rows of A of a task: a part of the L3 cache
 constexpr std::int64_t kTasksPerThread = 4;
 

@@ -18,6 +18,12 @@ void tile(const TileArguments& t) {
   constexpr std::int64_t kAhead = 1024;  // floats: a page, where the hardware's own prefetching ends
   V sums[kRows][kVectors];
   const bool whole = t.columns == kVectors * kLanes;
+  // What the end of this function touches arrives while the sums are made.
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kVectors; ++v) hwy::Prefetch(t.c + r * t.stride + v * kLanes);
+    if (t.residual == nullptr) continue;
+    for (int v = 0; v < kVectors; ++v) hwy::Prefetch(t.residual + r * t.stride + v * kLanes);
+  }
   if (t.bias != nullptr) {
     for (int v = 0; v < kVectors; ++v) {
       const V bias = hn::LoadU(d, t.bias + v * kLanes);
