@@ -37,7 +37,7 @@ class Preparer {
     const Shape& in = request_.in[0];
     if (cpu::can_depthwise(layer, in)) return cpu::make_depthwise(table_, layer, in, prepared());
     if (!exact_ && cpu::can_winograd(layer) && winograd_pays(in, request_.out)) {
-      return cpu::make_winograd(table_, layer, in, request_.out, prepared());
+      return cpu::make_winograd(table_, layer, in, request_.out, prepared(), request_.threads);
     }
     if (cpu::can_conv(layer, in)) return cpu::make_conv(table_, layer, in, request_.out, prepared(), request_.threads);
     return nullptr;

@@ -28,6 +28,28 @@ HWY_INLINE void depthwise_outputs(const DepthwiseArguments& t, std::int64_t x, s
   }
 }
 
+// The outputs that are left over together as well: one alone would wait for each of its sums.
+HWY_INLINE void depthwise_rest(const DepthwiseArguments& t, std::int64_t x, std::int64_t outputs, std::int64_t channel) {
+  switch (outputs) {
+    case 1:
+      return depthwise_outputs<1>(t, x, channel, kLanes);
+    case 2:
+      return depthwise_outputs<2>(t, x, channel, kLanes);
+    case 3:
+      return depthwise_outputs<3>(t, x, channel, kLanes);
+    case 4:
+      return depthwise_outputs<4>(t, x, channel, kLanes);
+    case 5:
+      return depthwise_outputs<5>(t, x, channel, kLanes);
+    case 6:
+      return depthwise_outputs<6>(t, x, channel, kLanes);
+    case 7:
+      return depthwise_outputs<7>(t, x, channel, kLanes);
+    default:
+      return;
+  }
+}
+
 void depthwise(const DepthwiseArguments& t) {
   constexpr int kOutputs = HWY_TARGET <= HWY_AVX3 ? 8 : 6;
   for (std::int64_t channel = 0; channel < t.channels; channel += kLanes) {
@@ -35,7 +57,7 @@ void depthwise(const DepthwiseArguments& t) {
     std::int64_t x = 0;
     if (length == kLanes) {  // said twice, so that the compiler sees a whole vector
       for (; x + kOutputs <= t.width; x += kOutputs) depthwise_outputs<kOutputs>(t, x, channel, kLanes);
-      for (; x < t.width; ++x) depthwise_outputs<1>(t, x, channel, kLanes);
+      depthwise_rest(t, x, t.width - x, channel);
     } else {
       for (; x < t.width; ++x) depthwise_outputs<1>(t, x, channel, length);
     }

@@ -33,7 +33,7 @@ std::unique_ptr<Kernel> make_conv(const KernelTable& table, const Conv2d& layer,
                                   Weights weights, int threads);
 bool can_conv(const Conv2d& layer, const Shape& in);
 std::unique_ptr<Kernel> make_winograd(const KernelTable& table, const Conv2d& layer, const Shape& in, const Shape& out,
-                                      Weights weights);
+                                      Weights weights, int threads);
 bool can_winograd(const Conv2d& layer);
 bool can_depthwise(const Conv2d& layer, const Shape& in);
 std::unique_ptr<Kernel> make_depthwise(const KernelTable& table, const Conv2d& layer, const Shape& in,

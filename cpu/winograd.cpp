@@ -53,13 +53,25 @@ Tensor transform_filters(const Tensor& weight) {
   return transformed;
 }
 
-// Tiles that are worked on at a time: their transformed values are to stay in the L3 cache.
+// Where the transformed filters stay in cache, each thread takes blocks of tiles through all three steps, so small that
+// the block's values stay in its L2 cache. Larger filters are read once for as many tiles as there are, up to a number
+// whose values stay in the L3 cache, and the threads share each step.
+constexpr std::int64_t kSmallFilterBytes = 3 << 20;
+constexpr std::int64_t kBlockBytes = 512 << 10;
+constexpr std::int64_t kFewestBlockTiles = 14;
 constexpr std::int64_t kMostTiles = 256;
+
+std::int64_t equal_parts(std::int64_t count, std::int64_t most) {
+  const std::int64_t parts = (count + most - 1) / most;
+  return (count + parts - 1) / parts;
+}
 
 class WinogradKernel final : public TableKernel {
  public:
-  WinogradKernel(const KernelTable& table, const Conv2d& layer, const Shape& in, const Shape& out, Weights weights)
+  WinogradKernel(const KernelTable& table, const Conv2d& layer, const Shape& in, const Shape& out, Weights weights,
+                 int threads)
       : TableKernel(table, "winograd"),
+        threads_(threads),
         layer_(layer),
         pad_(layer.leading_padding(in)),
         in_(in),
@@ -76,7 +88,8 @@ class WinogradKernel final : public TableKernel {
   }
 
   std::int64_t scratch() const noexcept override {
-    return kWinogradProducts * std::min(kMostTiles, in_[0] * rows_ * columns_) * (in_[3] + out_[3]);
+    const std::int64_t tiles = in_[0] * rows_ * columns_;
+    return by_blocks() ? threads_ * floats_of(std::min(block_tiles(), tiles)) : floats_of(std::min(kMostTiles, tiles));
   }
   std::size_t weight_bytes() const noexcept override {
     std::size_t bytes = bias_.values().size_bytes();
@@ -86,31 +99,52 @@ class WinogradKernel final : public TableKernel {
 
   void run(const KernelArguments& arguments) const override {
     const std::int64_t tiles = arguments.inputs[0].shape()[0] * rows_ * columns_;
-    const std::int64_t step = chunk(tiles);
+    if (by_blocks()) {
+      run_blocks(arguments, tiles);
+      return;
+    }
+    const std::int64_t step = equal_parts(tiles, kMostTiles);
     for (std::int64_t first = 0; first < tiles; first += step) {
-      run_tiles(arguments, first, std::min(step, tiles - first));
+      run_shared(arguments, first, std::min(step, tiles - first));
     }
   }
 
  private:
-  static std::int64_t chunk(std::int64_t tiles) {
-    const std::int64_t chunks = (tiles + kMostTiles - 1) / kMostTiles;
-    return (tiles + chunks - 1) / chunks;
+  std::int64_t floats_of(std::int64_t tiles) const { return kWinogradProducts * tiles * (in_[3] + out_[3]); }
+  bool by_blocks() const {
+    return kWinogradProducts * in_[3] * out_[3] * static_cast<std::int64_t>(sizeof(float)) <= kSmallFilterBytes;
+  }
+  std::int64_t block_tiles() const {
+    return std::max(kFewestBlockTiles, kBlockBytes / (floats_of(1) * static_cast<std::int64_t>(sizeof(float))));
   }
 
-  void run_tiles(const KernelArguments& arguments, std::int64_t first, std::int64_t tiles) const {
-    const std::int64_t channels = in_[3], outputs = out_[3];
-    float* points = arguments.scratch.data();                             // [36, tiles, C]
-    float* products = points + kWinogradProducts * tiles * channels;      // [36, tiles, O]
-    const float* x = arguments.inputs[0].data();
-    arguments.threads.for_each(tiles, [&](std::int64_t tile, int) {
-      transform_input(x, first + tile, points + tile * channels, tiles * channels);
+  // Transformed values of some tiles: [36, tiles, C] and [36, tiles, O].
+  struct Block {
+    std::int64_t first, tiles;
+    float *points, *products;
+  };
+  Block block_at(float* memory, std::int64_t first, std::int64_t tiles) const {
+    return {first, tiles, memory, memory + kWinogradProducts * tiles * in_[3]};
+  }
+
+  void run_blocks(const KernelArguments& arguments, std::int64_t tiles) const {
+    const std::int64_t most = std::max<std::int64_t>(1, std::min(block_tiles(), tiles / arguments.threads.threads()));
+    const std::int64_t blocks = (tiles + most - 1) / most;
+    const std::int64_t floats = floats_of(std::min(block_tiles(), in_[0] * rows_ * columns_));
+    arguments.threads.for_each(blocks, [&](std::int64_t index, int thread) {
+      const std::int64_t first = index * tiles / blocks;
+      const Block block = block_at(arguments.scratch.data() + thread * floats, first, (index + 1) * tiles / blocks - first);
+      for (std::int64_t tile = 0; tile < block.tiles; ++tile) transform_input(arguments, block, tile);
+      for (std::int64_t point = 0; point < kWinogradProducts; ++point) multiply_point(block, point);
+      for (std::int64_t tile = 0; tile < block.tiles; ++tile) transform_output(arguments, block, tile);
     });
-    multiply_points(points, products, tiles, arguments.threads);
-    const float* residual = layer_.residual ? arguments.inputs[1].data() : nullptr;
-    arguments.threads.for_each(tiles, [&](std::int64_t tile, int) {
-      transform_output(products + tile * outputs, tiles * outputs, first + tile, residual, arguments.output.data());
-    });
+  }
+
+  void run_shared(const KernelArguments& arguments, std::int64_t first, std::int64_t tiles) const {
+    const Block block = block_at(arguments.scratch.data(), first, tiles);
+    arguments.threads.for_each(tiles, [&](std::int64_t tile, int) { transform_input(arguments, block, tile); });
+    arguments.threads.for_each(kWinogradProducts, [&](std::int64_t point, int) { multiply_point(block, point); });
+    arguments.threads.for_each(tiles, [&](std::int64_t tile, int) { transform_output(arguments, block, tile); });
   }
 
   // Where tile `index` of the batch begins.
@@ -122,9 +156,9 @@ class WinogradKernel final : public TableKernel {
     return {index / (rows_ * columns_), in_picture / columns_ * kWinogradOut, in_picture % columns_ * kWinogradOut};
   }
 
-  void transform_input(const float* x, std::int64_t index, float* to, std::int64_t step) const {
-    const Place place = place_of(index);
-    const float* picture = x + place.picture * in_[1] * in_[2] * in_[3];
+  void transform_input(const KernelArguments& arguments, const Block& block, std::int64_t tile) const {
+    const Place place = place_of(block.first + tile);
+    const float* picture = arguments.inputs[0].data() + place.picture * in_[1] * in_[2] * in_[3];
     std::array<const float*, kWinogradProducts> pixels{};
     std::size_t at = 0;
     for (std::int64_t y = place.y - pad_.height; y < place.y - pad_.height + kWinogradIn; ++y) {
@@ -133,36 +167,34 @@ class WinogradKernel final : public TableKernel {
         pixels[at++] = inside ? picture + (y * in_[2] + left) * in_[3] : zeros_.data();
       }
     }
-    table_.winograd_input(pixels.data(), in_[3], to, step);
+    table_.winograd_input(pixels.data(), in_[3], block.points + tile * in_[3], block.tiles * in_[3]);
   }
 
-  void multiply_points(const float* points, float* products, std::int64_t tiles, ThreadPool& threads) const {
-    const std::int64_t channels = in_[3], outputs = out_[3];
-    threads.for_each(kWinogradProducts, [&](std::int64_t point, int) {
-      const float* from = points + point * tiles * channels;
-      const PackedMatrix& filter = filters_[static_cast<std::size_t>(point)];
-      multiply_block({.table = table_,
-                      .b = filter,
-                      .rows = tiles,
-                      .c = products + point * tiles * outputs,
-                      .stride = outputs,
-                      .epilogue = make_epilogue(ActivationKind::kNone)},
-                     [&](std::int64_t row, std::int64_t rows, const float** pointers) {
-                       for (std::int64_t r = 0; r < rows; ++r) pointers[r] = from + (row + r) * channels;
-                     },
-                     0, tiles, 0, filter.panels());
-    });
+  void multiply_point(const Block& block, std::int64_t point) const {
+    const std::int64_t channels = in_[3];
+    const float* from = block.points + point * block.tiles * channels;
+    const PackedMatrix& filter = filters_[static_cast<std::size_t>(point)];
+    multiply_block({.table = table_,
+                    .b = filter,
+                    .rows = block.tiles,
+                    .c = block.products + point * block.tiles * out_[3],
+                    .stride = out_[3],
+                    .epilogue = make_epilogue(ActivationKind::kNone)},
+                   [&](std::int64_t row, std::int64_t rows, const float** pointers) {
+                     for (std::int64_t r = 0; r < rows; ++r) pointers[r] = from + (row + r) * channels;
+                   },
+                   0, block.tiles, 0, filter.panels());
   }
 
-  void transform_output(const float* products, std::int64_t step, std::int64_t index, const float* residual,
-                        float* y) const {
-    const Place place = place_of(index);
+  void transform_output(const KernelArguments& arguments, const Block& block, std::int64_t tile) const {
+    const Place place = place_of(block.first + tile);
+    float* y = arguments.output.data();
     const std::int64_t picture = place.picture * out_[1] * out_[2] * out_[3];
-    WinogradOutput output{.products = products,
-                          .step = step,
+    WinogradOutput output{.products = block.products + tile * out_[3],
+                          .step = block.tiles * out_[3],
                           .channels = out_[3],
                           .bias = bias_.data(),
-                          .residual = residual,
+                          .residual = layer_.residual ? arguments.inputs[1].data() : nullptr,
                           .y = y,
                           .low = epilogue_.low,
                           .high = epilogue_.high};
@@ -181,6 +213,7 @@ class WinogradKernel final : public TableKernel {
     }
   }
 
+  int threads_;
   Conv2d layer_;
   Size2 pad_;
   Shape in_, out_;               // at the largest batch
@@ -198,8 +231,8 @@ bool can_winograd(const Conv2d& layer) {
 }
 
 std::unique_ptr<Kernel> make_winograd(const KernelTable& table, const Conv2d& layer, const Shape& in, const Shape& out,
-                                      Weights weights) {
-  return std::make_unique<WinogradKernel>(table, layer, in, out, std::move(weights));
+                                      Weights weights, int threads) {
+  return std::make_unique<WinogradKernel>(table, layer, in, out, std::move(weights), threads);
 }
 
 }  // namespace tessera::cpu
