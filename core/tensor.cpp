@@ -13,7 +13,7 @@ namespace tessera {
 namespace {
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kHugePage = 2 << 20;
-}
+}  // namespace
 
 void AlignedDelete::operator()(std::byte* memory) const noexcept { std::free(memory); }
 

@@ -24,7 +24,7 @@ class AttentionKernel final : public TableKernel {
         tokens_(in[1]),
         width_(in[2] / 3),
         head_width_(width_ / heads_),
-        padded_tokens_((tokens_ + table.panel() - 1) / table.panel() * table.panel()),
+        padded_tokens_((tokens_ + table.lanes - 1) / table.lanes * table.lanes),
         keys_(PackedMatrix::packed_floats(table, padded_tokens_, head_width_)),
         values_(PackedMatrix::packed_floats(table, head_width_, tokens_)),
         scores_(table.rows * padded_tokens_),
@@ -61,13 +61,19 @@ class AttentionKernel final : public TableKernel {
       const std::int64_t first = query + t * (query_end - query) / tiles;
       const std::int64_t rows = query + (t + 1) * (query_end - query) / tiles - first;
       std::array<const float*, kMostRows> a{};
+      std::array<float, kMostRows> sums{};
       for (std::int64_t r = 0; r < rows; ++r) a[static_cast<std::size_t>(r)] = qkv + (first + r) * 3 * width_;
       run_tile(a.data(), rows, head_width_, keys, padded_tokens_, scores, padded_tokens_);
       for (std::int64_t r = 0; r < rows; ++r) {
-        table_.softmax(scores + r * padded_tokens_, scale_, tokens_);
-        a[static_cast<std::size_t>(r)] = scores + r * padded_tokens_;
+        const auto at = static_cast<std::size_t>(r);
+        sums[at] = table_.softmax_numerators(scores + r * padded_tokens_, scale_, tokens_);
+        a[at] = scores + r * padded_tokens_;
       }
+      // The numerators' products are divided by their sums: fewer values than the weights.
       run_tile(a.data(), rows, tokens_, values, head_width_, y + first * width_, width_);
+      for (std::int64_t r = 0; r < rows; ++r) {
+        table_.multiply_row(y + (first + r) * width_, sums[static_cast<std::size_t>(r)], head_width_);
+      }
     }
   }
 
@@ -86,11 +92,12 @@ class AttentionKernel final : public TableKernel {
     }
   }
 
-  // Tokens become columns; those beyond the last are zeros, so that all panels are full.
+  // Tokens become columns; those beyond the last are zeros, so that all vectors are full.
   void pack_keys(const float* keys, float* to) const {
-    for (std::int64_t token = 0; token < padded_tokens_; token += table_.panel(), to += head_width_ * table_.panel()) {
+    for (std::int64_t token = 0; token < tokens_; token += table_.panel()) {
       const std::int64_t columns = std::min<std::int64_t>(table_.panel(), tokens_ - token);
-      pack_panel(keys + token * 3 * width_, columns, head_width_, 3 * width_, table_.panel(), to);
+      const std::int64_t panel = panel_vectors(table_, columns) * table_.lanes;
+      pack_panel(keys + token * 3 * width_, columns, head_width_, 3 * width_, panel, to + token * head_width_);
     }
   }
   void pack_values(const float* values, float* to) const {

@@ -31,7 +31,8 @@ KernelTable make_table() {
                 tiles_of_width<2>(std::make_integer_sequence<int, kTileRows>())};
   table.activate = &activate;
   table.layer_norm = &layer_norm;
-  table.softmax = &softmax;
+  table.softmax_numerators = &softmax_numerators;
+  table.multiply_row = &multiply_row;
   table.max_rows = &max_rows;
   table.sum_rows = &sum_rows;
   table.depthwise = &depthwise;

@@ -79,8 +79,10 @@ struct KernelTable {
   // y = (x - mean) / sqrt(variance + epsilon) * weight + bias over `count` values.
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon, float* y,
                      std::int64_t count) = nullptr;
-  // x = softmax(scale * x) in place.
-  void (*softmax)(float* x, float scale, std::int64_t count) = nullptr;
+  // x = exp(scale * (x - max(x))) in place, scale > 0; returns one over their sum. Times that, they are a softmax.
+  float (*softmax_numerators)(float* x, float scale, std::int64_t count) = nullptr;
+  // x *= factor in place.
+  void (*multiply_row)(float* x, float factor, std::int64_t count) = nullptr;
   // y = the largest value of each column of `row_count` rows.
   void (*max_rows)(const float* const* rows, std::int64_t row_count, float* y, std::int64_t count) = nullptr;
   // y = scale * the sum of each column of rows `stride` apart.

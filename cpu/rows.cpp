@@ -54,7 +54,7 @@ class SoftmaxKernel final : public TableKernel {
     for_each_row(arguments.threads, arguments.output.count() / count, [&](std::int64_t row) {
       float* y = arguments.output.data() + row * count;
       if (y != x + row * count) std::copy_n(x + row * count, count, y);
-      table_.softmax(y, 1.0F, count);
+      table_.multiply_row(y, table_.softmax_numerators(y, 1.0F, count), count);
     });
   }
 };
