@@ -127,7 +127,10 @@ def work_ncnn(name, threads, batch):
     def run():
         extractor = net.create_extractor()
         extractor.input("in0", ncnn.Mat(x))
-        return extractor.extract("out0")
+        status, y = extractor.extract("out0")
+        if status != 0:
+            raise SystemExit("ncnn could not run it")
+        return y
 
     loop(run)
 

@@ -21,8 +21,8 @@ AlignedBytes allocate_aligned(std::size_t bytes) {
   if (bytes > SIZE_MAX - kAlignment) throw ResourceError("cannot allocate " + std::to_string(bytes) + " bytes");
   const std::size_t rounded = std::max<std::size_t>(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
   const std::size_t alignment = rounded >= kHugePage ? kHugePage : kAlignment;
-  void* memory = std::aligned_alloc(alignment, rounded);
-  if (memory == nullptr) {
+  void* memory = nullptr;
+  if (::posix_memalign(&memory, alignment, rounded) != 0) {
     throw ResourceError("out of memory: " + std::to_string(rounded) + " bytes could not be allocated");
   }
   // Weights and arenas are walked from end to end: with huge pages the addresses of many megabytes are looked up once.

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "core/error.h"
 #include "cpu/implementations.h"
 
 namespace tessera {
@@ -104,12 +103,7 @@ std::vector<std::string> cpu_isas() {
 }
 
 std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
-  std::string known;
-  for (const KernelTable& table : cpu::kernel_tables()) {
-    if (options.isa == "auto" || options.isa == table.name) return std::make_unique<CpuBackend>(table, options.exact);
-    known += " " + std::string(table.name);
-  }
-  throw DeviceError("this machine does not run the instruction set '" + options.isa + "'; it runs:" + known);
+  return std::make_unique<CpuBackend>(cpu::find_table(options.isa), options.exact);
 }
 
 }  // namespace tessera

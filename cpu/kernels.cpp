@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/error.h"
+
 // Highway compiles this file once for each of its targets: 128 bits (to test that nothing hangs on a vector's width),
 // 256 and 512. Targets between them differ in instructions that are not used here.
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
@@ -36,6 +38,8 @@ KernelTable make_table() {
   table.max_rows = &max_rows;
   table.sum_rows = &sum_rows;
   table.depthwise = &depthwise;
+  table.multiply_adds = &multiply_adds;
+  table.sum = &sum;
   table.winograd_input = &winograd_input;
   table.winograd_output = &winograd_output;
   return table;
@@ -63,6 +67,15 @@ std::span<const KernelTable> kernel_tables() {
     return made;
   }();
   return tables;
+}
+
+const KernelTable& find_table(const std::string& isa) {
+  std::string known;
+  for (const KernelTable& table : kernel_tables()) {
+    if (isa == "auto" || isa == table.name) return table;
+    known += " " + std::string(table.name);
+  }
+  throw DeviceError("this machine does not run the instruction set '" + isa + "'; it runs:" + known);
 }
 
 }  // namespace tessera::cpu

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "layers/activation.h"
@@ -65,6 +66,7 @@ struct WinogradOutput {
 
 constexpr int kMostRows = 16;
 constexpr int kMostVectors = 2;
+constexpr int kChains = 12;
 
 struct KernelTable {
   std::string_view name;  // "avx512"
@@ -93,10 +95,17 @@ struct KernelTable {
   void (*winograd_input)(const float* const* pixels, std::int64_t channels, float* to, std::int64_t step) = nullptr;
   void (*winograd_output)(const WinogradOutput&) = nullptr;
 
+  // For roofline.h: kChains independent chains of multiply-adds, `iterations` long; the sum of `count` values.
+  float (*multiply_adds)(std::int64_t iterations) = nullptr;
+  float (*sum)(const float* values, std::int64_t count) = nullptr;
+
   int panel() const { return lanes * kMostVectors; }  // columns of a full panel
 };
 
 // The sets that this binary has and this machine can run, the best first. Never empty.
 std::span<const KernelTable> kernel_tables();
+
+// By name; "auto" is the best. Throws DeviceError listing what there is.
+const KernelTable& find_table(const std::string& isa);
 
 }  // namespace tessera::cpu

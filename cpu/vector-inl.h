@@ -205,6 +205,31 @@ void multiply_row(float* x, float factor, std::int64_t count) {
   });
 }
 
+float multiply_adds(std::int64_t iterations) {
+  const Floats d;
+  Vector chains[kChains];
+  for (int i = 0; i < kChains; ++i) chains[i] = constant(1.0F + static_cast<float>(i));
+  const Vector factor = constant(0.9999F), addend = constant(1e-4F);
+  for (std::int64_t n = 0; n < iterations; ++n) {
+    for (int i = 0; i < kChains; ++i) chains[i] = hn::MulAdd(chains[i], factor, addend);
+  }
+  Vector sum = chains[0];
+  for (int i = 1; i < kChains; ++i) sum = hn::Add(sum, chains[i]);
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+float sum(const float* values, std::int64_t count) {
+  constexpr std::int64_t kStreams = 8;
+  const Floats d;
+  Vector sums[kStreams];
+  for (Vector& part : sums) part = hn::Zero(d);
+  for (std::int64_t at = 0; at + kStreams * kLanes <= count; at += kStreams * kLanes) {
+    for (std::int64_t i = 0; i < kStreams; ++i) sums[i] = hn::Add(sums[i], hn::LoadU(d, values + at + i * kLanes));
+  }
+  for (std::int64_t i = 1; i < kStreams; ++i) sums[0] = hn::Add(sums[0], sums[i]);
+  return hn::GetLane(hn::SumOfLanes(d, sums[0]));
+}
+
 void max_rows(const float* const* rows, std::int64_t row_count, float* y, std::int64_t count) {
   for_each_vector(count, [&](std::int64_t at, std::int64_t length) HWY_ATTR {
     Vector largest = load(rows[0] + at, length);

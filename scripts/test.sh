@@ -31,17 +31,18 @@ if [ "${1:-all}" = all ]; then
   scripts/format.sh --check
   echo "== address and undefined-behaviour sanitizers (all but the full-size models)"
   cmake --preset asan -DTESSERA_BUILD_BENCH=OFF >/dev/null
-  cmake --build --preset asan -j "$jobs" --target core_test engine_test layers_test weights_test vision_test cli_test
-  for test in core/core_test engine/engine_test layers/layers_test weights/weights_test vision/vision_test; do
+  cmake --build --preset asan -j "$jobs" --target core_test engine_test layers_test cpu_test weights_test vision_test cli_test
+  for test in core/core_test engine/engine_test layers/layers_test cpu/cpu_test weights/weights_test vision/vision_test; do
     run_sanitized asan "$test"
   done
   run_sanitized asan tools/cli_test --gtest_filter="-*MemoryRunsOut*:*EveryBatchAndThreadCount*"
-  echo "== thread sanitizer (thread pool, engine, layers)"
+  echo "== thread sanitizer (thread pool, engine, layers, CPU kernels)"
   cmake --preset tsan -DTESSERA_BUILD_BENCH=OFF >/dev/null
-  cmake --build --preset tsan -j "$jobs" --target core_test engine_test layers_test
+  cmake --build --preset tsan -j "$jobs" --target core_test engine_test layers_test cpu_test
   run_sanitized tsan core/core_test --gtest_filter="ThreadPool.*"
   run_sanitized tsan engine/engine_test
   run_sanitized tsan layers/layers_test --gtest_filter="*DoNotDependOnThreads*"
+  run_sanitized tsan cpu/cpu_test --gtest_filter="*DoNotDependOnThreads*"
   echo "== fuzzers"
   scripts/fuzz.sh 30
 fi

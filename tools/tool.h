@@ -38,6 +38,8 @@ void add_compare(CLI::App& app, Outcome& outcome);
 void add_inspect(CLI::App& app, Outcome& outcome);
 void add_convert(CLI::App& app, Outcome& outcome);
 void add_verify(CLI::App& app, Outcome& outcome);
+void add_profile(CLI::App& app, Outcome& outcome);
+void add_roofline(CLI::App& app, Outcome& outcome);
 void add_seed_weights(CLI::App& app, Outcome& outcome);
 void add_models(CLI::App& app, Outcome& outcome);
 

@@ -114,7 +114,8 @@ class Cli : public testing::Test {
 };
 
 TEST_F(Cli, HelpsWithExamples) {
-  for (const char* command : {"classify", "compare", "inspect", "convert", "verify", "seed-weights", "models"}) {
+  for (const char* command :
+       {"classify", "compare", "inspect", "convert", "verify", "profile", "roofline", "seed-weights", "models"}) {
     const Outcome outcome = run({command, "--help"});
     EXPECT_EQ(outcome.exit_code, 0) << command;
     EXPECT_NE(outcome.out.find("Example"), std::string::npos) << command;
@@ -344,6 +345,30 @@ TEST_F(Cli, ConvertsInstallsAndVerifies) {
   const Outcome strict = run({"verify", "google/tiny", "--reference", reference, "--rtol", "0", "--atol", "1e-12"});
   EXPECT_EQ(strict.exit_code, 6);
   EXPECT_NE(strict.out.find("NOT equal"), std::string::npos);
+}
+
+TEST_F(Cli, ProfilesEachLayerWithItsKernel) {
+  const Json profile = run_json({"profile", kVit, "--runs", "3", "--batch", "2", "--threads", "2"});
+  EXPECT_EQ(profile.at("batch"), 2);
+  EXPECT_GT(profile.at("peak_gflops"), 1);
+  double sum = 0;
+  for (const Json& layer : profile.at("layers")) {
+    EXPECT_FALSE(layer.at("kernel").get<std::string>().empty());
+    EXPECT_LE(layer.at("min_us"), layer.at("median_us"));
+    sum += layer.at("median_us").get<double>();
+  }
+  EXPECT_NEAR(profile.at("sum_of_medians_us").get<double>(), sum, 1e-6 * sum);
+  const Outcome reference = run({"profile", kVit, "--runs", "2", "--device", "eigen"});
+  EXPECT_EQ(reference.exit_code, 0) << reference.err;
+  EXPECT_NE(reference.out.find("blocks.0.attn.qkv"), std::string::npos);
+  EXPECT_EQ(run({"profile", kVit, "--isa", "avx1024"}).exit_code, 7);
+}
+
+TEST_F(Cli, MeasuresTheMachine) {
+  const Json roofs = run_json({"roofline", "--threads", "1"});
+  ASSERT_EQ(roofs.size(), 1U);
+  EXPECT_GT(roofs[0].at("gflops"), 1);
+  EXPECT_GT(roofs[0].at("read_gbs"), 0.1);
 }
 
 TEST_F(Cli, EndsWhenItsReaderDoes) {
