@@ -28,23 +28,31 @@ HWY_INLINE void depthwise_outputs(const DepthwiseArguments& t, std::int64_t x, s
   }
 }
 
-// The outputs that are left over together as well: one alone would wait for each of its sums.
-HWY_INLINE void depthwise_rest(const DepthwiseArguments& t, std::int64_t x, std::int64_t outputs, std::int64_t channel) {
+// Channels go in the inner loop, so that memory is walked in the order in which it lies.
+template <int kOutputs>
+HWY_INLINE void depthwise_columns(const DepthwiseArguments& t, std::int64_t x) {
+  std::int64_t channel = 0;
+  for (; channel + kLanes <= t.channels; channel += kLanes) depthwise_outputs<kOutputs>(t, x, channel, kLanes);
+  if (channel < t.channels) depthwise_outputs<kOutputs>(t, x, channel, t.channels - channel);
+}
+
+// The outputs that are left over go together as well: one alone would wait for each of its sums.
+HWY_INLINE void depthwise_rest(const DepthwiseArguments& t, std::int64_t x, std::int64_t outputs) {
   switch (outputs) {
     case 1:
-      return depthwise_outputs<1>(t, x, channel, kLanes);
+      return depthwise_columns<1>(t, x);
     case 2:
-      return depthwise_outputs<2>(t, x, channel, kLanes);
+      return depthwise_columns<2>(t, x);
     case 3:
-      return depthwise_outputs<3>(t, x, channel, kLanes);
+      return depthwise_columns<3>(t, x);
     case 4:
-      return depthwise_outputs<4>(t, x, channel, kLanes);
+      return depthwise_columns<4>(t, x);
     case 5:
-      return depthwise_outputs<5>(t, x, channel, kLanes);
+      return depthwise_columns<5>(t, x);
     case 6:
-      return depthwise_outputs<6>(t, x, channel, kLanes);
+      return depthwise_columns<6>(t, x);
     case 7:
-      return depthwise_outputs<7>(t, x, channel, kLanes);
+      return depthwise_columns<7>(t, x);
     default:
       return;
   }
@@ -52,16 +60,9 @@ HWY_INLINE void depthwise_rest(const DepthwiseArguments& t, std::int64_t x, std:
 
 void depthwise(const DepthwiseArguments& t) {
   constexpr int kOutputs = HWY_TARGET <= HWY_AVX3 ? 8 : 6;
-  for (std::int64_t channel = 0; channel < t.channels; channel += kLanes) {
-    const std::int64_t length = std::min(kLanes, t.channels - channel);
-    std::int64_t x = 0;
-    if (length == kLanes) {  // said twice, so that the compiler sees a whole vector
-      for (; x + kOutputs <= t.width; x += kOutputs) depthwise_outputs<kOutputs>(t, x, channel, kLanes);
-      depthwise_rest(t, x, t.width - x, channel);
-    } else {
-      for (; x < t.width; ++x) depthwise_outputs<1>(t, x, channel, length);
-    }
-  }
+  std::int64_t x = 0;
+  for (; x + kOutputs <= t.width; x += kOutputs) depthwise_columns<kOutputs>(t, x);
+  depthwise_rest(t, x, t.width - x);
 }
 
 }  // namespace tessera::cpu::HWY_NAMESPACE
