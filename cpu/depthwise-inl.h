@@ -58,7 +58,7 @@ HWY_INLINE void depthwise_rest(const DepthwiseArguments& t, std::int64_t x, std:
   }
 }
 
-void depthwise(const DepthwiseArguments& t) {
+static void depthwise(const DepthwiseArguments& t) {
   constexpr int kOutputs = HWY_TARGET <= HWY_AVX3 ? 8 : 6;
   std::int64_t x = 0;
   for (; x + kOutputs <= t.width; x += kOutputs) depthwise_columns<kOutputs>(t, x);

@@ -158,7 +158,7 @@ void multiply_panels(const Product& product, TileArguments tile, std::int64_t ro
     const std::int64_t column = p * table.panel();
     const std::int64_t at = row * product.stride + column;
     tile.columns = std::min<std::int64_t>(table.panel(), product.b.n() - column);
-    const int vectors = panel_vectors(table, tile.columns);
+    const std::int64_t vectors = panel_vectors(table, tile.columns);
     tile.b = product.b.panel(p) + depth.begin * vectors * table.lanes;
     tile.bias = first ? product.b.bias(p) : nullptr;
     tile.c = product.c + at;

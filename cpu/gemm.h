@@ -36,7 +36,7 @@ class PackedMatrix {
 };
 
 // Vectors that a panel with so many columns left takes.
-inline int panel_vectors(const KernelTable& table, std::int64_t columns) { return columns > table.lanes ? 2 : 1; }
+inline std::int64_t panel_vectors(const KernelTable& table, std::int64_t columns) { return columns > table.lanes ? 2 : 1; }
 
 // Transposes [columns, k] (rows `stride` apart) into one panel [k][width], padded with zeros.
 void pack_panel(const float* rows, std::int64_t columns, std::int64_t k, std::int64_t stride, std::int64_t width,

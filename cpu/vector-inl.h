@@ -95,7 +95,7 @@ void map_rows(const Function& function, float* values, std::int64_t rows, std::i
   }
 }
 
-void activate(ActivationKind kind, float* values, std::int64_t rows, std::int64_t count, std::int64_t stride) {
+static void activate(ActivationKind kind, float* values, std::int64_t rows, std::int64_t count, std::int64_t stride) {
   switch (kind) {
     case ActivationKind::kNone:
       return;
@@ -114,7 +114,7 @@ void activate(ActivationKind kind, float* values, std::int64_t rows, std::int64_
   }
 }
 
-void layer_norm(const float* x, const float* weight, const float* bias, float epsilon, float* y, std::int64_t count) {
+static void layer_norm(const float* x, const float* weight, const float* bias, float epsilon, float* y, std::int64_t count) {
   const Floats d;
   const float n = static_cast<float>(count);
   Vector sum = hn::Zero(d);
@@ -170,7 +170,7 @@ HWY_INLINE Vector exp_of_negative(Vector x) {
   return hn::IfThenZeroElse(hn::Lt(x, constant(-87.3F)), scaled);
 }
 
-float softmax_numerators(float* x, float scale, std::int64_t count) {
+static float softmax_numerators(float* x, float scale, std::int64_t count) {
   const Floats d;
   const Vector lowest = constant(-std::numeric_limits<float>::infinity());
   const Vector factor = constant(scale);
@@ -198,14 +198,14 @@ float softmax_numerators(float* x, float scale, std::int64_t count) {
   return hn::GetLane(hn::Div(constant(1), hn::SumOfLanes(d, sum)));
 }
 
-void multiply_row(float* x, float factor, std::int64_t count) {
+static void multiply_row(float* x, float factor, std::int64_t count) {
   const Vector scale = constant(factor);
   for_each_vector(count, [&](std::int64_t at, std::int64_t length) HWY_ATTR {
     store(hn::Mul(load(x + at, length), scale), x + at, length);
   });
 }
 
-float multiply_adds(std::int64_t iterations) {
+static float multiply_adds(std::int64_t iterations) {
   const Floats d;
   Vector chains[kChains];
   for (int i = 0; i < kChains; ++i) chains[i] = constant(1.0F + static_cast<float>(i));
@@ -218,7 +218,7 @@ float multiply_adds(std::int64_t iterations) {
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
-float sum(const float* values, std::int64_t count) {
+static float sum(const float* values, std::int64_t count) {
   constexpr std::int64_t kStreams = 8;
   const Floats d;
   Vector sums[kStreams];
@@ -230,7 +230,7 @@ float sum(const float* values, std::int64_t count) {
   return hn::GetLane(hn::SumOfLanes(d, sums[0]));
 }
 
-void max_rows(const float* const* rows, std::int64_t row_count, float* y, std::int64_t count) {
+static void max_rows(const float* const* rows, std::int64_t row_count, float* y, std::int64_t count) {
   for_each_vector(count, [&](std::int64_t at, std::int64_t length) HWY_ATTR {
     Vector largest = load(rows[0] + at, length);
     for (std::int64_t row = 1; row < row_count; ++row) largest = hn::Max(largest, load(rows[row] + at, length));
@@ -238,7 +238,7 @@ void max_rows(const float* const* rows, std::int64_t row_count, float* y, std::i
   });
 }
 
-void sum_rows(const float* rows, std::int64_t row_count, std::int64_t stride, float scale, float* y,
+static void sum_rows(const float* rows, std::int64_t row_count, std::int64_t stride, float scale, float* y,
               std::int64_t count) {
   for_each_vector(count, [&](std::int64_t at, std::int64_t length) HWY_ATTR {
     Vector sum = load(rows + at, length);

@@ -56,7 +56,7 @@ HWY_INLINE void winograd_input_channels(const float* const* pixels, std::int64_t
   }
 }
 
-void winograd_input(const float* const* pixels, std::int64_t channels, float* to, std::int64_t step) {
+static void winograd_input(const float* const* pixels, std::int64_t channels, float* to, std::int64_t step) {
   std::int64_t channel = 0;
   for (; channel + kLanes <= channels; channel += kLanes) winograd_input_channels(pixels, channel, kLanes, to, step);
   if (channel < channels) winograd_input_channels(pixels, channel, channels - channel, to, step);
@@ -77,7 +77,7 @@ HWY_INLINE void winograd_output_channels(const WinogradOutput& t, std::int64_t c
     Vector pixels[kWinogradOut];
     from_points(half[y], pixels);
     for (int x = 0; x < kWinogradOut; ++x) {
-      const std::int64_t offset = t.offsets[static_cast<std::size_t>(y * kWinogradOut + x)];
+      const std::int64_t offset = t.offsets[static_cast<std::size_t>(y) * kWinogradOut + static_cast<std::size_t>(x)];
       if (offset < 0) continue;
       Vector value = hn::Add(pixels[x], bias);
       if (t.residual != nullptr) value = hn::Add(value, load(t.residual + offset + channel, length));
@@ -86,7 +86,7 @@ HWY_INLINE void winograd_output_channels(const WinogradOutput& t, std::int64_t c
   }
 }
 
-void winograd_output(const WinogradOutput& t) {
+static void winograd_output(const WinogradOutput& t) {
   std::int64_t channel = 0;
   for (; channel + kLanes <= t.channels; channel += kLanes) winograd_output_channels(t, channel, kLanes);
   if (channel < t.channels) winograd_output_channels(t, channel, t.channels - channel);
