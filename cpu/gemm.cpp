@@ -105,9 +105,9 @@ std::int64_t PackedMatrix::packed_floats(const KernelTable& table, std::int64_t 
 
 void pack_panel(const float* rows, std::int64_t columns, std::int64_t k, std::int64_t stride, std::int64_t width,
                 float* panel) {
-  constexpr std::int64_t kDepth = 16;  // a cache line of each row at a time
-  for (std::int64_t begin = 0; begin < k; begin += kDepth) {
-    const std::int64_t depth = std::min(kDepth, k - begin);
+  constexpr std::int64_t kLine = 16;  // a cache line of each row at a time
+  for (std::int64_t begin = 0; begin < k; begin += kLine) {
+    const std::int64_t depth = std::min(kLine, k - begin);
     float* to = panel + begin * width;
     for (std::int64_t column = 0; column < columns; ++column) {
       const float* from = rows + column * stride + begin;

@@ -1,4 +1,4 @@
-// The tile of the matrix product, for whichever instruction set Highway compiles this. Included by tile_kernels.cpp.
+// The tile of the matrix product, for whichever instruction set Highway compiles this. Included by kernels.cpp.
 #include <hwy/cache_control.h>
 
 #include <cstring>

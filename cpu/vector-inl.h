@@ -14,7 +14,7 @@ constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(Floats())
 
 HWY_INLINE Vector constant(float value) { return hn::Set(Floats(), value); }
 
-// Calls body(at, load, store) for each vector of [0, count). The last, part-filled one goes through memory of its own,
+// Calls body(at, length) for each vector of [0, count). The last, part-filled one goes through memory of its own,
 // so that every value takes the same way wherever it lies.
 template <class Body>
 HWY_INLINE void for_each_vector(std::int64_t count, const Body& body) {

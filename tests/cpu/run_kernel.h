@@ -32,16 +32,11 @@ inline KernelRun run_kernel(const Backend& backend, const Layer& layer, const st
   node.path = "layer";
   node.layer = layer;
   const std::unique_ptr<Kernel> kernel = backend.prepare(node, largest_in, largest_out, clones(weights), threads);
-  std::vector<GuardedBuffer> copies;
-  std::vector<ConstView> views;
-  for (const Tensor& input : inputs) {
-    std::ranges::copy(input.values(), copies.emplace_back(input.shape().count(), offset).middle().begin());
-  }
-  for (std::size_t i = 0; i < inputs.size(); ++i) views.emplace_back(copies[i].middle().data(), in[i]);
+  GuardedInputs guarded(inputs, offset);
   GuardedBuffer output(out.count(), offset);
   GuardedBuffer scratch(kernel->scratch());
   ThreadPool pool(threads);
-  kernel->run({views, {output.middle().data(), out}, scratch.middle(), pool});
+  kernel->run({guarded.views, {output.middle().data(), out}, scratch.middle(), pool});
   EXPECT_TRUE(output.untouched_outside()) << kernel->implementation() << " wrote outside its output";
   EXPECT_TRUE(scratch.untouched_outside()) << kernel->implementation() << " wrote outside its scratch memory";
   return {{output.middle().begin(), output.middle().end()}, std::string(kernel->implementation())};

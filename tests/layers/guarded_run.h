@@ -52,22 +52,29 @@ inline std::vector<Shape> shapes_of(const std::vector<Tensor>& tensors) {
   return shapes;
 }
 
+// Copies of inputs, each with its guards.
+struct GuardedInputs {
+  GuardedInputs(const std::vector<Tensor>& inputs, std::int64_t offset) {
+    for (const Tensor& input : inputs) {
+      std::ranges::copy(input.values(), copies.emplace_back(input.shape().count(), offset).middle().begin());
+    }
+    for (std::size_t i = 0; i < inputs.size(); ++i) views.emplace_back(copies[i].middle().data(), inputs[i].shape());
+  }
+  std::vector<GuardedBuffer> copies;
+  std::vector<ConstView> views;
+};
+
 // What the layer wrote for the inputs, with the weights as PyTorch keeps them. Fails the test when it wrote elsewhere.
 inline std::vector<float> run_layer(const Layer& layer, const std::vector<Tensor>& inputs,
                                     const std::vector<Tensor>& weights, int threads, std::int64_t offset = 0) {
   const std::vector<Shape> in = shapes_of(inputs);
   const Shape out = layer_output_shape(layer, in);
   const std::vector<Tensor> prepared = layer_prepare(layer, clones(weights));
-  std::vector<GuardedBuffer> copies;
-  std::vector<ConstView> views;
-  for (const Tensor& input : inputs) {
-    std::ranges::copy(input.values(), copies.emplace_back(input.shape().count(), offset).middle().begin());
-  }
-  for (std::size_t i = 0; i < inputs.size(); ++i) views.emplace_back(copies[i].middle().data(), in[i]);
+  GuardedInputs guarded(inputs, offset);
   GuardedBuffer output(out.count(), offset);
   GuardedBuffer scratch(layer_scratch(layer, in, threads));
   ThreadPool pool(threads);
-  layer_forward(layer, {views, prepared, {output.middle().data(), out}, scratch.middle(), pool});
+  layer_forward(layer, {guarded.views, prepared, {output.middle().data(), out}, scratch.middle(), pool});
   EXPECT_TRUE(output.untouched_outside()) << layer_name(layer) << " wrote outside its output";
   EXPECT_TRUE(scratch.untouched_outside()) << layer_name(layer) << " wrote outside its scratch memory";
   return {output.middle().begin(), output.middle().end()};
