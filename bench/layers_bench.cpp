@@ -89,16 +89,18 @@ void add_counters(benchmark::State& state, std::int64_t macs, std::int64_t bytes
 void run_layer(benchmark::State& state, const LayerAtShape& entry, const char* device, int threads) {
   const Shape out = layer_output_shape(entry.layer, entry.in);
   const std::vector<Tensor> inputs = random_tensors(entry.in);
+  const std::vector<ValueType> types(inputs.size());
   Node node;
   node.layer = entry.layer;
-  const auto kernel = make_device(device)->prepare(node, entry.in, out, random_tensors(entry.weights), threads);
+  const auto kernel =
+      make_device(device)->prepare({node, entry.in, out, types, {}, threads}, random_tensors(entry.weights));
   Tensor output(out);
   Tensor scratch(Shape{kernel->scratch()});
   ThreadPool pool(threads);
-  std::vector<ConstView> views;
-  for (const Tensor& input : inputs) views.push_back(input.view());
+  std::vector<ConstValueView> views;
+  for (const Tensor& input : inputs) views.emplace_back(input.view());
   for (auto _ : state) {
-    kernel->run({views, output.view(), scratch.values(), pool});
+    kernel->run({views, ValueView(output.view()), scratch.values(), pool});
     benchmark::DoNotOptimize(output.data());
     benchmark::ClobberMemory();
   }

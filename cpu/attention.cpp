@@ -14,27 +14,27 @@ namespace tessera::cpu {
 namespace {
 
 constexpr std::int64_t kTasksPerThread = 4;
-constexpr std::int64_t kMostPanel = 64;
 
 class AttentionKernel final : public TableKernel {
  public:
-  AttentionKernel(const KernelTable& table, const Attention& layer, const Shape& in, int threads)
+  AttentionKernel(const KernelTable& table, const Attention& layer, const NodeRequest& request)
       : TableKernel(table, "attention"),
         heads_(layer.heads),
-        tokens_(in[1]),
-        width_(in[2] / 3),
+        tokens_(request.in[0][1]),
+        width_(request.in[0][2] / 3),
         head_width_(width_ / heads_),
         padded_tokens_((tokens_ + table.lanes - 1) / table.lanes * table.lanes),
         keys_(PackedMatrix::packed_floats(table, padded_tokens_, head_width_)),
         values_(PackedMatrix::packed_floats(table, head_width_, tokens_)),
         scores_(table.rows * padded_tokens_),
-        scratch_(threads * (keys_ + values_ + scores_)),
+        scratch_(request.threads * (keys_ + values_ + scores_)),
         scale_(1.0F / std::sqrt(static_cast<float>(head_width_))) {}
 
   std::int64_t scratch() const noexcept override { return scratch_; }
 
   void run(const KernelArguments& arguments) const override {
-    const ConstView& x = arguments.inputs[0];
+    const ConstView x = arguments.inputs[0].f32();
+    const View y = arguments.output.f32();
     const std::int64_t heads = x.shape()[0] * heads_;
     // Few heads are shared by several tasks, each with some of the queries.
     const std::int64_t wanted = arguments.threads.threads() == 1 ? 1 : kTasksPerThread * arguments.threads.threads();
@@ -43,7 +43,7 @@ class AttentionKernel final : public TableKernel {
       const std::int64_t head = task / shares, share = task % shares;
       float* memory = arguments.scratch.data() + thread * (keys_ + values_ + scores_);
       const std::int64_t offset = head % heads_ * head_width_;
-      run_head(x.slice(head / heads_).data() + offset, arguments.output.slice(head / heads_).data() + offset,
+      run_head(x.slice(head / heads_).data() + offset, y.slice(head / heads_).data() + offset,
                share * tokens_ / shares, (share + 1) * tokens_ / shares, memory);
     });
   }
@@ -119,8 +119,8 @@ class AttentionKernel final : public TableKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_attention(const KernelTable& table, const Attention& layer, const Shape& in, int threads) {
-  return std::make_unique<AttentionKernel>(table, layer, in, threads);
+std::unique_ptr<Kernel> make_attention(const KernelTable& table, const Attention& layer, const NodeRequest& request) {
+  return std::make_unique<AttentionKernel>(table, layer, request);
 }
 
 }  // namespace tessera::cpu

@@ -13,12 +13,20 @@
 
 namespace tessera {
 
+// What matrix products (linear layers, convolutions) multiply, and what is kept between layers that can read it. Sums
+// are float32, of int8 products int32. Norms, softmax, attention and Winograd's transforms compute in float32 always.
+enum class Precision { kF32, kBf16, kInt8 };
+
 struct CpuOptions {
   std::string isa = "auto";  // or one of cpu_isas()
   bool exact = false;        // no Winograd, whose transforms cost some digits
+  Precision precision = Precision::kF32;
+  // For kInt8: ranges of values by their names in the graph. Layers whose input has none compute in float32.
+  ValueRanges ranges = {};
 };
 
-// Instruction sets that this machine can run, the best first: "avx512", "avx2", "sse4".
+// Instruction sets that this machine can run, the best first: "avx512_bf16" (with VNNI), "avx512_vnni", "avx512", "avx2",
+// "sse4".
 std::vector<std::string> cpu_isas();
 
 // Throws DeviceError for an instruction set that the machine or the build does not have.

@@ -11,13 +11,17 @@ namespace {
 
 class DepthwiseKernel final : public TableKernel {
  public:
-  DepthwiseKernel(const KernelTable& table, const Conv2d& layer, const Shape& in, Weights weights)
+  DepthwiseKernel(const KernelTable& table, const Conv2d& layer, const NodeRequest& request, Weights weights)
       : TableKernel(table, "depthwise"),
         layer_(layer),
-        pad_(layer.leading_padding(in)),
+        pad_(layer.leading_padding(request.in[0])),
         epilogue_(make_epilogue(layer.activation)),
         filter_(std::move(weights[0])),
-        bias_(layer.bias ? std::move(weights[1]) : Tensor::zeros(Shape{in[3]})) {}
+        bias_(layer.bias ? std::move(weights[1]) : Tensor::zeros(Shape{request.in[0][3]})) {
+    const ValueType& type = request.in_types[0];
+    if (type.dtype != DType::kU8) return;
+    for (float& value : filter_.values()) value *= type.scale;
+  }
 
   std::size_t weight_bytes() const noexcept override {
     return filter_.values().size_bytes() + bias_.values().size_bytes();
@@ -27,10 +31,15 @@ class DepthwiseKernel final : public TableKernel {
     const Shape& in = arguments.inputs[0].shape();
     const Shape& out = arguments.output.shape();
     arguments.threads.for_each(out[0] * out[1], [&](std::int64_t row, int) {
-      const float* picture = arguments.inputs[0].data() + row / out[1] * in[1] * in[2] * in[3];
       const std::int64_t at = row * out[2] * out[3];
-      const float* residual = layer_.residual ? arguments.inputs[1].data() + at : nullptr;
-      run_row(picture, in, row % out[1], residual, arguments.output.data() + at, out[2]);
+      const float* residual = layer_.residual ? arguments.inputs[1].f32().data() + at : nullptr;
+      const Line line{.x = arguments.inputs[0],
+                      .first = row / out[1] * in[1] * in[2] * in[3],
+                      .oy = row % out[1],
+                      .residual = residual,
+                      .y = arguments.output.bytes() + at * bytes_of(arguments.output.type()),
+                      .y_type = arguments.output.type()};
+      run_row(line, out[2]);
     });
   }
 
@@ -40,12 +49,23 @@ class DepthwiseKernel final : public TableKernel {
     std::int64_t first, width, tap, taps;
   };
 
-  void run_row(const float* picture, const Shape& in, std::int64_t oy, const float* residual, float* y,
-               std::int64_t width) const {
+  // A row of outputs.
+  struct Line {
+    const ConstValueView& x;
+    std::int64_t first;  // value of x where its picture begins
+    std::int64_t oy;
+    const float* residual;
+    std::byte* y;
+    ValueType y_type;
+  };
+
+  void run_row(const Line& line, std::int64_t width) const {
+    const Shape& in = line.x.shape();
     const auto run_segment = [&](const Segment& segment) {
-      run_part(picture, in, oy, segment, residual, y);
+      run_part(line, segment);
       if (epilogue_.after != ActivationKind::kNone) {
-        table_.activate(epilogue_.after, y + segment.first * in[3], 1, segment.width * in[3], 0);
+        float* y = reinterpret_cast<float*>(line.y) + segment.first * in[3];
+        table_.activate(epilogue_.after, y, 1, segment.width * in[3], 0);
       }
     };
     // The outputs in the middle have all their columns inside the picture and go together; those at the edges one by one.
@@ -77,21 +97,24 @@ class DepthwiseKernel final : public TableKernel {
     return {ox, 1, tap, taps};
   }
 
-  void run_part(const float* picture, const Shape& in, std::int64_t oy, const Segment& segment, const float* residual,
-                float* y) const {
+  void run_part(const Line& line, const Segment& segment) const {
+    const Shape& in = line.x.shape();
     const std::int64_t channels = in[3];
     const std::int64_t x = segment.first * layer_.stride.width - pad_.width + segment.tap * layer_.dilation.width;
-    std::array<const float*, kMostTaps> lines{};
+    std::array<const std::byte*, kMostTaps> lines{};
     for (std::int64_t ky = 0; ky < layer_.kernel.height; ++ky) {
-      const std::int64_t iy = oy * layer_.stride.height - pad_.height + ky * layer_.dilation.height;
+      const std::int64_t iy = line.oy * layer_.stride.height - pad_.height + ky * layer_.dilation.height;
       const bool inside = iy >= 0 && iy < in[1] && segment.taps > 0;
-      lines[static_cast<std::size_t>(ky)] = inside ? picture + (iy * in[2] + x) * channels : nullptr;
+      const std::int64_t at = line.first + (iy * in[2] + x) * channels;
+      lines[static_cast<std::size_t>(ky)] = inside ? line.x.bytes() + at * bytes_of(line.x.type()) : nullptr;
     }
     table_.depthwise({.lines = lines.data(),
+                      .x_type = line.x.type(),
                       .filter = filter_.data() + segment.tap * channels,
                       .bias = bias_.data(),
-                      .residual = residual == nullptr ? nullptr : residual + segment.first * channels,
-                      .y = y + segment.first * channels,
+                      .residual = line.residual == nullptr ? nullptr : line.residual + segment.first * channels,
+                      .y = line.y + segment.first * channels * bytes_of(line.y_type),
+                      .y_type = line.y_type,
                       .kernel_height = layer_.kernel.height,
                       .kernel_width = segment.taps,
                       .filter_step = layer_.kernel.width * channels,
@@ -116,9 +139,9 @@ bool can_depthwise(const Conv2d& layer, const Shape& in) {
   return layer.depthwise(in) && layer.kernel.height <= kMostTaps;
 }
 
-std::unique_ptr<Kernel> make_depthwise(const KernelTable& table, const Conv2d& layer, const Shape& in,
+std::unique_ptr<Kernel> make_depthwise(const KernelTable& table, const Conv2d& layer, const NodeRequest& request,
                                        Weights weights) {
-  return std::make_unique<DepthwiseKernel>(table, layer, in, std::move(weights));
+  return std::make_unique<DepthwiseKernel>(table, layer, request, std::move(weights));
 }
 
 }  // namespace tessera::cpu

@@ -4,7 +4,7 @@
 #include <array>
 #include <limits>
 
-#include <unistd.h>
+
 
 namespace tessera::cpu {
 
@@ -13,19 +13,6 @@ namespace {
 // A product is done in parts of at most so many of the K values of a sum (sums go on from C): a tile's rows then stay in
 // the L1 cache while several panels pass.
 constexpr std::int64_t kDepth = 768;
-constexpr std::int64_t kRowBytes = 4 << 20;  // rows of A of a task: a part of the L3 cache
-constexpr std::int64_t kTasksPerThread = 4;
-
-// Half of the L2 cache is for panels of B, which each tile of rows reads again.
-std::int64_t panel_bytes() {
-  static const std::int64_t bytes = [] {
-    constexpr std::int64_t kSmallest = 256 << 10, kLargest = 2 << 20;
-    return std::clamp<std::int64_t>(::sysconf(_SC_LEVEL2_CACHE_SIZE), kSmallest, kLargest) / 2;
-  }();
-  return bytes;
-}
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // A part of the sums: values [begin, end) of K.
 struct Depth {
@@ -65,34 +52,22 @@ void copy_rows(const float* const* a, std::int64_t rows, std::int64_t tap_length
   }
 }
 
-// How many row tiles and panels one task takes.
-struct Blocking {
-  std::int64_t row_tiles, panels;
-};
-
 Blocking blocking_of(const Product& product, int threads) {
-  const std::int64_t k = product.b.k();
-  const std::int64_t row_tiles = ceil_div(product.rows, product.table.rows);
-  const std::int64_t row_bytes = k * product.table.rows * static_cast<std::int64_t>(sizeof(float));
-  const std::int64_t one_panel = depth_step(product) * product.table.panel() * static_cast<std::int64_t>(sizeof(float));
-  Blocking block{std::clamp<std::int64_t>(kRowBytes / row_bytes, 1, row_tiles),
-                 std::clamp<std::int64_t>(panel_bytes() / one_panel, 1, product.b.panels())};
-  const auto tasks = [&] { return ceil_div(row_tiles, block.row_tiles) * ceil_div(product.b.panels(), block.panels); };
-  while (threads > 1 && tasks() < kTasksPerThread * threads) {
-    // The larger operand is the one to be read once.
-    const bool cut_rows = block.panels == 1 || (block.row_tiles > 1 && product.rows > product.b.n());
-    if (cut_rows && block.row_tiles == 1) break;
-    std::int64_t& count = cut_rows ? block.row_tiles : block.panels;
-    count = ceil_div(count, 2);
-  }
-  return block;
+  constexpr std::int64_t kBytes = sizeof(float);
+  return choose_blocking({.rows = product.rows,
+                          .columns = product.b.n(),
+                          .tile_rows = product.table.rows,
+                          .panels = product.b.panels(),
+                          .row_tile_bytes = product.b.k() * product.table.rows * kBytes,
+                          .panel_bytes = depth_step(product) * product.table.panel() * kBytes,
+                          .threads = threads});
 }
 
 }  // namespace
 
-bool rows_collide(std::int64_t row_distance) {
-  constexpr std::int64_t kFloats = 1024;
-  return row_distance % kFloats == 0;
+bool rows_collide(std::int64_t row_bytes) {
+  constexpr std::int64_t kAlias = 4096;
+  return row_bytes % kAlias == 0;
 }
 
 std::int64_t row_copy_floats(const KernelTable& table) { return table.rows * kCopyStride; }

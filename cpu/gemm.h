@@ -8,6 +8,7 @@
 #include "core/function_ref.h"
 #include "core/tensor.h"
 #include "core/thread_pool.h"
+#include "cpu/blocking.h"
 #include "cpu/kernels.h"
 
 namespace tessera::cpu {
@@ -25,7 +26,7 @@ class PackedMatrix {
 
   std::int64_t n() const noexcept { return n_; }
   std::int64_t k() const noexcept { return k_; }
-  std::int64_t panels() const noexcept { return (n_ + panel_ - 1) / panel_; }
+  std::int64_t panels() const noexcept { return ceil_div(n_, panel_); }
   const float* panel(std::int64_t index) const { return values_.data() + index * panel_ * k_; }
   const float* bias(std::int64_t index) const { return bias_.data() + index * panel_; }
   std::size_t bytes() const { return values_.values().size_bytes() + bias_.values().size_bytes(); }
@@ -69,7 +70,7 @@ struct Product {
 // Rows of A that lie a multiple of 4 KiB apart have their k-th values in the same eight lines of the L1 cache (32 KiB, 8
 // ways), and more than eight rows push each other out. Such tiles are copied to rows that do not, a part at a time,
 // before several panels are multiplied with them.
-bool rows_collide(std::int64_t row_distance);
+bool rows_collide(std::int64_t row_bytes);
 std::int64_t row_copy_floats(const KernelTable& table);
 
 // Rows [row, row_end) times panels [panel, panel_end), by thread `thread` of the pool.

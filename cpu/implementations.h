@@ -16,8 +16,9 @@ using Weights = std::vector<Tensor>;
 // A kernel with a name and a table: what all here have in common.
 class TableKernel : public Kernel {
  public:
-  TableKernel(const KernelTable& table, std::string_view algorithm)
-      : table_(table), name_(std::string(algorithm) + "_" + std::string(table.name)) {}
+  TableKernel(const KernelTable& table, std::string_view algorithm) : TableKernel(table, algorithm, table.name) {}
+  TableKernel(const KernelTable& table, std::string_view algorithm, std::string_view set)
+      : table_(table), name_(std::string(algorithm) + "_" + std::string(set)) {}
   std::string_view implementation() const noexcept final { return name_; }
 
  protected:
@@ -27,23 +28,41 @@ class TableKernel : public Kernel {
   std::string name_;
 };
 
-std::unique_ptr<Kernel> make_linear(const KernelTable& table, const Linear& layer, Weights weights, int threads);
+inline std::int64_t bytes_of(const ValueType& type) { return static_cast<std::int64_t>(size_of(type.dtype)); }
+// What lies outside a picture: a pixel of values that stand for zero.
+inline std::vector<std::byte> padding_pixel(const ValueType& type, std::int64_t channels) {
+  const std::byte value = type.dtype == DType::kU8 ? static_cast<std::byte>(type.zero) : std::byte{0};
+  return std::vector<std::byte>(static_cast<std::size_t>(channels * bytes_of(type)), value);
+}
+
+std::unique_ptr<Kernel> make_linear(const KernelTable& table, const Linear& layer, const NodeRequest& request,
+                                    Weights weights);
 // Any convolution without groups, as a product of rows gathered by pointers ("indirection").
-std::unique_ptr<Kernel> make_conv(const KernelTable& table, const Conv2d& layer, const Shape& in, const Shape& out,
-                                  Weights weights, int threads);
+std::unique_ptr<Kernel> make_conv(const KernelTable& table, const Conv2d& layer, const NodeRequest& request,
+                                  Weights weights);
 bool can_conv(const Conv2d& layer, const Shape& in);
-std::unique_ptr<Kernel> make_winograd(const KernelTable& table, const Conv2d& layer, const Shape& in, const Shape& out,
-                                      Weights weights, int threads);
+// Both in low precision: products of bfloat16, or of uint8 and int8. Values in and out may be of any type.
+std::unique_ptr<Kernel> make_low_linear(const KernelTable& table, DType dtype, const Linear& layer,
+                                        const NodeRequest& request, Weights weights);
+std::unique_ptr<Kernel> make_low_conv(const KernelTable& table, DType dtype, const Conv2d& layer,
+                                      const NodeRequest& request, Weights weights);
+// Input and output (with no activation beyond a clamp) may be of any type; so may the residual of Winograd.
+std::unique_ptr<Kernel> make_winograd(const KernelTable& table, const Conv2d& layer, const NodeRequest& request,
+                                      Weights weights);
 bool can_winograd(const Conv2d& layer);
 bool can_depthwise(const Conv2d& layer, const Shape& in);
-std::unique_ptr<Kernel> make_depthwise(const KernelTable& table, const Conv2d& layer, const Shape& in,
+std::unique_ptr<Kernel> make_depthwise(const KernelTable& table, const Conv2d& layer, const NodeRequest& request,
                                        Weights weights);
-std::unique_ptr<Kernel> make_attention(const KernelTable& table, const Attention& layer, const Shape& in, int threads);
-std::unique_ptr<Kernel> make_layer_norm(const KernelTable& table, const LayerNorm& layer, Weights weights);
+std::unique_ptr<Kernel> make_attention(const KernelTable& table, const Attention& layer, const NodeRequest& request);
+// The output may be of any type.
+std::unique_ptr<Kernel> make_layer_norm(const KernelTable& table, const LayerNorm& layer, const NodeRequest& request,
+                                        Weights weights);
 std::unique_ptr<Kernel> make_softmax(const KernelTable& table);
 std::unique_ptr<Kernel> make_activation(const KernelTable& table, const Activation& layer);
+// Any type in and out.
 bool can_max_pool(const Pool2d& layer);
 std::unique_ptr<Kernel> make_max_pool(const KernelTable& table, const Pool2d& layer);
+// Any type in.
 std::unique_ptr<Kernel> make_global_average_pool(const KernelTable& table);
 
 }  // namespace tessera::cpu

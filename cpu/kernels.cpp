@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "cpu/dot_avx512.h"
 
 // Highway compiles this file once for each of its targets: 128 bits (to test that nothing hangs on a vector's width),
 // 256 and 512. Targets between them differ in instructions that are not used here.
@@ -15,18 +16,27 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+// Highway's scalar target is a part of every build of it and is never chosen here: every x86-64-v3 machine has SSE4.
+#if HWY_TARGET != HWY_SCALAR
 #include "cpu/tile-inl.h"
 #include "cpu/vector-inl.h"
-
+// These need the above.
+#include "cpu/codec-inl.h"
 #include "cpu/depthwise-inl.h"
+#include "cpu/low-inl.h"
 #include "cpu/winograd-inl.h"
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace tessera::cpu::HWY_NAMESPACE {
 
 KernelTable make_table() {
   KernelTable table;
-  table.name = HWY_TARGET <= HWY_AVX3 ? "avx512" : HWY_TARGET <= HWY_AVX2 ? "avx2" : "sse4";
+#if HWY_TARGET != HWY_SCALAR
+  const auto choose = [](std::string_view avx512, std::string_view avx2, std::string_view sse4) {
+    return HWY_TARGET <= HWY_AVX3 ? avx512 : HWY_TARGET <= HWY_AVX2 ? avx2 : sse4;
+  };
+  table.name = table.isa = choose("avx512", "avx2", "sse4");
   table.lanes = static_cast<int>(kLanes);
   table.rows = kTileRows;
   table.tile = {tiles_of_width<1>(std::make_integer_sequence<int, kTileRows>()),
@@ -42,6 +52,14 @@ KernelTable make_table() {
   table.sum = &sum;
   table.winograd_input = &winograd_input;
   table.winograd_output = &winograd_output;
+  const auto rows = std::make_integer_sequence<int, kTileRows>();
+  table.bf16 = {.name = choose("bf16_avx512", "bf16_avx2", "bf16_sse4"), .group = 2, .row_bytes = 4, .tile = {bf16_tiles<1>(rows), bf16_tiles<2>(rows)}};
+  table.int8 = {.name = choose("int8_avx512", "int8_avx2", "int8_sse4"), .group = 2, .row_bytes = 2, .tile = {int8_tiles<1>(rows), int8_tiles<2>(rows)}};
+  table.finish = &finish;
+  table.decode = &decode;
+  table.encode = &encode;
+  table.widen = &widen;
+#endif
   return table;
 }
 
@@ -57,10 +75,12 @@ std::span<const KernelTable> kernel_tables() {
   static const std::vector<KernelTable> tables = [] {
     std::vector<KernelTable> made;
     for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {  // the best first
-      if (target == HWY_SCALAR) continue;  // every machine that this binary runs on has SSE4
+      if (target == HWY_SCALAR) continue;
       hwy::SetSupportedTargetsForTest(target);
       hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-      made.push_back(HWY_DYNAMIC_DISPATCH(make_table)());
+      const KernelTable table = HWY_DYNAMIC_DISPATCH(make_table)();
+      if (table.name == "avx512") add_dot_products(table, made);
+      made.push_back(table);
     }
     hwy::SetSupportedTargetsForTest(0);
     hwy::GetChosenTarget().DeInit();
@@ -72,8 +92,8 @@ std::span<const KernelTable> kernel_tables() {
 const KernelTable& find_table(const std::string& isa) {
   std::string known;
   for (const KernelTable& table : kernel_tables()) {
-    if (isa == "auto" || isa == table.name) return table;
-    known += " " + std::string(table.name);
+    if (isa == "auto" || isa == table.isa) return table;
+    known += " " + std::string(table.isa);
   }
   throw DeviceError("this machine does not run the instruction set '" + isa + "'; it runs:" + known);
 }

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/value.h"
 #include "layers/activation.h"
 
 namespace tessera::cpu {
@@ -35,19 +36,50 @@ struct TileArguments {
 };
 using TileFunction = void (*)(const TileArguments&);
 
+// A tile of sums of products in low precision: bfloat16 into float32, or uint8 times int8 into int32.
+//
+// A is given as for TileArguments, by pointers to rows of values in the type that the tile reads (LowPrecision). The
+// values of K go in groups of LowPrecision::group: B is [taps * groups][columns of a panel][group].
+struct LowTileArguments {
+  const std::byte* const* a = nullptr;
+  std::int64_t taps = 1;
+  std::int64_t groups = 0;  // of a tap
+  const std::byte* b = nullptr;
+  void* sums = nullptr;     // [rows][columns of a full panel], float or std::int32_t
+};
+using LowTileFunction = void (*)(const LowTileArguments&);
+
+// Turns a tile of sums into values:  y = act(clamp(sums * factor + offset + residual)), in the type of the output.
+struct FinishArguments {
+  void* sums = nullptr;  // [rows][step]; overwritten
+  bool integers = false;
+  std::int64_t rows = 0, columns = 0, step = 0;
+  const float* factor = nullptr;  // by column; of integers only
+  const float* offset = nullptr;  // by column
+  const std::byte* residual = nullptr;  // or null; rows `stride` values apart
+  ValueType residual_type;
+  std::byte* y = nullptr;  // rows `stride` values apart
+  ValueType y_type;
+  std::int64_t stride = 0;
+  float low = 0, high = 0;
+  ActivationKind activation = ActivationKind::kNone;  // beyond the clamp
+};
+
 // Outputs [0, width) of one row of a depthwise convolution:
 //   y[x][c] = clamp(bias[c] + residual[x][c] + sum over ky, kx of line[ky][x * x_step + kx * tap_step + c] * filter)
 // Outputs whose taps reach out of the picture are given separately, with the taps that are inside.
 struct DepthwiseArguments {
-  const float* const* lines = nullptr;  // by kernel row: where the first tap of output 0 lies; null: a row of padding
+  const std::byte* const* lines = nullptr;  // by kernel row: where the first tap of output 0 lies; null: all padding
+  ValueType x_type;
   const float* filter = nullptr;        // of the first tap; [KH, KW, C]
   const float* bias = nullptr;          // [C]
   const float* residual = nullptr;      // [width, C], or null
-  float* y = nullptr;                   // [width, C]
+  std::byte* y = nullptr;               // [width, C]
+  ValueType y_type;
   std::int64_t kernel_height = 0, kernel_width = 0;
   std::int64_t filter_step = 0;  // floats between kernel rows of the filter
-  std::int64_t x_step = 0;       // floats between neighbouring outputs' first taps: stride * C
-  std::int64_t tap_step = 0;     // floats between neighbouring taps: dilation * C
+  std::int64_t x_step = 0;       // values between neighbouring outputs' first taps: stride * C
+  std::int64_t tap_step = 0;     // values between neighbouring taps: dilation * C
   std::int64_t width = 0, channels = 0;
   float low = 0, high = 0;
 };
@@ -59,17 +91,32 @@ struct WinogradOutput {
   std::int64_t step = 0, channels = 0;
   const float* bias = nullptr;                       // [C]
   std::array<std::int64_t, 16> offsets{};            // of the tile's pixels in y and residual; -1: outside
-  const float* residual = nullptr;                   // or null
-  float* y = nullptr;
+  const std::byte* residual = nullptr;               // or null
+  ValueType residual_type;
+  std::byte* y = nullptr;
+  ValueType y_type;
   float low = 0, high = 0;
 };
 
 constexpr int kMostRows = 16;
 constexpr int kMostVectors = 2;
+constexpr int kMostPanel = 32;  // columns of a panel
 constexpr int kChains = 12;
 
+// How an instruction set multiplies in one of the low precisions.
+struct LowPrecision {
+  std::string_view name;  // "int8_avx512_vnni"
+  int group = 2;          // values of K that one instruction takes together
+  // Type of the rows that the tile reads: as they are stored (1: uint8, 2: bfloat16), or copied to a wider one first
+  // (int8: int16, 2 bytes; bfloat16: float, 4 bytes) where no instruction multiplies the stored type.
+  int row_bytes = 4;
+  bool direct = false;  // rows are read as they are stored
+  std::array<std::array<LowTileFunction, kMostRows>, kMostVectors> tile{};
+};
+
 struct KernelTable {
-  std::string_view name;  // "avx512"
+  std::string_view isa;   // what selects it: "avx512_bf16"
+  std::string_view name;  // of its float32 kernels: "avx512"
   int lanes = 0;          // floats in a vector
   int rows = 0;           // of the highest tile
   // tile[v - 1][r - 1]: r rows, v vectors wide; null beyond `rows`.
@@ -86,14 +133,23 @@ struct KernelTable {
   // x *= factor in place.
   void (*multiply_row)(float* x, float factor, std::int64_t count) = nullptr;
   // y = the largest value of each column of `row_count` rows.
-  void (*max_rows)(const float* const* rows, std::int64_t row_count, float* y, std::int64_t count) = nullptr;
-  // y = scale * the sum of each column of rows `stride` apart.
-  void (*sum_rows)(const float* rows, std::int64_t row_count, std::int64_t stride, float scale, float* y,
-                   std::int64_t count) = nullptr;
+  void (*max_rows)(const std::byte* const* rows, const ValueType& type, std::int64_t row_count, std::byte* y,
+                   const ValueType& y_type, std::int64_t count) = nullptr;
+  // y = scale * the sum of each column of rows `stride` values apart.
+  void (*sum_rows)(const std::byte* rows, const ValueType& type, std::int64_t row_count, std::int64_t stride,
+                   float scale, float* y, std::int64_t count) = nullptr;
   void (*depthwise)(const DepthwiseArguments&) = nullptr;
-  // 36 pixels (rows of `channels` floats) to 36 rows, `step` floats apart.
-  void (*winograd_input)(const float* const* pixels, std::int64_t channels, float* to, std::int64_t step) = nullptr;
+  // 36 pixels (rows of `channels` values) to 36 rows, `step` floats apart.
+  void (*winograd_input)(const std::byte* const* pixels, const ValueType& type, std::int64_t channels, float* to,
+                         std::int64_t step) = nullptr;
   void (*winograd_output)(const WinogradOutput&) = nullptr;
+
+  LowPrecision bf16, int8;
+  void (*finish)(const FinishArguments&) = nullptr;
+  // `count` values from and to float32. To bfloat16 they are rounded to nearest even; to uint8 clamped as well.
+  void (*decode)(const std::byte* from, const ValueType& type, float* to, std::int64_t count) = nullptr;
+  void (*encode)(const float* from, std::byte* to, const ValueType& type, std::int64_t count) = nullptr;
+  void (*widen)(const std::uint8_t* from, std::int16_t* to, std::int64_t count) = nullptr;
 
   // For roofline.h: kChains independent chains of multiply-adds, `iterations` long; the sum of `count` values.
   float (*multiply_adds)(std::int64_t iterations) = nullptr;
@@ -105,7 +161,7 @@ struct KernelTable {
 // The sets that this binary has and this machine can run, the best first. Never empty.
 std::span<const KernelTable> kernel_tables();
 
-// By name; "auto" is the best. Throws DeviceError listing what there is.
+// By KernelTable::isa; "auto" is the best. Throws DeviceError listing what there is.
 const KernelTable& find_table(const std::string& isa);
 
 }  // namespace tessera::cpu

@@ -8,26 +8,26 @@ namespace {
 
 class LinearKernel final : public TableKernel {
  public:
-  LinearKernel(const KernelTable& table, const Linear& layer, Weights weights, int threads)
+  LinearKernel(const KernelTable& table, const Linear& layer, const NodeRequest& request, Weights weights)
       : TableKernel(table, "gemm"),
         epilogue_(make_epilogue(layer.activation)),
         weight_(table, weights[0].data(), layer.out_features, weights[0].shape()[1], weights[0].shape()[1],
                 layer.bias ? std::as_const(weights[1]).values() : std::span<const float>()),
-        scratch_(rows_collide(weight_.k()) ? threads * row_copy_floats(table) : 0) {}
+        scratch_(rows_collide(weight_.k() * static_cast<std::int64_t>(sizeof(float))) ? request.threads * row_copy_floats(table) : 0) {}
 
   std::int64_t scratch() const noexcept override { return scratch_; }
   std::size_t weight_bytes() const noexcept override { return weight_.bytes(); }
 
   void run(const KernelArguments& arguments) const override {
-    const ConstView& x = arguments.inputs[0];
+    const ConstView x = arguments.inputs[0].f32();
     const float* from = x.data();
     const std::int64_t k = weight_.k();
     multiply({.table = table_,
               .b = weight_,
               .rows = x.count() / k,
-              .c = arguments.output.data(),
+              .c = arguments.output.f32().data(),
               .stride = weight_.n(),
-              .residual = arguments.inputs.size() > 1 ? arguments.inputs[1].data() : nullptr,
+              .residual = arguments.inputs.size() > 1 ? arguments.inputs[1].f32().data() : nullptr,
               .epilogue = epilogue_,
               .row_copies = scratch_ == 0 ? nullptr : arguments.scratch.data()},
              [&](std::int64_t row, std::int64_t rows, const float** pointers) {
@@ -44,8 +44,9 @@ class LinearKernel final : public TableKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_linear(const KernelTable& table, const Linear& layer, Weights weights, int threads) {
-  return std::make_unique<LinearKernel>(table, layer, std::move(weights), threads);
+std::unique_ptr<Kernel> make_linear(const KernelTable& table, const Linear& layer, const NodeRequest& request,
+                                    Weights weights) {
+  return std::make_unique<LinearKernel>(table, layer, request, std::move(weights));
 }
 
 }  // namespace tessera::cpu

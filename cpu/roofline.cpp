@@ -50,7 +50,7 @@ Roofline measure_roofline(const std::string& isa, int threads) {
     return static_cast<double>(part * threads) * sizeof(float);
   });
   if (!(results[0] > 0)) throw InternalError("the roofline's loops gave nothing");
-  return {std::string(table.name), threads, flops * 1e-9, bytes * 1e-9};
+  return {std::string(table.isa), threads, flops * 1e-9, bytes * 1e-9};
 }
 
 }  // namespace tessera

@@ -13,34 +13,43 @@ namespace {
 constexpr std::int64_t kRowsPerTask = 16;
 constexpr std::int64_t kBlock = 16384;  // values of an element-wise task
 
-// Calls body(row) for all rows, some at a time.
+// Calls body(row, thread) for all rows, some at a time.
 template <class Body>
 void for_each_row(ThreadPool& threads, std::int64_t rows, const Body& body) {
-  threads.for_each((rows + kRowsPerTask - 1) / kRowsPerTask, [&](std::int64_t task, int) {
+  threads.for_each((rows + kRowsPerTask - 1) / kRowsPerTask, [&](std::int64_t task, int thread) {
     const std::int64_t end = std::min(rows, (task + 1) * kRowsPerTask);
-    for (std::int64_t row = task * kRowsPerTask; row < end; ++row) body(row);
+    for (std::int64_t row = task * kRowsPerTask; row < end; ++row) body(row, thread);
   });
 }
 
 class LayerNormKernel final : public TableKernel {
  public:
-  LayerNormKernel(const KernelTable& table, const LayerNorm& layer, Weights weights)
+  LayerNormKernel(const KernelTable& table, const LayerNorm& layer, const NodeRequest& request, Weights weights)
       : TableKernel(table, "layer_norm"),
+        width_(request.out_type.dtype == DType::kF32 ? 0 : request.out[-1]),
+        threads_(request.threads),
         epsilon_(layer.epsilon),
         weight_(std::move(weights[0])),
         bias_(std::move(weights[1])) {}
 
   std::size_t weight_bytes() const noexcept override { return 2 * weight_.values().size_bytes(); }
+  // Rows that are kept in another type are made here first.
+  std::int64_t scratch() const noexcept override { return threads_ * width_; }
   void run(const KernelArguments& arguments) const override {
     const std::int64_t count = arguments.inputs[0].shape()[-1];
-    const float* x = arguments.inputs[0].data();
-    float* y = arguments.output.data();
-    for_each_row(arguments.threads, arguments.output.count() / count, [&](std::int64_t row) {
-      table_.layer_norm(x + row * count, weight_.data(), bias_.data(), epsilon_, y + row * count, count);
+    const float* x = arguments.inputs[0].f32().data();
+    const ValueView& y = arguments.output;
+    for_each_row(arguments.threads, y.count() / count, [&](std::int64_t row, int thread) {
+      std::byte* to = y.bytes() + row * count * bytes_of(y.type());
+      float* values = width_ == 0 ? reinterpret_cast<float*>(to) : arguments.scratch.data() + thread * width_;
+      table_.layer_norm(x + row * count, weight_.data(), bias_.data(), epsilon_, values, count);
+      if (width_ != 0) table_.encode(values, to, y.type(), count);
     });
   }
 
  private:
+  std::int64_t width_;  // of a row, when it is not float32
+  int threads_;
   float epsilon_;
   Tensor weight_, bias_;
 };
@@ -50,9 +59,10 @@ class SoftmaxKernel final : public TableKernel {
   explicit SoftmaxKernel(const KernelTable& table) : TableKernel(table, "softmax") {}
   void run(const KernelArguments& arguments) const override {
     const std::int64_t count = arguments.output.shape()[-1];
-    const float* x = arguments.inputs[0].data();
-    for_each_row(arguments.threads, arguments.output.count() / count, [&](std::int64_t row) {
-      float* y = arguments.output.data() + row * count;
+    const float* x = arguments.inputs[0].f32().data();
+    const View output = arguments.output.f32();
+    for_each_row(arguments.threads, output.count() / count, [&](std::int64_t row, int) {
+      float* y = output.data() + row * count;
       if (y != x + row * count) std::copy_n(x + row * count, count, y);
       table_.multiply_row(y, table_.softmax_numerators(y, 1.0F, count), count);
     });
@@ -63,8 +73,8 @@ class ActivationKernel final : public TableKernel {
  public:
   ActivationKernel(const KernelTable& table, ActivationKind kind) : TableKernel(table, to_string(kind)), kind_(kind) {}
   void run(const KernelArguments& arguments) const override {
-    const float* x = arguments.inputs[0].data();
-    float* y = arguments.output.data();
+    const float* x = arguments.inputs[0].f32().data();
+    float* y = arguments.output.f32().data();
     const std::int64_t count = arguments.output.count();
     arguments.threads.for_each((count + kBlock - 1) / kBlock, [&](std::int64_t block, int) {
       const std::int64_t begin = block * kBlock, length = std::min(kBlock, count - begin);
@@ -84,24 +94,31 @@ class MaxPoolKernel final : public TableKernel {
     const Shape& in = arguments.inputs[0].shape();
     const Shape& out = arguments.output.shape();
     arguments.threads.for_each(out[0] * out[1], [&](std::int64_t row, int) {
-      const float* picture = arguments.inputs[0].data() + row / out[1] * in[1] * in[2] * in[3];
-      float* y = arguments.output.data() + row * out[2] * out[3];
-      for (std::int64_t ox = 0; ox < out[2]; ++ox) run_pixel(picture, in, row % out[1], ox, y + ox * out[3]);
+      const std::int64_t picture = row / out[1] * in[1] * in[2] * in[3];
+      for (std::int64_t ox = 0; ox < out[2]; ++ox) {
+        run_pixel(arguments, picture, row % out[1], ox, (row * out[2] + ox) * out[3]);
+      }
     });
   }
 
  private:
-  void run_pixel(const float* picture, const Shape& in, std::int64_t oy, std::int64_t ox, float* y) const {
-    std::array<const float*, kMostTaps> pixels{};
+  // `picture` and `y`: where it begins among the values of the input, and of the output.
+  void run_pixel(const KernelArguments& arguments, std::int64_t picture, std::int64_t oy, std::int64_t ox,
+                 std::int64_t y) const {
+    const ConstValueView& x = arguments.inputs[0];
+    const Shape& in = x.shape();
+    std::array<const std::byte*, kMostTaps> pixels{};
     std::int64_t count = 0;
     const std::int64_t top = oy * layer_.stride.height - layer_.padding.height;
     const std::int64_t left = ox * layer_.stride.width - layer_.padding.width;
     for (std::int64_t iy = std::max<std::int64_t>(0, top); iy < std::min(in[1], top + layer_.kernel.height); ++iy) {
       for (std::int64_t ix = std::max<std::int64_t>(0, left); ix < std::min(in[2], left + layer_.kernel.width); ++ix) {
-        pixels[static_cast<std::size_t>(count++)] = picture + (iy * in[2] + ix) * in[3];
+        const std::int64_t at = picture + (iy * in[2] + ix) * in[3];
+        pixels[static_cast<std::size_t>(count++)] = x.bytes() + at * bytes_of(x.type());
       }
     }
-    table_.max_rows(pixels.data(), count, y, in[3]);
+    const ValueType& type = arguments.output.type();
+    table_.max_rows(pixels.data(), x.type(), count, arguments.output.bytes() + y * bytes_of(type), type, in[3]);
   }
 
   Pool2d layer_;
@@ -117,8 +134,10 @@ class GlobalAveragePoolKernel final : public TableKernel {
     const std::int64_t parts = (channels + kChannels - 1) / kChannels;
     arguments.threads.for_each(in[0] * parts, [&](std::int64_t task, int) {
       const std::int64_t picture = task / parts, first = task % parts * kChannels;
-      table_.sum_rows(arguments.inputs[0].data() + picture * pixels * channels + first, pixels, channels,
-                      1.0F / static_cast<float>(pixels), arguments.output.data() + picture * channels + first,
+      const ConstValueView& x = arguments.inputs[0];
+      const std::byte* from = x.bytes() + (picture * pixels * channels + first) * bytes_of(x.type());
+      table_.sum_rows(from, x.type(), pixels, channels, 1.0F / static_cast<float>(pixels),
+                      arguments.output.f32().data() + picture * channels + first,
                       std::min(kChannels, channels - first));
     });
   }
@@ -129,8 +148,9 @@ class GlobalAveragePoolKernel final : public TableKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_layer_norm(const KernelTable& table, const LayerNorm& layer, Weights weights) {
-  return std::make_unique<LayerNormKernel>(table, layer, std::move(weights));
+std::unique_ptr<Kernel> make_layer_norm(const KernelTable& table, const LayerNorm& layer, const NodeRequest& request,
+                                        Weights weights) {
+  return std::make_unique<LayerNormKernel>(table, layer, request, std::move(weights));
 }
 std::unique_ptr<Kernel> make_softmax(const KernelTable& table) { return std::make_unique<SoftmaxKernel>(table); }
 std::unique_ptr<Kernel> make_activation(const KernelTable& table, const Activation& layer) {

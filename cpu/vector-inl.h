@@ -230,22 +230,5 @@ static float sum(const float* values, std::int64_t count) {
   return hn::GetLane(hn::SumOfLanes(d, sums[0]));
 }
 
-static void max_rows(const float* const* rows, std::int64_t row_count, float* y, std::int64_t count) {
-  for_each_vector(count, [&](std::int64_t at, std::int64_t length) HWY_ATTR {
-    Vector largest = load(rows[0] + at, length);
-    for (std::int64_t row = 1; row < row_count; ++row) largest = hn::Max(largest, load(rows[row] + at, length));
-    store(largest, y + at, length);
-  });
-}
-
-static void sum_rows(const float* rows, std::int64_t row_count, std::int64_t stride, float scale, float* y,
-              std::int64_t count) {
-  for_each_vector(count, [&](std::int64_t at, std::int64_t length) HWY_ATTR {
-    Vector sum = load(rows + at, length);
-    for (std::int64_t row = 1; row < row_count; ++row) sum = hn::Add(sum, load(rows + row * stride + at, length));
-    store(hn::Mul(sum, constant(scale)), y + at, length);
-  });
-}
-
 }  // namespace tessera::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

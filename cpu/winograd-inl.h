@@ -1,5 +1,5 @@
 // Winograd's F(4x4, 3x3): the two transforms of a tile of the picture. Included by kernels.cpp for each instruction
-// set, after vector-inl.h. The points are 0, +-sqrt(1/2), +-sqrt(2), infinity: their powers stay near one, which keeps
+// set, after codec-inl.h. The points are 0, +-sqrt(1/2), +-sqrt(2), infinity: their powers stay near one, which keeps
 // the rounding errors small, and products of two of them are whole or half numbers. The filter's transform
 // (cpu/winograd.cpp) goes with these.
 #include "cpu/kernels.h"
@@ -40,12 +40,15 @@ HWY_INLINE void from_points(const Vector (&x)[kWinogradIn], Vector (&y)[kWinogra
                     hn::MulAdd(constant(2.0F * kRoot2), difference_large, x[5]));
 }
 
-HWY_INLINE void winograd_input_channels(const float* const* pixels, std::int64_t channel, std::int64_t length,
-                                        float* to, std::int64_t step) {
+template <DType kType>
+HWY_INLINE void winograd_input_channels(const std::byte* const* pixels, const Codec& codec, std::int64_t channel,
+                                        std::int64_t length, float* to, std::int64_t step) {
   Vector half[kWinogradIn][kWinogradIn];  // [point of y][x]
   for (int x = 0; x < kWinogradIn; ++x) {
     Vector column[kWinogradIn], points[kWinogradIn];
-    for (int y = 0; y < kWinogradIn; ++y) column[y] = load(pixels[y * kWinogradIn + x] + channel, length);
+    for (int y = 0; y < kWinogradIn; ++y) {
+      column[y] = decode_vector<kType>(at_value(pixels[y * kWinogradIn + x], kType, channel), length, codec);
+    }
     to_points(column, points);
     for (int y = 0; y < kWinogradIn; ++y) half[y][x] = points[y];
   }
@@ -56,13 +59,22 @@ HWY_INLINE void winograd_input_channels(const float* const* pixels, std::int64_t
   }
 }
 
-static void winograd_input(const float* const* pixels, std::int64_t channels, float* to, std::int64_t step) {
-  std::int64_t channel = 0;
-  for (; channel + kLanes <= channels; channel += kLanes) winograd_input_channels(pixels, channel, kLanes, to, step);
-  if (channel < channels) winograd_input_channels(pixels, channel, channels - channel, to, step);
+static void winograd_input(const std::byte* const* pixels, const ValueType& type, std::int64_t channels, float* to,
+                           std::int64_t step) {
+  const Codec codec(type);
+  with_type(type.dtype, [&](auto known) HWY_ATTR {
+    std::int64_t channel = 0;
+    for (; channel + kLanes <= channels; channel += kLanes) {
+      winograd_input_channels<known.value>(pixels, codec, channel, kLanes, to, step);
+    }
+    if (channel < channels) {
+      winograd_input_channels<known.value>(pixels, codec, channel, channels - channel, to, step);
+    }
+  });
 }
 
-HWY_INLINE void winograd_output_channels(const WinogradOutput& t, std::int64_t channel, std::int64_t length) {
+HWY_INLINE void winograd_output_channels(const WinogradOutput& t, const Codec& residual, const Codec& out,
+                                         std::int64_t channel, std::int64_t length) {
   Vector half[kWinogradOut][kWinogradIn];  // [row][point of x]
   for (int x = 0; x < kWinogradIn; ++x) {
     Vector column[kWinogradIn], rows[kWinogradOut];
@@ -80,16 +92,23 @@ HWY_INLINE void winograd_output_channels(const WinogradOutput& t, std::int64_t c
       const std::int64_t offset = t.offsets[static_cast<std::size_t>(y) * kWinogradOut + static_cast<std::size_t>(x)];
       if (offset < 0) continue;
       Vector value = hn::Add(pixels[x], bias);
-      if (t.residual != nullptr) value = hn::Add(value, load(t.residual + offset + channel, length));
-      store(clamp(value, t.low, t.high), t.y + offset + channel, length);
+      if (t.residual != nullptr) {
+        const DType from = t.residual_type.dtype;
+        value = hn::Add(value, decode_any(at_value(t.residual, from, offset + channel), from, length, residual));
+      }
+      const DType to = t.y_type.dtype;
+      encode_any(clamp(value, t.low, t.high), at_value(t.y, to, offset + channel), to, length, out);
     }
   }
 }
 
 static void winograd_output(const WinogradOutput& t) {
+  const Codec residual(t.residual_type), out(t.y_type);
   std::int64_t channel = 0;
-  for (; channel + kLanes <= t.channels; channel += kLanes) winograd_output_channels(t, channel, kLanes);
-  if (channel < t.channels) winograd_output_channels(t, channel, t.channels - channel);
+  for (; channel + kLanes <= t.channels; channel += kLanes) {
+    winograd_output_channels(t, residual, out, channel, kLanes);
+  }
+  if (channel < t.channels) winograd_output_channels(t, residual, out, channel, t.channels - channel);
 }
 
 }  // namespace tessera::cpu::HWY_NAMESPACE

@@ -68,22 +68,21 @@ std::int64_t equal_parts(std::int64_t count, std::int64_t most) {
 
 class WinogradKernel final : public TableKernel {
  public:
-  WinogradKernel(const KernelTable& table, const Conv2d& layer, const Shape& in, const Shape& out, Weights weights,
-                 int threads)
+  WinogradKernel(const KernelTable& table, const Conv2d& layer, const NodeRequest& request, Weights weights)
       : TableKernel(table, "winograd"),
-        threads_(threads),
+        threads_(request.threads),
         layer_(layer),
-        pad_(layer.leading_padding(in)),
-        in_(in),
-        out_(out),
-        rows_((out[1] + kWinogradOut - 1) / kWinogradOut),
-        columns_((out[2] + kWinogradOut - 1) / kWinogradOut),
+        pad_(layer.leading_padding(request.in[0])),
+        in_(request.in[0]),
+        out_(request.out),
+        rows_((out_[1] + kWinogradOut - 1) / kWinogradOut),
+        columns_((out_[2] + kWinogradOut - 1) / kWinogradOut),
         epilogue_(make_epilogue(layer.activation)),
-        zeros_(Tensor::zeros(Shape{in[3]})),
-        bias_(layer.bias ? weights[1].clone() : Tensor::zeros(Shape{out[3]})) {
+        padding_(padding_pixel(request.in_types[0], in_[3])),
+        bias_(layer.bias ? weights[1].clone() : Tensor::zeros(Shape{out_[3]})) {
     const Tensor filters = transform_filters(weights[0]);
     for (std::int64_t i = 0; i < kWinogradProducts; ++i) {
-      filters_.emplace_back(table, filters.data() + i * out[3] * in[3], out[3], in[3], in[3], std::span<const float>());
+      filters_.emplace_back(table, filters.data() + i * out_[3] * in_[3], out_[3], in_[3], in_[3], std::span<const float>());
     }
   }
 
@@ -158,16 +157,18 @@ class WinogradKernel final : public TableKernel {
 
   void transform_input(const KernelArguments& arguments, const Block& block, std::int64_t tile) const {
     const Place place = place_of(block.first + tile);
-    const float* picture = arguments.inputs[0].data() + place.picture * in_[1] * in_[2] * in_[3];
-    std::array<const float*, kWinogradProducts> pixels{};
+    const ConstValueView& x = arguments.inputs[0];
+    const auto step = in_[3] * static_cast<std::int64_t>(size_of(x.type().dtype));  // bytes of a pixel
+    const std::byte* picture = x.bytes() + place.picture * in_[1] * in_[2] * step;
+    std::array<const std::byte*, kWinogradProducts> pixels{};
     std::size_t at = 0;
     for (std::int64_t y = place.y - pad_.height; y < place.y - pad_.height + kWinogradIn; ++y) {
       for (std::int64_t left = place.x - pad_.width; left < place.x - pad_.width + kWinogradIn; ++left) {
         const bool inside = y >= 0 && y < in_[1] && left >= 0 && left < in_[2];
-        pixels[at++] = inside ? picture + (y * in_[2] + left) * in_[3] : zeros_.data();
+        pixels[at++] = inside ? picture + (y * in_[2] + left) * step : padding_.data();
       }
     }
-    table_.winograd_input(pixels.data(), in_[3], block.points + tile * in_[3], block.tiles * in_[3]);
+    table_.winograd_input(pixels.data(), x.type(), in_[3], block.points + tile * in_[3], block.tiles * in_[3]);
   }
 
   void multiply_point(const Block& block, std::int64_t point) const {
@@ -188,14 +189,16 @@ class WinogradKernel final : public TableKernel {
 
   void transform_output(const KernelArguments& arguments, const Block& block, std::int64_t tile) const {
     const Place place = place_of(block.first + tile);
-    float* y = arguments.output.data();
+    const ValueView& y = arguments.output;
     const std::int64_t picture = place.picture * out_[1] * out_[2] * out_[3];
     WinogradOutput output{.products = block.products + tile * out_[3],
                           .step = block.tiles * out_[3],
                           .channels = out_[3],
                           .bias = bias_.data(),
-                          .residual = layer_.residual ? arguments.inputs[1].data() : nullptr,
-                          .y = y,
+                          .residual = layer_.residual ? arguments.inputs[1].bytes() : nullptr,
+                          .residual_type = layer_.residual ? arguments.inputs[1].type() : ValueType(),
+                          .y = y.bytes(),
+                          .y_type = y.type(),
                           .low = epilogue_.low,
                           .high = epilogue_.high};
     for (std::int64_t row = 0; row < kWinogradOut; ++row) {
@@ -209,7 +212,7 @@ class WinogradKernel final : public TableKernel {
     table_.winograd_output(output);
     if (epilogue_.after == ActivationKind::kNone) return;
     for (const std::int64_t offset : output.offsets) {
-      if (offset >= 0) table_.activate(epilogue_.after, y + offset, 1, out_[3], out_[3]);
+      if (offset >= 0) table_.activate(epilogue_.after, y.f32().data() + offset, 1, out_[3], out_[3]);
     }
   }
 
@@ -219,7 +222,7 @@ class WinogradKernel final : public TableKernel {
   Shape in_, out_;               // at the largest batch
   std::int64_t rows_, columns_;  // tiles of a picture
   Epilogue epilogue_;
-  Tensor zeros_;  // a pixel of padding
+  std::vector<std::byte> padding_;  // a pixel of it
   Tensor bias_;
   std::vector<PackedMatrix> filters_;  // by point
 };
@@ -230,9 +233,9 @@ bool can_winograd(const Conv2d& layer) {
   return layer.groups == 1 && layer.kernel == Size2(3) && layer.stride == Size2(1) && layer.dilation == Size2(1);
 }
 
-std::unique_ptr<Kernel> make_winograd(const KernelTable& table, const Conv2d& layer, const Shape& in, const Shape& out,
-                                      Weights weights, int threads) {
-  return std::make_unique<WinogradKernel>(table, layer, in, out, std::move(weights), threads);
+std::unique_ptr<Kernel> make_winograd(const KernelTable& table, const Conv2d& layer, const NodeRequest& request,
+                                      Weights weights) {
+  return std::make_unique<WinogradKernel>(table, layer, request, std::move(weights));
 }
 
 }  // namespace tessera::cpu

@@ -9,13 +9,14 @@
 
 #include "core/tensor.h"
 #include "core/thread_pool.h"
+#include "core/value.h"
 #include "engine/graph.h"
 
 namespace tessera {
 
 struct KernelArguments {
-  std::span<const ConstView> inputs;
-  View output;
+  std::span<const ConstValueView> inputs;
+  ValueView output;
   std::span<float> scratch;  // at least scratch() floats, contents undefined
   ThreadPool& threads;
 };
@@ -33,13 +34,26 @@ class Kernel {
   virtual void run(const KernelArguments& arguments) const = 0;
 };
 
+// A node to be prepared, with the shapes of its values at the largest batch and their types.
+struct NodeRequest {
+  const Node& node;
+  Shapes in;
+  const Shape& out;
+  std::span<const ValueType> in_types;
+  ValueType out_type;
+  int threads = 1;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string_view name() const noexcept = 0;
+  // How each value of the graph is to be kept, by ValueId. Its input and output are always float32.
+  virtual std::vector<ValueType> choose_types(const Graph& graph) const {
+    return std::vector<ValueType>(graph.value_count());
+  }
   // `weights` in the order of node.weights. Called for different nodes from several threads at once.
-  virtual std::unique_ptr<Kernel> prepare(const Node& node, Shapes in, const Shape& out, std::vector<Tensor> weights,
-                                          int threads) const = 0;
+  virtual std::unique_ptr<Kernel> prepare(const NodeRequest& request, std::vector<Tensor> weights) const = 0;
 };
 
 // Runs each layer's readable forward(): the definition that everything else is tested against.

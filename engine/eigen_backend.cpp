@@ -1,8 +1,14 @@
+#include <algorithm>
+#include <array>
+
+#include "core/error.h"
 #include "engine/backend.h"
 
 namespace tessera {
 
 namespace {
+
+constexpr std::size_t kMostInputs = 16;
 
 class EigenKernel final : public Kernel {
  public:
@@ -17,9 +23,11 @@ class EigenKernel final : public Kernel {
     return bytes;
   }
   void run(const KernelArguments& arguments) const override {
-    layer_forward(layer_, {.inputs = arguments.inputs,
+    std::array<ConstView, kMostInputs> inputs;
+    std::ranges::transform(arguments.inputs, inputs.begin(), [](const ConstValueView& value) { return value.f32(); });
+    layer_forward(layer_, {.inputs = std::span(inputs).first(arguments.inputs.size()),
                            .weights = weights_,
-                           .output = arguments.output,
+                           .output = arguments.output.f32(),
                            .scratch = arguments.scratch,
                            .threads = arguments.threads});
   }
@@ -33,9 +41,10 @@ class EigenKernel final : public Kernel {
 class EigenBackend final : public Backend {
  public:
   std::string_view name() const noexcept override { return "eigen"; }
-  std::unique_ptr<Kernel> prepare(const Node& node, Shapes in, const Shape&, std::vector<Tensor> weights,
-                                  int threads) const override {
-    return std::make_unique<EigenKernel>(node.layer, std::move(weights), layer_scratch(node.layer, in, threads));
+  std::unique_ptr<Kernel> prepare(const NodeRequest& request, std::vector<Tensor> weights) const override {
+    if (request.in.size() > kMostInputs) throw InternalError(request.node.path + ": more than 16 inputs");
+    const Layer& layer = request.node.layer;
+    return std::make_unique<EigenKernel>(layer, std::move(weights), layer_scratch(layer, request.in, request.threads));
   }
 };
 

@@ -15,8 +15,8 @@ struct Buffer {
   std::size_t offset = 0;
 };
 
-std::size_t rounded_bytes(const Shape& shape) {
-  return (static_cast<std::size_t>(shape.count()) * sizeof(float) + 63) / 64 * 64;
+std::size_t rounded_bytes(const Shape& shape, DType dtype) {
+  return (static_cast<std::size_t>(shape.count()) * size_of(dtype) + 63) / 64 * 64;
 }
 
 // The node that reads each value last; past the end for values that live on.
@@ -56,7 +56,7 @@ std::size_t best_fit(const Buffer& buffer, const std::vector<Buffer>& placed) {
 
 }  // namespace
 
-MemoryPlan plan_memory(const Graph& graph, const std::set<ValueId>& kept) {
+MemoryPlan plan_memory(const Graph& graph, std::span<const ValueType> types, const std::set<ValueId>& kept) {
   const std::vector<std::size_t> last = last_readers(graph, kept);
   std::vector<Buffer> buffers;
   std::vector<std::size_t> buffer_of(graph.value_count(), MemoryPlan::kOutside);
@@ -64,11 +64,12 @@ MemoryPlan plan_memory(const Graph& graph, const std::set<ValueId>& kept) {
   for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
     const Node& node = graph.nodes()[n];
     const auto out = static_cast<std::size_t>(node.output);
-    const std::size_t bytes = rounded_bytes(graph.shape(node.output));
+    const std::size_t bytes = rounded_bytes(graph.shape(node.output), types[out].dtype);
     plan.separate_bytes += bytes;
     const auto in = static_cast<std::size_t>(node.inputs[0]);
     const bool in_place = layer_may_overwrite_input(node.layer) && buffer_of[in] != MemoryPlan::kOutside &&
-                          last[in] == n && std::ranges::count(node.inputs, node.inputs[0]) == 1;
+                          types[in].dtype == types[out].dtype && last[in] == n &&
+                          std::ranges::count(node.inputs, node.inputs[0]) == 1;
     if (in_place) {
       buffer_of[out] = buffer_of[in];
       buffers[buffer_of[out]].last = last[out];

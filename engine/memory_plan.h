@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <set>
+#include <span>
 #include <vector>
 
+#include "core/value.h"
 #include "engine/graph.h"
 
 namespace tessera {
@@ -17,7 +19,8 @@ struct MemoryPlan {
 };
 
 // Greedy by size, best fit: the largest value first, into the smallest gap that its lifetime leaves. A layer that may
-// overwrite its first input does so when nothing reads that input later. `kept` values and the output live to the end.
-MemoryPlan plan_memory(const Graph& graph, const std::set<ValueId>& kept);
+// overwrite its first input does so when nothing reads that input later and both are of one type. `kept` values and the
+// output live to the end. `types` by ValueId.
+MemoryPlan plan_memory(const Graph& graph, std::span<const ValueType> types, const std::set<ValueId>& kept);
 
 }  // namespace tessera

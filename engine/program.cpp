@@ -64,7 +64,8 @@ std::shared_ptr<const Program> Program::compile(Graph graph, WeightStore weights
     kept.clear();  // a dropped identity's tap now looks at its input
     for (const std::string& name : program->taps_) kept.insert(graph.names().at(name));
   }
-  program->plan_ = plan_memory(graph, kept);
+  program->types_ = backend.choose_types(graph);
+  program->plan_ = plan_memory(graph, program->types_, kept);
 
   std::vector<std::vector<Tensor>> node_weights;
   for (const Node& node : graph.nodes()) {
@@ -76,8 +77,16 @@ std::shared_ptr<const Program> Program::compile(Graph graph, WeightStore weights
   packing.for_each(static_cast<std::int64_t>(graph.nodes().size()), [&](std::int64_t index, int) {
     const auto n = static_cast<std::size_t>(index);
     const Node& node = graph.nodes()[n];
-    program->kernels_[n] = backend.prepare(node, graph.input_shapes(node), graph.shape(node.output),
-                                           std::move(node_weights[n]), options.threads);
+    const std::vector<Shape> in = graph.input_shapes(node);
+    std::vector<ValueType> in_types;
+    for (const ValueId id : node.inputs) in_types.push_back(program->type(id));
+    const NodeRequest request{.node = node,
+                              .in = in,
+                              .out = graph.shape(node.output),
+                              .in_types = in_types,
+                              .out_type = program->type(node.output),
+                              .threads = options.threads};
+    program->kernels_[n] = backend.prepare(request, std::move(node_weights[n]));
   });
   for (const auto& kernel : program->kernels_) program->scratch_ = std::max(program->scratch_, kernel->scratch());
   program->graph_ = std::move(graph);
@@ -102,11 +111,11 @@ Session::Session(std::shared_ptr<const Program> program)
   for (const Node& node : program_->graph().nodes()) inputs_.emplace_back(node.inputs.size());
 }
 
-View Session::value(ValueId id) const {
+ValueView Session::value(ValueId id) const {
   const std::size_t offset = program_->plan().offsets[static_cast<std::size_t>(id)];
   Shape shape = program_->graph().shape(id);
   shape[0] = batch_;
-  return {reinterpret_cast<float*>(arena_.get() + offset), shape};
+  return {arena_.get() + offset, program_->type(id), shape};
 }
 
 ConstView Session::run(ConstView input, std::span<Observer* const> observers) {
@@ -122,7 +131,7 @@ ConstView Session::run(ConstView input, std::span<Observer* const> observers) {
   for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
     const Node& node = graph.nodes()[n];
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-      inputs_[n][i] = node.inputs[i] == graph.input_id() ? input : ConstView(value(node.inputs[i]));
+      inputs_[n][i] = node.inputs[i] == graph.input_id() ? ConstValueView(input) : value(node.inputs[i]);
     }
     const KernelArguments arguments{inputs_[n], value(node.output), scratch_.values(), threads_};
     const Kernel& kernel = program_->kernel(n);
@@ -135,15 +144,15 @@ ConstView Session::run(ConstView input, std::span<Observer* const> observers) {
     const NodeEvent event{n, node, kernel, arguments.output, begin, now_ns()};
     for (Observer* observer : observers) observer->after_node(event);
   }
-  return value(graph.output_id());
+  return value(graph.output_id()).f32();
 }
 
-ConstView Session::tap(std::string_view name) const {
+Tensor Session::tap(std::string_view name) const {
   if (!std::ranges::binary_search(program_->taps(), name)) {
     throw UsageError("'" + std::string(name) + "' was not tapped when the program was compiled");
   }
   if (batch_ == 0) throw UsageError("there is no tap before the first run");
-  return value(program_->graph().names().find(name)->second);
+  return to_f32(value(program_->graph().names().find(name)->second));
 }
 
 }  // namespace tessera

@@ -35,6 +35,7 @@ class Program {
 
   const Graph& graph() const noexcept { return graph_; }
   const MemoryPlan& plan() const noexcept { return plan_; }
+  const ValueType& type(ValueId id) const { return types_.at(static_cast<std::size_t>(id)); }
   const std::vector<PassResult>& pass_results() const noexcept { return pass_results_; }
   const Kernel& kernel(std::size_t node) const { return *kernels_.at(node); }
   std::string_view backend() const noexcept { return backend_; }
@@ -51,6 +52,7 @@ class Program {
   Program() = default;
 
   Graph graph_;
+  std::vector<ValueType> types_;  // by ValueId
   MemoryPlan plan_;
   std::vector<PassResult> pass_results_;
   std::vector<std::unique_ptr<Kernel>> kernels_;
@@ -67,7 +69,7 @@ struct NodeEvent {
   std::size_t index;  // of the node in graph.nodes()
   const Node& node;
   const Kernel& kernel;
-  ConstView output;       // valid during the call
+  ConstValueView output;  // valid during the call
   std::int64_t begin_ns;  // steady clock
   std::int64_t end_ns;
 };
@@ -88,19 +90,20 @@ class Session {
   // run. Does not allocate. Throws UsageError for another shape.
   ConstView run(ConstView input, std::span<Observer* const> observers = {});
   // A tapped value of the last run, by a name that CompileOptions::taps matched. Throws UsageError otherwise.
-  ConstView tap(std::string_view name) const;
+  // What is kept in fewer bits than float32 is given as the float32 values that it stands for.
+  Tensor tap(std::string_view name) const;
 
   const Program& program() const noexcept { return *program_; }
 
  private:
-  View value(ValueId id) const;
+  ValueView value(ValueId id) const;
 
   std::shared_ptr<const Program> program_;
   AlignedBytes arena_;
   Tensor scratch_;
   ThreadPool threads_;
-  std::vector<std::vector<ConstView>> inputs_;  // by node; rewritten by each run
-  std::int64_t batch_ = 0;                      // of the last run
+  std::vector<std::vector<ConstValueView>> inputs_;  // by node; rewritten by each run
+  std::int64_t batch_ = 0;                           // of the last run
 };
 
 }  // namespace tessera

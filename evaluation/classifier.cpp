@@ -29,12 +29,31 @@ Graph graph_of(const ModelCard& card, std::int64_t max_batch) {
   return build_graph(card.config, max_batch);
 }
 
+Precision precision_from_string(const std::string& dtype) {
+  if (dtype == "f32") return Precision::kF32;
+  if (dtype == "bf16") return Precision::kBf16;
+  if (dtype == "int8") return Precision::kInt8;
+  throw UsageError("unknown dtype '" + dtype + "'; known: f32, bf16, int8");
+}
+
 }  // namespace
 
-std::unique_ptr<Backend> make_backend(const RunOptions& options) {
+std::unique_ptr<Backend> make_backend(const RunOptions& options, const ModelCard& card) {
   const std::string& device = options.device;
-  if (device == "auto" || device == "cpu") return make_cpu_backend({.isa = options.isa, .exact = options.exact});
-  if (device == "eigen") return make_eigen_backend();
+  const Precision precision = precision_from_string(options.dtype);
+  if (device == "auto" || device == "cpu") {
+    if (precision == Precision::kInt8 && card.calibration.ranges.empty()) {
+      throw UsageError(card.name +
+                       " is not calibrated for --dtype int8; `tessera quantize MODEL --calibrate PICTURES "
+                       "-o FILE.h5` measures the ranges of its activations");
+    }
+    return make_cpu_backend(
+        {.isa = options.isa, .exact = options.exact, .precision = precision, .ranges = card.calibration.ranges});
+  }
+  if (device == "eigen") {
+    if (precision != Precision::kF32) throw UsageError("--device eigen computes in f32 only, not " + options.dtype);
+    return make_eigen_backend();
+  }
   if (device == "cuda" || device.starts_with("cuda:")) {
     throw DeviceError("--device " + device + ": this build has no CUDA backend; use --device cpu");
   }
@@ -96,11 +115,10 @@ Classifier::Classifier(const std::string& name, const RunOptions& options)
           options) {}
 
 Classifier::Classifier(LoadedModel model, const RunOptions& options) {
-  if (options.dtype != "f32") throw UsageError("--dtype " + options.dtype + ": this build computes in f32 only");
   const auto start = Clock::now();
   card_ = std::move(model.card);
   card_.preprocess = choose_preprocess(card_, options.preprocess);
-  const std::unique_ptr<Backend> backend = make_backend(options);
+  const std::unique_ptr<Backend> backend = make_backend(options, card_);
   session_ = std::make_unique<Session>(
       Program::compile(graph_of(card_, options.max_batch), std::move(model.weights), *backend,
                        {.optimise = options.optimise, .taps = options.taps, .threads = options.threads}));

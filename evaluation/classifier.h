@@ -18,7 +18,7 @@ struct RunOptions {
   std::string device = "auto";  // "auto", "cpu", "eigen"
   std::string isa = "auto";     // of the device cpu: "auto" or one of cpu_isas()
   bool exact = false;           // no algorithm that trades digits for speed (Winograd)
-  std::string dtype = "f32";
+  std::string dtype = "f32";    // "f32", "bf16", "int8": what matrix products of the device cpu multiply
   int threads = 1;
   std::int64_t max_batch = 1;
   std::string preprocess = "model";  // "model", "timm", "hf", "hf-fast"
@@ -28,9 +28,9 @@ struct RunOptions {
   std::vector<std::string> taps;
 };
 
-// The backend for options.device. Throws UsageError for an unknown name, DeviceError for a device or instruction set
-// that this build or machine does not have.
-std::unique_ptr<Backend> make_backend(const RunOptions& options);
+// The backend for options.device, for a model with that card. Throws UsageError for an unknown name or a dtype that the
+// device or model does not take, DeviceError for a device or instruction set that this build or machine does not have.
+std::unique_ptr<Backend> make_backend(const RunOptions& options, const ModelCard& card);
 
 // The card's own preprocessing, or another library's for the same architecture.
 Preprocess choose_preprocess(const ModelCard& card, const std::string& choice);

@@ -107,7 +107,7 @@ VerifyResult verify_model(LoadedModel model, const ReferenceFile& reference, Run
     }
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       const ReferenceActivation& activation = *wanted[i].second;
-      compare_activation(activation, classifier.session().tap(activation.path), first, tolerance,
+      compare_activation(activation, classifier.session().tap(activation.path).view(), first, tolerance,
                          result.activations[i]);
     }
   }

@@ -81,7 +81,7 @@ int run_inspect(const InspectOptions& options) {
   const GraphTotals sum = totals(graph);
   std::vector<PassResult> pass_results;
   if (options.graph == "fused") pass_results = run_passes(graph, {});
-  const MemoryPlan plan = plan_memory(graph, {});
+  const MemoryPlan plan = plan_memory(graph, std::vector<ValueType>(graph.value_count()), {});
   if (options.json) {
     nlohmann::json layers = nlohmann::json::array();
     for (const Node& node : graph.nodes()) layers.push_back(to_json(graph, node));

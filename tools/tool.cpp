@@ -47,7 +47,8 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
   command.add_option("--isa", options.run.isa, "instruction set of the CPU kernels: auto, avx512, avx2 or sse4")
       ->capture_default_str();
   command.add_flag("--exact", options.run.exact, "no algorithm that trades digits for speed (Winograd)");
-  command.add_option("--dtype", options.run.dtype, "f32")->capture_default_str();
+  command.add_option("--dtype", options.run.dtype, "what matrix products multiply: f32, bf16 or int8 (see quantize)")
+      ->capture_default_str();
   command.add_option("--threads", options.threads, "threads (default: physical cores)");
   command.add_option("--preprocess", options.run.preprocess, "model, timm, hf or hf-fast")->capture_default_str();
   command.add_option("--decoder", options.decoder, "auto (libjpeg-turbo) or stb")->capture_default_str();

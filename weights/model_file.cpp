@@ -38,19 +38,27 @@ double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
+Json calibration_to_json(const Calibration& calibration) {
+  Json ranges = Json::object();
+  for (const auto& [name, range] : calibration.ranges) ranges[name] = {range.low, range.high};
+  return {{"pictures", calibration.pictures}, {"method", calibration.method}, {"ranges", ranges}};
+}
+
 Json card_to_json(const ModelCard& card) {
-  return {{"format", kFormat},
-          {"version", kVersion},
-          {"name", card.name},
-          {"architecture", card.config.architecture},
-          {"parameters", card.config.parameters},
-          {"preprocess", to_json(card.preprocess)},
-          {"labels", to_json(card.labels)},
-          {"source",
-           {{"origin", card.source.origin},
-            {"licence", card.source.licence},
-            {"sha256", card.source.sha256},
-            {"notes", card.source.notes}}}};
+  Json json = {{"format", kFormat},
+               {"version", kVersion},
+               {"name", card.name},
+               {"architecture", card.config.architecture},
+               {"parameters", card.config.parameters},
+               {"preprocess", to_json(card.preprocess)},
+               {"labels", to_json(card.labels)},
+               {"source",
+                {{"origin", card.source.origin},
+                 {"licence", card.source.licence},
+                 {"sha256", card.source.sha256},
+                 {"notes", card.source.notes}}}};
+  if (!card.calibration.ranges.empty()) json["calibration"] = calibration_to_json(card.calibration);
+  return json;
 }
 
 Json parse(const std::string& text, const std::string& what) {
@@ -86,6 +94,20 @@ void check_sizes(const Json& parameters) {
   }
 }
 
+Calibration calibration_from_json(const Json& json) {
+  Calibration calibration;
+  calibration.pictures = json.at("pictures").get<std::int64_t>();
+  calibration.method = plain_text(json.at("method").get<std::string>(), "calibration method");
+  for (const auto& [name, pair] : json.at("ranges").items()) {
+    const ValueRange range{pair.at(0).get<float>(), pair.at(1).get<float>()};
+    if (!std::isfinite(range.low) || !std::isfinite(range.high) || range.low > range.high) {
+      throw ModelFileError(fmt::format("the calibrated range of {} is {}", name, pair.dump()));
+    }
+    calibration.ranges[name] = range;
+  }
+  return calibration;
+}
+
 ModelCard card_from_json(const Json& json) {
   if (json.value("format", "") != kFormat) throw ModelFileError("its card does not say \"format\": \"tessera-model\"");
   const int version = json.value("version", 0);
@@ -102,6 +124,7 @@ ModelCard card_from_json(const Json& json) {
   const Json& source = json.at("source");
   card.source = {plain_text(source.value("origin", ""), "origin"), plain_text(source.value("licence", ""), "licence"),
                  plain_text(source.value("sha256", ""), "source"), plain_text(source.value("notes", ""), "notes")};
+  if (json.contains("calibration")) card.calibration = calibration_from_json(json.at("calibration"));
   const std::int64_t classes = class_count(card.config);
   if (card.labels.size() != 0 && static_cast<std::int64_t>(card.labels.size()) != classes) {
     throw ModelFileError(fmt::format("{} labels for {} classes", card.labels.size(), classes));

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "core/value.h"
 #include "engine/weight_store.h"
 #include "models/registry.h"
 #include "vision/labels.h"
@@ -20,6 +21,13 @@ struct Source {
   std::string notes;
 };
 
+// Ranges of the model's activations on some pictures, from which int8 arithmetic has its scales.
+struct Calibration {
+  ValueRanges ranges;  // by the activation's name in the graph; empty: not calibrated
+  std::int64_t pictures = 0;
+  std::string method;  // how the ranges were chosen
+};
+
 // Everything about a model but its weights.
 struct ModelCard {
   std::string name;  // how tables call it
@@ -27,6 +35,7 @@ struct ModelCard {
   Preprocess preprocess;
   LabelSet labels;
   Source source;
+  Calibration calibration;
   std::string sha256;  // of the names and SHA-256s of all tensors: identifies the weights
 };
 

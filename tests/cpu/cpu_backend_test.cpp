@@ -19,7 +19,7 @@ namespace {
 class CpuLayerCases : public testing::TestWithParam<CpuOptions> {
  protected:
   KernelRun run(const LayerCase& c, const std::vector<Tensor>& inputs, int threads, std::int64_t offset = 0) const {
-    return run_kernel(*backend_, c.layer, inputs, c.weights, threads, offset);
+    return run_kernel(*backend_, c.layer, inputs, c.weights, {.threads = threads, .offset = offset});
   }
   std::unique_ptr<Backend> backend_ = make_cpu_backend(GetParam());
 };
@@ -67,7 +67,8 @@ TEST_P(CpuLayerCases, DoNotDependOnThePlaceInTheBatch) {
     }
     // Prepared for more pictures than it gets.
     const std::int64_t most = c.inputs[0].shape()[0] * 7;
-    EXPECT_TRUE(same_bits(alone.output, run_kernel(*backend_, c.layer, c.inputs, c.weights, 2, 0, most).output));
+    EXPECT_TRUE(same_bits(
+        alone.output, run_kernel(*backend_, c.layer, c.inputs, c.weights, {.threads = 2, .max_batch = most}).output));
   }
 }
 
@@ -91,7 +92,7 @@ TEST_P(CpuLayerCases, GeluIsExactToThreeTenMillionths) {
   for (int i = 0; i < kSteps; ++i) x.data()[i] = static_cast<float>(kReach * (2.0 * i / kSteps - 1));
   std::vector<Tensor> inputs;
   inputs.push_back(x.clone());
-  const KernelRun found = run_kernel(*backend_, Activation{ActivationKind::kGelu}, inputs, {}, 1);
+  const KernelRun found = run_kernel(*backend_, Activation{ActivationKind::kGelu}, inputs, {});
   double worst = 0;
   for (int i = 0; i < kSteps; ++i) {
     const double value = x.data()[i];
@@ -124,8 +125,9 @@ TEST(CpuBackend, LeavesNoArithmeticToTheReference) {
     for (const Node& node : graph.nodes()) {
       std::vector<Tensor> weights;
       for (const WeightSpec& spec : node.weights) weights.push_back(Tensor::filled(spec.shape, 1));
-      const auto kernel =
-          backend->prepare(node, graph.input_shapes(node), graph.shape(node.output), std::move(weights), 1);
+      const std::vector<Shape> in = graph.input_shapes(node);
+      const std::vector<ValueType> types(in.size());
+      const auto kernel = backend->prepare({node, in, graph.shape(node.output), types, {}, 1}, std::move(weights));
       if (kernel->implementation() != "eigen") continue;
       EXPECT_TRUE(copying.contains(layer_name(node.layer))) << name << ": " << node.path;
     }

@@ -3,97 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <random>
 #include <set>
 
+#include "tests/cpu/random_layer.h"
 #include "tests/cpu/run_kernel.h"
 
 namespace tessera {
 namespace {
-
-struct RandomLayer {
-  Layer layer;
-  std::vector<Tensor> inputs, weights;
-  double reduction = 1;  // values summed for one output value
-};
-
-class Draw {
- public:
-  explicit Draw(std::uint64_t seed) : engine_(seed) {}
-  std::int64_t between(std::int64_t low, std::int64_t high) {
-    return low + static_cast<std::int64_t>(engine_() % static_cast<std::uint64_t>(high - low + 1));
-  }
-  bool coin() { return between(0, 1) == 1; }
-  Tensor tensor(const Shape& shape, double bound) {
-    Tensor made(shape);
-    for (float& value : made.values()) {
-      value = static_cast<float>(bound * (static_cast<double>(engine_() >> 11) * 0x1p-52 - 1));
-    }
-    return made;
-  }
-  ActivationKind activation() { return static_cast<ActivationKind>(between(0, 6)); }
-
- private:
-  std::mt19937_64 engine_;
-};
-
-void add_weights_and_residual(RandomLayer& made, Draw& draw, bool residual) {
-  const std::vector<Shape> in = shapes_of(made.inputs);
-  for (const WeightSpec& spec : layer_weights(made.layer, in)) {
-    made.weights.push_back(draw.tensor(spec.shape, spec.shape.rank() == 1 ? 0.5 : 1.7 / std::sqrt(made.reduction)));
-  }
-  if (!residual) return;
-  made.inputs.push_back(draw.tensor(layer_output_shape(made.layer, in), 1));
-  std::visit(
-      [](auto& layer) {
-        if constexpr (requires { layer.residual; }) layer.residual = true;
-      },
-      made.layer);
-}
-
-RandomLayer random_conv(Draw& draw) {
-  Conv2d conv{.out_channels = draw.between(1, 70)};
-  std::int64_t channels = draw.between(1, 40);
-  conv.kernel = {draw.between(1, 5), draw.between(1, 5)};
-  conv.stride = {draw.between(1, 3), draw.between(1, 3)};
-  conv.dilation = {draw.between(1, 2), draw.between(1, 2)};
-  conv.padding_same = draw.coin();
-  conv.padding = {draw.between(0, 3), draw.between(0, 3)};
-  switch (draw.between(0, 3)) {
-    case 0:  // what Winograd takes
-      conv.kernel = 3;
-      conv.stride = 1;
-      conv.dilation = 1;
-      channels += 31;
-      conv.out_channels += 31;
-      break;
-    case 1:
-      conv.groups = conv.out_channels = channels;
-      break;
-    case 2:
-      conv.kernel = 1;
-      break;
-    default:
-      break;
-  }
-  conv.bias = draw.coin();
-  conv.activation = draw.activation();
-  RandomLayer made{.layer = conv, .inputs = {}, .weights = {}};
-  made.inputs.push_back(draw.tensor({draw.between(1, 3), draw.between(9, 30), draw.between(9, 30), channels}, 1));
-  made.reduction = static_cast<double>(conv.kernel.height * conv.kernel.width * channels / conv.groups);
-  add_weights_and_residual(made, draw, draw.coin());
-  return made;
-}
-
-RandomLayer random_linear(Draw& draw) {
-  Linear linear{.out_features = draw.between(1, 200), .bias = draw.coin(), .activation = draw.activation()};
-  RandomLayer made{.layer = linear, .inputs = {}, .weights = {}};
-  const std::int64_t features = draw.between(1, 300);
-  made.inputs.push_back(draw.tensor({draw.between(1, 4), draw.between(1, 60), features}, 1));
-  made.reduction = static_cast<double>(features);
-  add_weights_and_residual(made, draw, draw.coin());
-  return made;
-}
 
 RandomLayer random_attention(Draw& draw) {
   const std::int64_t heads = draw.between(1, 5), width = draw.between(1, 70), tokens = draw.between(1, 80);
@@ -144,8 +60,9 @@ class RandomLayers : public testing::TestWithParam<CpuOptions> {
       const RandomLayer random = make(draw);
       SCOPED_TRACE(std::string(layer_name(random.layer)) + " " + layer_attributes(random.layer) + ", input " +
                    to_string(random.inputs[0].shape()) + ", seed " + std::to_string(seed));
-      const KernelRun expected = run_kernel(*reference, random.layer, random.inputs, random.weights, 1);
-      const KernelRun found = run_kernel(*backend, random.layer, random.inputs, random.weights, 1 + seed % 4, seed % 3);
+      const KernelRun expected = run_kernel(*reference, random.layer, random.inputs, random.weights);
+      const KernelRun found = run_kernel(*backend, random.layer, random.inputs, random.weights,
+                                         {.threads = 1 + seed % 4, .offset = seed % 3});
       seen.insert(found.implementation);
       // Both sides round: twice what tests/layers allows one, and Winograd's transforms eight times that.
       const double widening = found.implementation.starts_with("winograd") ? 8 : 1;

@@ -1,6 +1,10 @@
 #pragma once
 // Runs one layer on a backend as tests/layers/guarded_run.h does with its forward().
 
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,34 +16,93 @@
 namespace tessera {
 
 struct KernelRun {
-  std::vector<float> output;
+  std::vector<float> output;  // what its bytes stand for
   std::string implementation;
 };
 
-// `max_batch` is what the kernel is prepared for; 0: the inputs' own.
+// How a kernel's values are kept; none given: all float32.
+struct KernelTypes {
+  std::vector<ValueType> in;
+  ValueType out;
+};
+
+struct KernelSetting {
+  int threads = 1;
+  std::int64_t offset = 0;     // floats by which memory is shifted
+  std::int64_t max_batch = 0;  // what the kernel is prepared for; 0: the inputs' own
+  KernelTypes types = {};
+};
+
+// A tensor in another type, in memory with guard zones.
+class GuardedValue {
+ public:
+  GuardedValue(const Tensor& tensor, const ValueType& type, std::int64_t offset)
+      : type_(type), shape_(tensor.shape()), buffer_(floats(), offset) {
+    std::byte* at = bytes();
+    for (const float value : tensor.values()) at = append_value(value, type, at);
+  }
+  GuardedValue(const Shape& shape, const ValueType& type, std::int64_t offset)
+      : type_(type), shape_(shape), buffer_(floats(), offset) {}
+
+  ValueView view() { return {bytes(), type_, shape_}; }
+  bool untouched_outside() { return buffer_.untouched_outside(); }
+
+ private:
+  std::byte* bytes() { return reinterpret_cast<std::byte*>(buffer_.middle().data()); }
+  std::int64_t floats() const { return (shape_.count() * static_cast<std::int64_t>(size_of(type_.dtype)) + 3) / 4; }
+  static std::byte* append_value(float value, const ValueType& type, std::byte* at) {
+    const auto put = [&](auto stored) {
+      std::memcpy(at, &stored, sizeof(stored));
+      return at + sizeof(stored);
+    };
+    switch (type.dtype) {
+      case DType::kBf16: {
+        const auto bits = std::bit_cast<std::uint32_t>(value);
+        return put(static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16));
+      }
+      case DType::kU8: {
+        const float steps = std::nearbyint(value / type.scale) + static_cast<float>(type.zero);
+        return put(static_cast<std::uint8_t>(std::clamp(steps, 0.0F, 255.0F)));
+      }
+      default:
+        return put(value);
+    }
+  }
+
+  ValueType type_;
+  Shape shape_;
+  GuardedBuffer buffer_;
+};
+
 inline KernelRun run_kernel(const Backend& backend, const Layer& layer, const std::vector<Tensor>& inputs,
-                            const std::vector<Tensor>& weights, int threads, std::int64_t offset = 0,
-                            std::int64_t max_batch = 0) {
+                            const std::vector<Tensor>& weights, const KernelSetting& setting = {}) {
   const std::vector<Shape> in = shapes_of(inputs);
   const Shape out = layer_output_shape(layer, in);
   std::vector<Shape> largest_in = in;
   Shape largest_out = out;
-  if (max_batch > 0) {
-    for (Shape& shape : largest_in) shape[0] = max_batch;
-    largest_out[0] = max_batch;
+  if (setting.max_batch > 0) {
+    for (Shape& shape : largest_in) shape[0] = setting.max_batch;
+    largest_out[0] = setting.max_batch;
   }
+  std::vector<ValueType> in_types = setting.types.in;
+  in_types.resize(inputs.size());
   Node node;
   node.path = "layer";
   node.layer = layer;
-  const std::unique_ptr<Kernel> kernel = backend.prepare(node, largest_in, largest_out, clones(weights), threads);
-  GuardedInputs guarded(inputs, offset);
-  GuardedBuffer output(out.count(), offset);
+  const std::unique_ptr<Kernel> kernel =
+      backend.prepare({node, largest_in, largest_out, in_types, setting.types.out, setting.threads}, clones(weights));
+  std::vector<GuardedValue> guarded;
+  for (std::size_t i = 0; i < inputs.size(); ++i) guarded.emplace_back(inputs[i], in_types[i], setting.offset);
+  std::vector<ConstValueView> views;
+  for (GuardedValue& value : guarded) views.emplace_back(value.view());
+  GuardedValue output(out, setting.types.out, setting.offset);
   GuardedBuffer scratch(kernel->scratch());
-  ThreadPool pool(threads);
-  kernel->run({guarded.views, {output.middle().data(), out}, scratch.middle(), pool});
+  ThreadPool pool(setting.threads);
+  kernel->run({views, output.view(), scratch.middle(), pool});
   EXPECT_TRUE(output.untouched_outside()) << kernel->implementation() << " wrote outside its output";
   EXPECT_TRUE(scratch.untouched_outside()) << kernel->implementation() << " wrote outside its scratch memory";
-  return {{output.middle().begin(), output.middle().end()}, std::string(kernel->implementation())};
+  const Tensor values = to_f32(output.view());
+  return {{values.values().begin(), values.values().end()}, std::string(kernel->implementation())};
 }
 
 // Each tensor `times` over along its first dimension.
@@ -57,10 +120,12 @@ inline std::vector<Tensor> repeated(const std::vector<Tensor>& tensors, std::int
   return result;
 }
 
-// Every backend under test: each instruction set, with Winograd and without.
+// Every backend under test: each instruction set, with Winograd and without. Sets that differ in their low precision
+// only are here once.
 inline std::vector<CpuOptions> all_cpu_options() {
   std::vector<CpuOptions> all;
   for (const std::string& isa : cpu_isas()) {
+    if (isa.find('_') != std::string::npos) continue;
     all.push_back({isa, false});
     all.push_back({isa, true});
   }

@@ -1,0 +1,44 @@
+#include "core/value.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+namespace tessera {
+
+ValueType quantisation_of(const ValueRange& range) {
+  constexpr float kSteps = 255;
+  const float low = std::min(0.0F, range.low), high = std::max(0.0F, range.high);
+  if (!(high > low)) return {.scale = 1};  // all values are zero
+  const float scale = (high - low) / kSteps;
+  return {.scale = scale, .zero = static_cast<std::int32_t>(std::lround(-low / scale))};
+}
+
+Tensor to_f32(const ConstValueView& value) {
+  Tensor result(value.shape());
+  const auto read = [&](auto example, auto decode) {
+    const std::byte* at = value.bytes();
+    for (float& to : result.values()) {
+      std::memcpy(&example, at, sizeof(example));
+      to = decode(example);
+      at += sizeof(example);
+    }
+  };
+  switch (value.type().dtype) {
+    case DType::kF32:
+      read(float{}, [](float x) { return x; });
+      break;
+    case DType::kBf16:  // the upper half of a float32
+      read(std::uint16_t{}, [](std::uint16_t x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); });
+      break;
+    case DType::kU8:
+      read(std::uint8_t{}, [&](std::uint8_t x) {
+        return value.type().scale * static_cast<float>(std::int32_t{x} - value.type().zero);
+      });
+      break;
+  }
+  return result;
+}
+
+}  // namespace tessera

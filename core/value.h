@@ -1,0 +1,80 @@
+#pragma once
+// A value between two layers, in the type in which it is kept in memory. Layers compute in float32; a backend may keep
+// what goes from one of its kernels to another in fewer bits.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "core/error.h"
+#include "core/tensor.h"
+
+namespace tessera {
+
+enum class DType : std::uint8_t { kF32, kBf16, kU8 };
+
+constexpr std::size_t size_of(DType dtype) { return dtype == DType::kF32 ? 4 : dtype == DType::kBf16 ? 2 : 1; }
+constexpr std::string_view to_string(DType dtype) {
+  return dtype == DType::kF32 ? "f32" : dtype == DType::kBf16 ? "bf16" : "u8";
+}
+
+// How the values of one tensor are kept. The scale is that of all its values (per tensor): x = scale * (q - zero), q in
+// 0 to 255. It is also known for values that are kept in another type, when their range has been measured; 0: it is
+// not.
+struct ValueType {
+  DType dtype = DType::kF32;
+  float scale = 0;
+  std::int32_t zero = 0;
+};
+
+// The least and the greatest value that was seen (or is to be told apart) of each value of a graph, by name.
+struct ValueRange {
+  float low = 0, high = 0;
+};
+using ValueRanges = std::map<std::string, ValueRange, std::less<>>;
+// The finest scale that covers a range and zero, with zero an exact step. The type stays float32.
+ValueType quantisation_of(const ValueRange& range);
+
+// A dense row-major view of values of any type. Copying copies the pointer. Valid as long as what it looks at.
+template <class Byte>
+class BasicValue {
+ public:
+  using Float = std::conditional_t<std::is_const_v<Byte>, const float, float>;
+
+  BasicValue() = default;
+  BasicValue(Byte* data, const ValueType& type, const Shape& shape) : data_(data), type_(type), shape_(shape) {}
+  BasicValue(const TensorView<Float>& view)  // NOLINT(google-explicit-constructor): float32 is the usual type
+      : data_(reinterpret_cast<Byte*>(view.data())), shape_(view.shape()) {}
+  template <class U>
+  requires(std::is_same_v<const U, Byte>)
+      BasicValue(const BasicValue<U>& other)  // NOLINT(google-explicit-constructor): a mutable view is readable
+      : data_(other.bytes()), type_(other.type()), shape_(other.shape()) {}
+
+  Byte* bytes() const noexcept { return data_; }
+  const ValueType& type() const noexcept { return type_; }
+  const Shape& shape() const noexcept { return shape_; }
+  std::int64_t count() const { return shape_.count(); }
+  // Of float32 values. Throws InternalError for others.
+  TensorView<Float> f32() const {
+    if (type_.dtype != DType::kF32) {
+      throw InternalError("a kernel that takes f32 was given " + std::string(to_string(type_.dtype)));
+    }
+    return {reinterpret_cast<Float*>(data_), shape_};
+  }
+
+ private:
+  Byte* data_ = nullptr;
+  ValueType type_;
+  Shape shape_;
+};
+
+using ValueView = BasicValue<std::byte>;
+using ConstValueView = BasicValue<const std::byte>;
+
+// The float32 values that a view stands for, in memory of their own.
+Tensor to_f32(const ConstValueView& value);
+
+}  // namespace tessera

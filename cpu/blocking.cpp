@@ -1,0 +1,40 @@
+#include "cpu/blocking.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace tessera::cpu {
+
+namespace {
+
+constexpr std::int64_t kRowBytes = 4 << 20;  // rows of A of a task: a part of the L3 cache
+constexpr std::int64_t kTasksPerThread = 4;
+
+// Half of the L2 cache is for panels of B, which each tile of rows reads again.
+std::int64_t cache_for_panels() {
+  static const std::int64_t bytes = [] {
+    constexpr std::int64_t kSmallest = 256 << 10, kLargest = 2 << 20;
+    return std::clamp<std::int64_t>(::sysconf(_SC_LEVEL2_CACHE_SIZE), kSmallest, kLargest) / 2;
+  }();
+  return bytes;
+}
+
+}  // namespace
+
+Blocking choose_blocking(const BlockingRequest& request) {
+  const std::int64_t row_tiles = ceil_div(request.rows, request.tile_rows);
+  Blocking block{std::clamp<std::int64_t>(kRowBytes / request.row_tile_bytes, 1, row_tiles),
+                 std::clamp<std::int64_t>(cache_for_panels() / request.panel_bytes, 1, request.panels)};
+  const auto tasks = [&] { return ceil_div(row_tiles, block.row_tiles) * ceil_div(request.panels, block.panels); };
+  while (request.threads > 1 && tasks() < kTasksPerThread * request.threads) {
+    // The larger operand is the one to be read once.
+    const bool cut_rows = block.panels == 1 || (block.row_tiles > 1 && request.rows > request.columns);
+    if (cut_rows && block.row_tiles == 1) break;
+    std::int64_t& count = cut_rows ? block.row_tiles : block.panels;
+    count = ceil_div(count, 2);
+  }
+  return block;
+}
+
+}  // namespace tessera::cpu

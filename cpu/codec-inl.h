@@ -1,0 +1,171 @@
+// Values of any type to and from vectors of floats. Included by kernels.cpp for each instruction set, after
+// vector-inl.h.
+#include "cpu/kernels.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tessera::cpu::HWY_NAMESPACE {
+
+using Words = hn::RebindToUnsigned<Floats>;
+using Integers = hn::RebindToSigned<Floats>;
+
+// A vector of bytes or half words, its tail through memory of its own.
+template <class Tag>
+HWY_INLINE hn::Vec<Tag> load_narrow(Tag d, const std::byte* from, std::int64_t count) {
+  using T = hn::TFromD<Tag>;
+  if (count == kLanes) return hn::LoadU(d, reinterpret_cast<const T*>(from));
+  HWY_ALIGN T values[kLanes] = {};
+  std::memcpy(values, from, static_cast<std::size_t>(count) * sizeof(T));
+  return hn::Load(d, values);
+}
+template <class Tag>
+HWY_INLINE void store_narrow(hn::Vec<Tag> value, Tag d, std::byte* to, std::int64_t count) {
+  using T = hn::TFromD<Tag>;
+  if (count == kLanes) return hn::StoreU(value, d, reinterpret_cast<T*>(to));
+  HWY_ALIGN T values[kLanes];
+  hn::Store(value, d, values);
+  std::memcpy(to, values, static_cast<std::size_t>(count) * sizeof(T));
+}
+
+// What is needed of a ValueType, in vectors.
+struct Codec {
+  explicit HWY_INLINE Codec(const ValueType& type)
+      : scale(constant(type.scale)),
+        zero(constant(static_cast<float>(type.zero))),
+        inverse(constant(type.scale > 0 ? 1.0F / type.scale : 0.0F)) {}
+  Vector scale, zero, inverse;
+};
+
+// q - zero for uint8, else the value.
+template <DType kType>
+HWY_INLINE Vector decode_steps(const std::byte* from, std::int64_t count, Vector zero) {
+  if constexpr (kType == DType::kF32) {
+    (void)zero;
+    return load(reinterpret_cast<const float*>(from), count);
+  } else if constexpr (kType == DType::kBf16) {
+    (void)zero;
+    const hn::Rebind<std::uint16_t, Floats> narrow;
+    return hn::BitCast(Floats(), hn::ShiftLeft<16>(hn::PromoteTo(Words(), load_narrow(narrow, from, count))));
+  } else {
+    const hn::Rebind<std::uint8_t, Floats> narrow;
+    return hn::Sub(hn::ConvertTo(Floats(), hn::PromoteTo(Integers(), load_narrow(narrow, from, count))), zero);
+  }
+}
+
+template <DType kType>
+HWY_INLINE Vector decode_vector(const std::byte* from, std::int64_t count, const Codec& codec) {
+  const Vector steps = decode_steps<kType>(from, count, codec.zero);
+  return kType == DType::kU8 ? hn::Mul(steps, codec.scale) : steps;
+}
+
+// The upper half, rounded to the nearest, ties to even. A NaN keeps its sign and stays one.
+HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, Floats>> to_bf16(Vector value) {
+  const Words words;
+  const auto bits = hn::BitCast(words, value);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(words, 1));
+  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(words, 0x7FFF)));
+  const auto nan = hn::Or(bits, hn::Set(words, 0x400000));
+  const auto kept = hn::IfThenElse(hn::RebindMask(words, hn::IsNaN(value)), nan, rounded);
+  return hn::DemoteTo(hn::Rebind<std::uint16_t, Floats>(), hn::BitCast(Integers(), hn::ShiftRight<16>(kept)));
+}
+
+template <DType kType>
+HWY_INLINE void encode_vector(Vector value, std::byte* to, std::int64_t count, const Codec& codec) {
+  if constexpr (kType == DType::kF32) {
+    (void)codec;
+    store(value, reinterpret_cast<float*>(to), count);
+  } else if constexpr (kType == DType::kBf16) {
+    (void)codec;
+    store_narrow(to_bf16(value), hn::Rebind<std::uint16_t, Floats>(), to, count);
+  } else {
+    const hn::Rebind<std::uint8_t, Floats> narrow;
+    const Vector steps = hn::Add(hn::Mul(value, codec.inverse), codec.zero);
+    // Within 0 to 255 before it is an integer; the constant first, so that a NaN becomes one of the ends.
+    const Vector inside = hn::Min(hn::Max(steps, constant(0)), constant(255));
+    store_narrow(hn::DemoteTo(narrow, hn::NearestInt(inside)), narrow, to, count);
+  }
+}
+
+// Calls body with the type as a template argument.
+template <class Body>
+HWY_INLINE void with_type(DType type, const Body& body) {
+  switch (type) {
+    case DType::kF32:
+      return body(std::integral_constant<DType, DType::kF32>());
+    case DType::kBf16:
+      return body(std::integral_constant<DType, DType::kBf16>());
+    case DType::kU8:
+      return body(std::integral_constant<DType, DType::kU8>());
+  }
+}
+
+// Where value `index` lies.
+HWY_INLINE const std::byte* at_value(const std::byte* from, DType type, std::int64_t index) {
+  return from + index * static_cast<std::int64_t>(size_of(type));
+}
+HWY_INLINE std::byte* at_value(std::byte* from, DType type, std::int64_t index) {
+  return from + index * static_cast<std::int64_t>(size_of(type));
+}
+
+// One vector whose type is looked up as it is stored or loaded: for what happens once in many operations.
+HWY_INLINE void encode_any(Vector value, std::byte* to, DType type, std::int64_t count, const Codec& codec) {
+  with_type(type, [&](auto known) HWY_ATTR { encode_vector<known.value>(value, to, count, codec); });
+}
+HWY_INLINE Vector decode_any(const std::byte* from, DType type, std::int64_t count, const Codec& codec) {
+  Vector value = hn::Zero(Floats());
+  with_type(type, [&](auto known) HWY_ATTR { value = decode_vector<known.value>(from, count, codec); });
+  return value;
+}
+
+static void decode(const std::byte* from, const ValueType& type, float* to, std::int64_t count) {
+  const Codec codec(type);
+  with_type(type.dtype, [&](auto known) HWY_ATTR {
+    for_each_vector(count, [&](std::int64_t at, std::int64_t length) HWY_ATTR {
+      store(decode_vector<known.value>(at_value(from, known.value, at), length, codec), to + at, length);
+    });
+  });
+}
+
+static void encode(const float* from, std::byte* to, const ValueType& type, std::int64_t count) {
+  const Codec codec(type);
+  with_type(type.dtype, [&](auto known) HWY_ATTR {
+    for_each_vector(count, [&](std::int64_t at, std::int64_t length) HWY_ATTR {
+      encode_vector<known.value>(load(from + at, length), at_value(to, known.value, at), length, codec);
+    });
+  });
+}
+
+static void widen(const std::uint8_t* from, std::int16_t* to, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = from[i];
+}
+
+static void max_rows(const std::byte* const* rows, const ValueType& type, std::int64_t row_count, std::byte* y,
+                     const ValueType& y_type, std::int64_t count) {
+  const Codec codec(type), y_codec(y_type);
+  with_type(type.dtype, [&](auto known) HWY_ATTR {
+    for_each_vector(count, [&](std::int64_t at, std::int64_t length) HWY_ATTR {
+      Vector largest = decode_vector<known.value>(at_value(rows[0], known.value, at), length, codec);
+      for (std::int64_t row = 1; row < row_count; ++row) {
+        largest = hn::Max(largest, decode_vector<known.value>(at_value(rows[row], known.value, at), length, codec));
+      }
+      encode_any(largest, at_value(y, y_type.dtype, at), y_type.dtype, length, y_codec);
+    });
+  });
+}
+
+static void sum_rows(const std::byte* rows, const ValueType& type, std::int64_t row_count, std::int64_t stride,
+                     float scale, float* y, std::int64_t count) {
+  const Codec codec(type);
+  with_type(type.dtype, [&](auto known) HWY_ATTR {
+    for_each_vector(count, [&](std::int64_t at, std::int64_t length) HWY_ATTR {
+      Vector sum = decode_vector<known.value>(at_value(rows, known.value, at), length, codec);
+      for (std::int64_t row = 1; row < row_count; ++row) {
+        sum = hn::Add(sum,
+                      decode_vector<known.value>(at_value(rows, known.value, row * stride + at), length, codec));
+      }
+      store(hn::Mul(sum, constant(scale)), y + at, length);
+    });
+  });
+}
+
+}  // namespace tessera::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();

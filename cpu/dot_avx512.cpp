@@ -1,0 +1,124 @@
+// Highway 1.0.3 knows neither instruction, so these two are written with intrinsics.
+#include "cpu/dot_avx512.h"
+
+#include <cstring>
+#include <utility>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+namespace tessera::cpu {
+
+namespace {
+
+constexpr std::int64_t kBytes = 64;     // of a vector
+constexpr std::int64_t kAhead = 4096;   // a page, where the hardware's own prefetching ends
+constexpr int kTileRows = 14;           // 28 sums, 2 columns, 1 value of A in 32 registers
+
+std::int32_t load_group(const std::byte* from) {
+  std::int32_t group;
+  std::memcpy(&group, from, sizeof(group));
+  return group;
+}
+
+template <int kRows, int kVectors>
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) void tile_vnni(const LowTileArguments& t) {
+  __m512i sums[kRows][kVectors];
+  for (auto& row : sums) {
+    for (__m512i& sum : row) sum = _mm512_setzero_si512();
+  }
+  const std::byte* b = t.b;
+  const std::byte* const* a = t.a;
+  for (std::int64_t tap = 0; tap < t.taps; ++tap, a += kRows) {
+    const std::byte* row[kRows];
+    for (int r = 0; r < kRows; ++r) row[r] = a[r];
+    for (std::int64_t at = 0; at < 4 * t.groups; at += 4, b += kVectors * kBytes) {
+      __m512i columns[kVectors];
+      for (int v = 0; v < kVectors; ++v) {
+        columns[v] = _mm512_loadu_si512(b + v * kBytes);
+        _mm_prefetch(reinterpret_cast<const char*>(b + v * kBytes + kAhead), _MM_HINT_T0);
+      }
+      for (int r = 0; r < kRows; ++r) {
+        const __m512i x = _mm512_set1_epi32(load_group(row[r] + at));
+        for (int v = 0; v < kVectors; ++v) sums[r][v] = _mm512_dpbusd_epi32(sums[r][v], x, columns[v]);
+      }
+    }
+  }
+  auto* to = static_cast<std::byte*>(t.sums);
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kVectors; ++v) _mm512_storeu_si512(to + (r * kMostVectors + v) * kBytes, sums[r][v]);
+  }
+}
+
+template <int kRows, int kVectors>
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) void tile_bf16(const LowTileArguments& t) {
+  __m512 sums[kRows][kVectors];
+  for (auto& row : sums) {
+    for (__m512& sum : row) sum = _mm512_setzero_ps();
+  }
+  const std::byte* b = t.b;
+  const std::byte* const* a = t.a;
+  for (std::int64_t tap = 0; tap < t.taps; ++tap, a += kRows) {
+    const std::byte* row[kRows];
+    for (int r = 0; r < kRows; ++r) row[r] = a[r];
+    for (std::int64_t at = 0; at < 4 * t.groups; at += 4, b += kVectors * kBytes) {
+      __m512bh columns[kVectors];
+      for (int v = 0; v < kVectors; ++v) {
+        columns[v] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(b + v * kBytes));
+        _mm_prefetch(reinterpret_cast<const char*>(b + v * kBytes + kAhead), _MM_HINT_T0);
+      }
+      for (int r = 0; r < kRows; ++r) {
+        const auto x = reinterpret_cast<__m512bh>(_mm512_set1_epi32(load_group(row[r] + at)));
+        for (int v = 0; v < kVectors; ++v) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], x, columns[v]);
+      }
+    }
+  }
+  auto* to = static_cast<std::byte*>(t.sums);
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kVectors; ++v) _mm512_storeu_ps(to + (r * kMostVectors + v) * kBytes, sums[r][v]);
+  }
+}
+
+template <int kVectors, int... kRow>
+std::array<LowTileFunction, kMostRows> vnni_tiles(std::integer_sequence<int, kRow...>) {
+  return {&tile_vnni<kRow + 1, kVectors>...};
+}
+template <int kVectors, int... kRow>
+std::array<LowTileFunction, kMostRows> bf16_tiles(std::integer_sequence<int, kRow...>) {
+  return {&tile_bf16<kRow + 1, kVectors>...};
+}
+
+}  // namespace
+
+void add_dot_products(const KernelTable& avx512, std::vector<KernelTable>& tables) {
+  if (!__builtin_cpu_supports("avx512vnni")) return;
+  const auto rows = std::make_integer_sequence<int, kTileRows>();
+  KernelTable vnni = avx512;
+  vnni.isa = "avx512_vnni";
+  vnni.int8 = {.name = "int8_avx512_vnni",
+               .group = 4,
+               .row_bytes = 1,
+               .direct = true,
+               .tile = {vnni_tiles<1>(rows), vnni_tiles<2>(rows)}};
+  if (__builtin_cpu_supports("avx512bf16")) {
+    KernelTable bf16 = vnni;
+    bf16.isa = "avx512_bf16";
+    bf16.bf16 = {.name = "bf16_avx512_bf16",
+                 .group = 2,
+                 .row_bytes = 2,
+                 .direct = true,
+                 .tile = {bf16_tiles<1>(rows), bf16_tiles<2>(rows)}};
+    tables.push_back(bf16);
+  }
+  tables.push_back(vnni);
+}
+
+}  // namespace tessera::cpu
+
+#else
+
+namespace tessera::cpu {
+void add_dot_products(const KernelTable&, std::vector<KernelTable>&) {}
+}  // namespace tessera::cpu
+
+#endif

@@ -1,0 +1,147 @@
+// Tiles of products in low precision for instruction sets without an instruction for them (cpu/dot_avx512.cpp has those
+// that do), and what turns a tile's sums into values. Included by kernels.cpp, after codec-inl.h and tile-inl.h.
+#include "cpu/kernels.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tessera::cpu::HWY_NAMESPACE {
+
+HWY_INLINE std::int32_t load_pair(const std::byte* from) {
+  std::int32_t pair;
+  std::memcpy(&pair, from, sizeof(pair));
+  return pair;
+}
+
+// Rows of floats times pairs of bfloat16, which become floats as they are loaded: the upper half of a word is the
+// second of a pair as it stands.
+template <int kRows, int kVectors>
+void tile_bf16(const LowTileArguments& t) {
+  const Words words;
+  Vector sums[kRows][kVectors];
+  for (auto& row : sums) {
+    for (Vector& sum : row) sum = hn::Zero(Floats());
+  }
+  const auto* b = reinterpret_cast<const std::uint32_t*>(t.b);
+  const std::byte* const* a = t.a;
+  for (std::int64_t tap = 0; tap < t.taps; ++tap, a += kRows) {
+    const float* row[kRows];
+    for (int r = 0; r < kRows; ++r) row[r] = reinterpret_cast<const float*>(a[r]);
+    for (std::int64_t group = 0; group < t.groups; ++group, b += kVectors * kLanes) {
+      Vector first[kVectors], second[kVectors];
+      for (int v = 0; v < kVectors; ++v) {
+        const auto pairs = hn::LoadU(words, b + v * kLanes);
+        first[v] = hn::BitCast(Floats(), hn::ShiftLeft<16>(pairs));
+        second[v] = hn::BitCast(Floats(), hn::And(pairs, hn::Set(words, 0xFFFF0000U)));
+      }
+      for (int r = 0; r < kRows; ++r) {
+        const Vector x = constant(row[r][2 * group]), y = constant(row[r][2 * group + 1]);
+        for (int v = 0; v < kVectors; ++v) {
+          sums[r][v] = hn::MulAdd(y, second[v], hn::MulAdd(x, first[v], sums[r][v]));
+        }
+      }
+    }
+  }
+  auto* to = static_cast<float*>(t.sums);
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[r][v], Floats(), to + (r * kMostVectors + v) * kLanes);
+  }
+}
+
+// Rows of int16 (that were uint8) times pairs of int8, widened as they are loaded: no sum of two such products can
+// overflow.
+template <int kRows, int kVectors>
+void tile_int8(const LowTileArguments& t) {
+  const Integers integers;
+  const hn::RepartitionToNarrow<Integers> halves;
+  const hn::Rebind<std::int8_t, decltype(halves)> bytes;
+  using Sum = hn::Vec<Integers>;
+  Sum sums[kRows][kVectors];
+  for (auto& row : sums) {
+    for (Sum& sum : row) sum = hn::Zero(integers);
+  }
+  const auto* b = reinterpret_cast<const std::int8_t*>(t.b);
+  const std::byte* const* a = t.a;
+  for (std::int64_t tap = 0; tap < t.taps; ++tap, a += kRows) {
+    const std::byte* row[kRows];
+    for (int r = 0; r < kRows; ++r) row[r] = a[r];
+    for (std::int64_t group = 0; group < t.groups; ++group, b += kVectors * kLanes * 2) {
+      hn::Vec<decltype(halves)> columns[kVectors];
+      for (int v = 0; v < kVectors; ++v) columns[v] = hn::PromoteTo(halves, hn::LoadU(bytes, b + v * kLanes * 2));
+      for (int r = 0; r < kRows; ++r) {
+        const auto x = hn::BitCast(halves, hn::Set(integers, load_pair(row[r] + 4 * group)));
+        Sum unused = hn::Zero(integers);  // pairs lie side by side, so that one sum takes them all
+        for (int v = 0; v < kVectors; ++v) {
+          sums[r][v] = hn::ReorderWidenMulAccumulate(integers, x, columns[v], sums[r][v], unused);
+        }
+      }
+    }
+  }
+  auto* to = static_cast<std::int32_t*>(t.sums);
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[r][v], integers, to + (r * kMostVectors + v) * kLanes);
+  }
+}
+
+template <int kVectors, int... kRow>
+std::array<LowTileFunction, kMostRows> bf16_tiles(std::integer_sequence<int, kRow...>) {
+  return {&tile_bf16<kRow + 1, kVectors>...};
+}
+template <int kVectors, int... kRow>
+std::array<LowTileFunction, kMostRows> int8_tiles(std::integer_sequence<int, kRow...>) {
+  return {&tile_int8<kRow + 1, kVectors>...};
+}
+
+// The sum of a column as a float, without what is added to all of a column.
+HWY_INLINE Vector load_sum(const void* sums, bool integers, const float* factor, std::int64_t at, std::int64_t column) {
+  if (!integers) return hn::LoadU(Floats(), static_cast<const float*>(sums) + at);
+  const auto whole = hn::LoadU(Integers(), static_cast<const std::int32_t*>(sums) + at);
+  return hn::Mul(hn::ConvertTo(Floats(), whole), hn::LoadU(Floats(), factor + column));
+}
+
+template <DType kResidual, DType kOut>
+HWY_INLINE void finish_rows(const FinishArguments& t, const Codec& residual, const Codec& out) {
+  for (std::int64_t row = 0; row < t.rows; ++row) {
+    for (std::int64_t column = 0; column < t.columns; column += kLanes) {
+      const std::int64_t length = HWY_MIN(kLanes, t.columns - column);
+      const Vector sum = load_sum(t.sums, t.integers, t.factor, row * t.step + column, column);
+      Vector y = hn::Add(sum, hn::LoadU(Floats(), t.offset + column));
+      if (t.residual != nullptr) {
+        const std::byte* from = at_value(t.residual, kResidual, row * t.stride + column);
+        y = hn::Add(y, decode_vector<kResidual>(from, length, residual));
+      }
+      encode_vector<kOut>(clamp(y, t.low, t.high), at_value(t.y, kOut, row * t.stride + column), length, out);
+    }
+  }
+}
+
+// An activation that is more than a clamp works on floats, which then lie where the sums were.
+static void finish(const FinishArguments& t) {
+  if (t.activation == ActivationKind::kNone) {
+    const Codec residual(t.residual_type), out(t.y_type);
+    with_type(t.residual_type.dtype, [&](auto from) HWY_ATTR {
+      with_type(t.y_type.dtype, [&](auto to) HWY_ATTR { finish_rows<from.value, to.value>(t, residual, out); });
+    });
+    return;
+  }
+  auto* values = static_cast<float*>(t.sums);
+  const Codec residual(t.residual_type);
+  for (std::int64_t row = 0; row < t.rows; ++row) {
+    float* to = values + row * t.step;
+    for (std::int64_t column = 0; column < t.columns; column += kLanes) {
+      const std::int64_t length = HWY_MIN(kLanes, t.columns - column);
+      const Vector sum = load_sum(t.sums, t.integers, t.factor, row * t.step + column, column);
+      Vector y = hn::Add(sum, hn::LoadU(Floats(), t.offset + column));
+      if (t.residual != nullptr) {
+        const std::byte* from = at_value(t.residual, t.residual_type.dtype, row * t.stride + column);
+        y = hn::Add(y, decode_any(from, t.residual_type.dtype, length, residual));
+      }
+      hn::StoreU(y, Floats(), to + column);
+    }
+  }
+  activate(t.activation, values, t.rows, t.columns, t.step);
+  for (std::int64_t row = 0; row < t.rows; ++row) {
+    encode(values + row * t.step, at_value(t.y, t.y_type.dtype, row * t.stride), t.y_type, t.columns);
+  }
+}
+
+}  // namespace tessera::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();

@@ -1,0 +1,206 @@
+#include "cpu/low_gemm.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+namespace tessera::cpu {
+
+namespace {
+
+constexpr int kLargestWeight = 127;  // of int8: symmetric, without -128
+
+// Writes one value of column `column` of a panel.
+template <class Weight>
+struct PanelWriter {
+  std::byte* panel;
+  std::int64_t width, group;
+  void operator()(std::int64_t k, std::int64_t column, Weight value) const {
+    const std::int64_t at = (k / group * width + column) * group + k % group;
+    std::memcpy(panel + at * static_cast<std::int64_t>(sizeof(Weight)), &value, sizeof(Weight));
+  }
+};
+
+// Quantises a column to int8. Returns its scale and the sum of its integers.
+struct Int8Column {
+  float scale;
+  std::int64_t sum;
+};
+Int8Column quantise_column(std::span<const float> weights, std::int8_t* to) {
+  float largest = 0;
+  for (const float weight : weights) largest = std::max(largest, std::abs(weight));
+  const float scale = largest > 0 ? largest / kLargestWeight : 1.0F;
+  std::int64_t sum = 0;
+  for (const float weight : weights) {
+    const float steps = std::clamp<float>(std::nearbyint(weight / scale), -kLargestWeight, kLargestWeight);
+    *to = static_cast<std::int8_t>(steps);
+    sum += *to++;
+  }
+  return {scale, sum};
+}
+
+}  // namespace
+
+LowMatrix::LowMatrix(const KernelTable& table, const ValueType& x, const float* rows, std::int64_t n, std::int64_t k,
+                     std::span<const float> bias)
+    : precision_(x.dtype == DType::kU8 ? &table.int8 : &table.bf16),
+      n_(n),
+      k_(k),
+      panel_(table.panel()),
+      weight_bytes_(x.dtype == DType::kU8 ? 1 : 2),
+      bytes_(static_cast<std::size_t>(panels() * panel_bytes())),
+      values_(allocate_aligned(bytes_)),
+      factor_(Tensor::zeros({panels() * panel_})),
+      offset_(Tensor::zeros({panels() * panel_})) {
+  std::fill_n(values_.get(), bytes_, std::byte{0});
+  std::ranges::copy(bias, offset_.data());
+  std::vector<std::int8_t> integers(static_cast<std::size_t>(k));
+  std::vector<std::uint16_t> halves(static_cast<std::size_t>(k));
+  for (std::int64_t column = 0; column < n; ++column) {
+    const std::int64_t panel = column / panel_;
+    const std::int64_t width = panel_vectors(table, std::min(panel_, n - panel * panel_)) * table.lanes;
+    std::byte* to = values_.get() + panel * panel_bytes();
+    const std::span<const float> weights(rows + column * k, static_cast<std::size_t>(k));
+    if (x.dtype == DType::kU8) {
+      const Int8Column quantised = quantise_column(weights, integers.data());
+      const float factor = x.scale * quantised.scale;
+      factor_.data()[column] = factor;
+      offset_.data()[column] -= factor * static_cast<float>(x.zero * quantised.sum);
+      const PanelWriter<std::int8_t> write{to, width, precision_->group};
+      for (std::int64_t i = 0; i < k; ++i) write(i, column % panel_, integers[static_cast<std::size_t>(i)]);
+    } else {
+      table.encode(weights.data(), reinterpret_cast<std::byte*>(halves.data()), {.dtype = DType::kBf16}, k);
+      const PanelWriter<std::uint16_t> write{to, width, precision_->group};
+      for (std::int64_t i = 0; i < k; ++i) write(i, column % panel_, halves[static_cast<std::size_t>(i)]);
+    }
+  }
+}
+
+namespace {
+
+// A copied row, padded to whole groups, and so far from the next that they do not meet in the L1 cache.
+std::int64_t copy_stride(const LowMatrix& b) {
+  constexpr std::int64_t kLine = 64;
+  const LowPrecision& precision = b.precision();
+  const std::int64_t bytes = b.groups() * precision.group * precision.row_bytes;
+  const std::int64_t rounded = ceil_div(bytes, kLine) * kLine;
+  return rows_collide(rounded) ? rounded + kLine : rounded;
+}
+
+// Copies `count` values to the type that the tile reads.
+void copy_values(const LowProduct& product, const std::byte* from, std::int64_t count, std::byte* to) {
+  const LowPrecision& precision = product.b.precision();
+  if (precision.direct) {
+    std::memcpy(to, from, static_cast<std::size_t>(count * precision.row_bytes));
+  } else if (product.x == DType::kU8) {
+    product.table.widen(reinterpret_cast<const std::uint8_t*>(from), reinterpret_cast<std::int16_t*>(to), count);
+  } else {
+    product.table.decode(from, {.dtype = DType::kBf16}, reinterpret_cast<float*>(to), count);
+  }
+}
+
+// Puts the parts of each row side by side and points `copied` at the rows.
+void copy_rows(const LowProduct& product, const std::byte* const* a, std::int64_t rows, std::byte* to,
+               const std::byte** copied) {
+  const LowMatrix& b = product.b;
+  const std::int64_t tap_length = b.k() / product.taps, stride = copy_stride(b), value = b.precision().row_bytes;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    std::byte* at = to + r * stride;
+    copied[r] = at;
+    for (std::int64_t tap = 0; tap < product.taps; ++tap, at += tap_length * value) {
+      copy_values(product, a[tap * rows + r], tap_length, at);
+    }
+    std::fill(at, to + r * stride + b.groups() * b.precision().group * value, std::byte{0});
+  }
+}
+
+// One tile of rows, some panels. `tile` has A.
+void multiply_panels(const LowProduct& product, LowTileArguments tile, std::int64_t row, std::int64_t rows,
+                     std::int64_t panel, std::int64_t panel_end) {
+  const KernelTable& table = product.table;
+  const LowMatrix& b = product.b;
+  alignas(64) std::array<float, static_cast<std::size_t>(kMostRows * kMostPanel)> sums;  // NOLINT: filled by the tile
+  tile.sums = sums.data();
+  for (std::int64_t p = panel; p < panel_end; ++p) {
+    const std::int64_t column = p * table.panel();
+    const std::int64_t columns = std::min<std::int64_t>(table.panel(), b.n() - column);
+    const std::int64_t at = row * b.n() + column;
+    const auto vectors = static_cast<std::size_t>(panel_vectors(table, columns));
+    tile.b = b.panel(p);
+    b.precision().tile[vectors - 1][static_cast<std::size_t>(rows) - 1](tile);
+    FinishArguments finish{.sums = sums.data(),
+                           .integers = product.x == DType::kU8,
+                           .rows = rows,
+                           .columns = columns,
+                           .step = table.panel(),
+                           .factor = b.factor(p),
+                           .offset = b.offset(p),
+                           .residual_type = {},
+                           .y = product.y.bytes() + at * static_cast<std::int64_t>(size_of(product.y.type().dtype)),
+                           .y_type = product.y.type(),
+                           .stride = b.n(),
+                           .low = product.epilogue.low,
+                           .high = product.epilogue.high,
+                           .activation = product.epilogue.after};
+    if (product.residual != nullptr) {
+      finish.residual_type = product.residual->type();
+      const auto value = static_cast<std::int64_t>(size_of(finish.residual_type.dtype));
+      finish.residual = product.residual->bytes() + at * value;
+    }
+    table.finish(finish);
+  }
+}
+
+void multiply_block(const LowProduct& product, LowRowPointers pointers, std::int64_t row, std::int64_t row_end,
+                    std::int64_t panel, std::int64_t panel_end, int thread) {
+  const LowMatrix& b = product.b;
+  const std::int64_t tiles = ceil_div(row_end - row, product.table.rows);
+  std::array<const std::byte*, kMostTaps * kMostRows> a;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
+  std::array<const std::byte*, kMostRows> copied{};
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    const std::int64_t first = row + t * (row_end - row) / tiles;  // tiles of almost equal height
+    const std::int64_t rows = row + (t + 1) * (row_end - row) / tiles - first;
+    pointers(first, rows, a.data());
+    LowTileArguments tile;
+    if (product.row_copies != nullptr) {
+      copy_rows(product, a.data(), rows, product.row_copies + thread * row_copy_bytes(product.table, b), copied.data());
+      tile = {.a = copied.data(), .groups = b.groups()};
+    } else {
+      tile = {.a = a.data(), .taps = product.taps, .groups = b.groups() / product.taps};
+    }
+    multiply_panels(product, tile, first, rows, panel, panel_end);
+  }
+}
+
+}  // namespace
+
+bool must_copy_rows(const LowMatrix& b, std::int64_t taps, std::int64_t row_bytes) {
+  return !b.precision().direct || b.k() / taps % b.precision().group != 0 || rows_collide(row_bytes);
+}
+
+std::int64_t row_copy_bytes(const KernelTable& table, const LowMatrix& b) { return table.rows * copy_stride(b); }
+
+void multiply(const LowProduct& product, LowRowPointers pointers, ThreadPool& threads) {
+  const LowMatrix& b = product.b;
+  const Blocking block = choose_blocking({.rows = product.rows,
+                                          .columns = b.n(),
+                                          .tile_rows = product.table.rows,
+                                          .panels = b.panels(),
+                                          .row_tile_bytes = product.table.rows * b.k() * b.precision().row_bytes,
+                                          .panel_bytes = b.panel_bytes(),
+                                          .threads = threads.threads()});
+  const std::int64_t row_tiles = ceil_div(product.rows, product.table.rows);
+  const std::int64_t row_blocks = ceil_div(row_tiles, block.row_tiles);
+  const std::int64_t panel_blocks = ceil_div(b.panels(), block.panels);
+  threads.for_each(row_blocks * panel_blocks, [&](std::int64_t task, int thread) {
+    const std::int64_t row_block = task / panel_blocks, panel = task % panel_blocks * block.panels;
+    multiply_block(product, pointers, row_block * product.rows / row_blocks,
+                   (row_block + 1) * product.rows / row_blocks, panel, std::min(panel + block.panels, b.panels()),
+                   thread);
+  });
+}
+
+}  // namespace tessera::cpu

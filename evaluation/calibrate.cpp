@@ -1,0 +1,145 @@
+#include "evaluation/calibrate.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "core/error.h"
+#include "vision/dataset.h"
+
+namespace tessera {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kBins = 2048;
+
+struct Seen {
+  float low = std::numeric_limits<float>::infinity();
+  float high = -std::numeric_limits<float>::infinity();
+  std::array<double, kBins> counts{};
+
+  double width() const { return (double{high} - double{low}) / kBins; }
+};
+
+// By node: the range of its output, then how its values lie in it.
+class RangeObserver final : public Observer {
+ public:
+  explicit RangeObserver(std::size_t nodes) : seen_(nodes) {}
+
+  void count_values() { counting_ = true; }
+  void after_node(const NodeEvent& event) override {
+    Seen& seen = seen_[event.index];
+    const std::span<const float> values = event.output.f32().values();
+    if (!counting_) {
+      const auto [low, high] = std::ranges::minmax_element(values);
+      seen.low = std::min(seen.low, *low);
+      seen.high = std::max(seen.high, *high);
+      return;
+    }
+    const float steps = seen.high > seen.low ? static_cast<float>(kBins) / (seen.high - seen.low) : 0.0F;
+    for (const float value : values) {
+      const auto bin = static_cast<std::size_t>(std::max(0.0F, (value - seen.low) * steps));
+      seen.counts[std::min(bin, kBins - 1)] += 1;
+    }
+  }
+  const std::vector<Seen>& seen() const { return seen_; }
+
+ private:
+  std::vector<Seen> seen_;
+  bool counting_ = false;
+};
+
+// The squared error of rounding what was seen to 256 steps of a range, each bin's values taken at its middle: clipped
+// values err by their distance, the others by a step's variance.
+double squared_error(const Seen& seen, const ValueRange& range) {
+  const double step = quantisation_of(range).scale;
+  double error = 0;
+  for (std::size_t bin = 0; bin < kBins; ++bin) {
+    const double value = double{seen.low} + (static_cast<double>(bin) + 0.5) * seen.width();
+    const double beyond = value - std::clamp<double>(value, std::min(0.0F, range.low), std::max(0.0F, range.high));
+    error += seen.counts[bin] * (beyond * beyond + step * step / 12);
+  }
+  return error;
+}
+
+ValueRange least_error_range(const Seen& seen) {
+  constexpr int kCandidates = 64;
+  ValueRange best{seen.low, seen.high};
+  double least = squared_error(seen, best);
+  for (int i = kCandidates / 8; i < kCandidates; ++i) {
+    const float share = static_cast<float>(i) / kCandidates;
+    const ValueRange candidate{seen.low * share, seen.high * share};
+    const double error = squared_error(seen, candidate);
+    if (error >= least) continue;
+    least = error;
+    best = candidate;
+  }
+  return best;
+}
+
+bool is_picture_folder(const fs::path& folder) {
+  std::error_code error;
+  return fs::is_directory(folder, error);
+}
+
+}  // namespace
+
+RangeMethod range_method_from_string(const std::string& name) {
+  if (name == "minmax") return RangeMethod::kMinMax;
+  if (name == "mse") return RangeMethod::kMse;
+  throw UsageError("unknown method '" + name + "'; known: mse, minmax");
+}
+
+std::string_view to_string(RangeMethod method) { return method == RangeMethod::kMse ? "mse" : "minmax"; }
+
+std::vector<fs::path> calibration_pictures(const fs::path& folder, std::size_t limit) {
+  std::vector<fs::path> all = pictures_in(folder);
+  std::vector<fs::path> folders;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (is_picture_folder(entry.path())) folders.push_back(entry.path());
+  }
+  std::ranges::sort(folders);
+  for (const fs::path& inner : folders) {
+    const std::vector<fs::path> more = pictures_in(inner);
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  if (all.empty()) throw InputError(folder.string() + ": no pictures (.jpeg, .jpg, .png) to calibrate with");
+  if (limit == 0 || limit >= all.size()) return all;
+  std::vector<fs::path> chosen;
+  for (std::size_t i = 0; i < limit; ++i) chosen.push_back(all[i * all.size() / limit]);
+  return chosen;
+}
+
+std::optional<Calibration> calibrate(Classifier& classifier, const std::vector<fs::path>& pictures, RangeMethod method,
+                                     const DecodeOptions& decode_options,
+                                     const std::function<bool(std::size_t, std::size_t)>& progress) {
+  const Graph& graph = classifier.program().graph();
+  RangeObserver ranges(graph.nodes().size());
+  Observer* const observer = &ranges;
+  const std::size_t passes = method == RangeMethod::kMse ? 2 : 1;
+  std::size_t done = 0;
+  for (std::size_t pass = 0; pass < passes; ++pass) {
+    if (pass == 1) ranges.count_values();
+    for (const fs::path& picture : pictures) {
+      classifier.preprocess(decode(read_picture_file(picture), picture.string(), decode_options), 0);
+      classifier.session().run(classifier.input(1), {&observer, 1});
+      if (!progress(++done, passes * pictures.size())) return std::nullopt;
+    }
+  }
+  Calibration calibration{
+      .ranges = {}, .pictures = static_cast<std::int64_t>(pictures.size()), .method = std::string(to_string(method))};
+  for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
+    const Seen& seen = ranges.seen()[n];
+    if (!std::isfinite(seen.low) || !std::isfinite(seen.high)) {
+      throw CheckError(graph.nodes()[n].path + " gives values that are not finite");
+    }
+    const ValueRange range = method == RangeMethod::kMse ? least_error_range(seen) : ValueRange{seen.low, seen.high};
+    calibration.ranges[graph.nodes()[n].origin.back()] = range;
+  }
+  return calibration;
+}
+
+}  // namespace tessera

@@ -1,0 +1,288 @@
+// Kernels in bfloat16 and int8 against the readable forward() of the layers in float32, on operands that were rounded
+// beforehand: what is left between the two is the order of the sums, and the rounding of the output.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "cpu/kernels.h"
+#include "engine/passes.h"
+#include "models/registry.h"
+#include "tests/cpu/random_layer.h"
+#include "tests/cpu/run_kernel.h"
+
+namespace tessera {
+namespace {
+
+constexpr double kUnit = 1.0 / (1 << 24);
+
+std::vector<CpuOptions> low_options() {
+  std::vector<CpuOptions> all;
+  for (const std::string& isa : cpu_isas()) {
+    for (const Precision precision : {Precision::kBf16, Precision::kInt8}) {
+      for (const bool exact : {false, true}) all.push_back({.isa = isa, .exact = exact, .precision = precision});
+    }
+  }
+  return all;
+}
+
+std::string low_name(const testing::TestParamInfo<CpuOptions>& info) {
+  return info.param.isa + (info.param.precision == Precision::kInt8 ? "_int8" : "_as_bf16") +
+         (info.param.exact ? "_exact" : "");
+}
+
+// What a tensor is after it was stored in that type.
+Tensor rounded(const Tensor& tensor, const ValueType& type) {
+  GuardedValue stored(tensor, type, 0);
+  return to_f32(stored.view());
+}
+
+// Weights [O, ...] as the kernels multiply them: bfloat16, or int8 with a scale for each of the O.
+Tensor rounded_weight(const Tensor& weight, Precision precision) {
+  if (precision == Precision::kBf16) return rounded(weight, {.dtype = DType::kBf16});
+  Tensor result = weight.clone();
+  const std::int64_t count = weight.view().stride0();
+  for (std::int64_t row = 0; row < weight.shape()[0]; ++row) {
+    const std::span<float> values(result.data() + row * count, static_cast<std::size_t>(count));
+    float largest = 0;
+    for (const float value : values) largest = std::max(largest, std::abs(value));
+    const float scale = largest / 127;
+    for (float& value : values) value = scale > 0 ? std::nearbyint(value / scale) * scale : 0;
+  }
+  return result;
+}
+
+ValueType random_type(Draw& draw, const CpuOptions& options, double reach) {
+  ValueType type =
+      quantisation_of({static_cast<float>(draw.coin() ? -reach : -0.3 * reach), static_cast<float>(reach)});
+  if (draw.coin()) return type;  // stored as float32, with a known range
+  type.dtype = options.precision == Precision::kInt8 ? DType::kU8 : DType::kBf16;
+  return type;
+}
+
+// How far an output may be from the reference beyond the rounding of sums: half a step of the type it is kept in.
+double storage_error(const ValueType& type, double expected) {
+  switch (type.dtype) {
+    case DType::kBf16:
+      return std::abs(expected) / 256;
+    case DType::kU8:
+      return type.scale * 0.5001;
+    default:
+      return 0;
+  }
+}
+
+bool has_bf16_or_int8(const std::string& name) {
+  return name.find("_bf16") != std::string::npos || name.find("_int8") != std::string::npos;
+}
+
+class LowPrecision : public testing::TestWithParam<CpuOptions> {
+ protected:
+  void check(RandomLayer (*make)(Draw&), int count) const {
+    const std::unique_ptr<Backend> backend = make_cpu_backend(GetParam());
+    const std::unique_ptr<Backend> reference = make_eigen_backend();
+    std::set<std::string> seen;
+    int low_kernels = 0;
+    for (int seed = 0; seed < count; ++seed) {
+      Draw draw(static_cast<std::uint64_t>(seed));
+      RandomLayer random = make(draw);
+      const KernelTypes types = random_types(draw, random);
+      // On the steps that a float32 input will be rounded to, so that no value lies half-way between two.
+      if (types.in[0].scale > 0) random.inputs[0] = rounded(random.inputs[0], operand_type(types.in[0]));
+      SCOPED_TRACE(std::string(layer_name(random.layer)) + " " + layer_attributes(random.layer) + ", input " +
+                   to_string(random.inputs[0].shape()) + ", seed " + std::to_string(seed));
+      const KernelSetting setting{.threads = 1 + seed % 4, .offset = 16 * (seed % 2), .max_batch = 0, .types = types};
+      const KernelRun found = run_kernel(*backend, random.layer, random.inputs, random.weights, setting);
+      seen.insert(found.implementation);
+      const bool low = has_bf16_or_int8(found.implementation);
+      low_kernels += low ? 1 : 0;
+      const KernelRun expected = run_rounded(*reference, random, types, low);
+      compare(found, expected, types.out, random.reduction);
+    }
+    EXPECT_GT(low_kernels, count / 3);
+    for (const std::string& name : seen) std::printf("%s ", name.c_str());
+    std::printf("\n");
+  }
+
+  // What a low kernel multiplies of an input.
+  static ValueType operand_type(ValueType stored) {
+    stored.dtype = GetParam().precision == Precision::kInt8 ? DType::kU8 : DType::kBf16;
+    return stored;
+  }
+
+  // Types that the kernel of the layer takes: low ones where the backend would choose them for a chain of such layers.
+  KernelTypes random_types(Draw& draw, const RandomLayer& random) const {
+    KernelTypes types;
+    const bool plain = std::visit(
+        [](const auto& layer) {
+          if constexpr (requires { layer.activation; }) return layer.activation < ActivationKind::kSilu;
+          return false;
+        },
+        random.layer);
+    const bool grouped = std::holds_alternative<Conv2d>(random.layer) && std::get<Conv2d>(random.layer).groups > 1;
+    const bool few = random.inputs[0].shape()[-1] < 8;  // such convolutions stay in float32
+    for (std::size_t i = 0; i < random.inputs.size(); ++i) {
+      const bool any = !few && (i == 0 || !grouped);
+      types.in.push_back(any ? random_type(draw, GetParam(), 1) : ValueType{});
+    }
+    if (!few && plain) types.out = random_type(draw, GetParam(), 3);
+    return types;
+  }
+
+  // The reference on operands rounded as the kernel rounds them: inputs to what they are stored in, those of a low
+  // kernel to what it multiplies, and the output clamped to the range it is kept in.
+  KernelRun run_rounded(const Backend& reference, const RandomLayer& random, const KernelTypes& types, bool low) const {
+    std::vector<Tensor> inputs, weights = clones(random.weights);
+    for (std::size_t i = 0; i < random.inputs.size(); ++i) {
+      inputs.push_back(rounded(random.inputs[i], types.in[i]));
+      if (i == 0 && low) inputs[0] = rounded(inputs[0], operand_type(types.in[0]));
+    }
+    if (low) weights[0] = rounded_weight(weights[0], GetParam().precision);
+    KernelRun run = run_kernel(reference, random.layer, inputs, weights);
+    if (types.out.dtype == DType::kU8) {
+      const auto zero = static_cast<float>(types.out.zero);
+      for (float& value : run.output) {
+        value = std::clamp(value, -zero * types.out.scale, (255 - zero) * types.out.scale);
+      }
+    }
+    return run;
+  }
+
+  static void compare(const KernelRun& found, const KernelRun& expected, const ValueType& type, double reduction) {
+    // As in random_layers_test.cpp, and twice that: the scales are multiplied in one rounding more.
+    const double widening = found.implementation.starts_with("winograd") ? 8 : 2;
+    const double unit = widening * 4 * (std::sqrt(reduction) + 4) * kUnit;
+    ASSERT_EQ(found.output.size(), expected.output.size());
+    for (std::size_t i = 0; i < found.output.size(); ++i) {
+      const double value = expected.output[i];
+      ASSERT_NEAR(found.output[i], value, unit * (1 + std::abs(value)) + storage_error(type, value))
+          << found.implementation << " at " << i;
+    }
+  }
+};
+
+TEST_P(LowPrecision, Convolutions) { check(&random_conv, 120); }
+TEST_P(LowPrecision, LinearLayers) { check(&random_linear, 60); }
+
+TEST_P(LowPrecision, DoNotDependOnThreadsOrPlaceInTheBatch) {
+  const std::unique_ptr<Backend> backend = make_cpu_backend(GetParam());
+  for (int seed = 0; seed < 25; ++seed) {
+    Draw draw(static_cast<std::uint64_t>(seed + 1000));
+    const RandomLayer random = seed % 2 == 0 ? random_conv(draw) : random_linear(draw);
+    const KernelTypes types = random_types(draw, random);
+    SCOPED_TRACE(std::string(layer_name(random.layer)) + " " + layer_attributes(random.layer) + ", seed " +
+                 std::to_string(seed));
+    const KernelRun alone =
+        run_kernel(*backend, random.layer, random.inputs, random.weights, {.threads = 1, .types = types});
+    const KernelRun thrice = run_kernel(*backend, random.layer, repeated(random.inputs, 3), random.weights,
+                                        {.threads = 3, .max_batch = 0, .types = types});
+    for (std::size_t i = 0; i < 3; ++i) {
+      const auto part = std::span(thrice.output).subspan(i * alone.output.size(), alone.output.size());
+      EXPECT_TRUE(same_bits(alone.output, part)) << alone.implementation << ", copy " << i;
+    }
+  }
+}
+
+TEST_P(LowPrecision, PoolingAndNormsReadAndWriteAnyType) {
+  const CpuOptions& options = GetParam();
+  const std::unique_ptr<Backend> backend = make_cpu_backend(options);
+  const std::unique_ptr<Backend> reference = make_eigen_backend();
+  const ValueType f32 = quantisation_of({-3, 3});
+  ValueType low = f32;
+  low.dtype = options.precision == Precision::kInt8 ? DType::kU8 : DType::kBf16;
+  struct Case {
+    Layer layer;
+    std::vector<ValueType> in, out;
+    double reduction;
+  };
+  const std::vector<Case> cases{
+      {Pool2d{.kind = PoolKind::kMax, .kernel = 3, .stride = 2, .padding = 1}, {f32, low}, {f32, low}, 1},
+      {GlobalAveragePool{}, {f32, low}, {f32}, 63},
+      {LayerNorm{}, {f32}, {f32, low}, 37}};
+  for (const Case& c : cases) {
+    for (const ValueType& in : c.in) {
+      for (const ValueType& out : c.out) {
+        Draw draw(7);
+        RandomLayer random{.layer = c.layer, .inputs = {}, .weights = {}, .reduction = c.reduction};
+        random.inputs.push_back(draw.tensor({2, 9, 7, 37}, 2.5));
+        add_weights_and_residual(random, draw, false);
+        const KernelTypes types{{in}, out};
+        const KernelRun found =
+            run_kernel(*backend, random.layer, random.inputs, random.weights, {.threads = 2, .types = types});
+        compare(found, run_rounded(*reference, random, types, false), out, c.reduction);
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, LowPrecision, testing::ValuesIn(low_options()), low_name);
+
+// Every instruction set rounds to bfloat16 and uint8 alike, and as the scalar rule says.
+TEST(Codec, RoundsAsTheDefinition) {
+  std::vector<float> values;
+  for (std::uint32_t upper = 0; upper < 0x10000; upper += 7) {
+    for (const std::uint32_t lower : {0U, 1U, 0x7FFFU, 0x8000U, 0x8001U, 0xFFFFU}) {
+      const float value = std::bit_cast<float>(upper << 16 | lower);
+      if (!std::isnan(value)) values.push_back(value);
+    }
+  }
+  const auto count = static_cast<std::int64_t>(values.size());
+  const Tensor tensor = Tensor::from(values, {count});
+  for (const ValueType& type : {ValueType{.dtype = DType::kBf16}, ValueType{DType::kU8, 0.037F, 91}}) {
+    GuardedValue expected(tensor, type, 0);
+    for (const cpu::KernelTable& table : cpu::kernel_tables()) {
+      std::vector<std::byte> found(values.size() * size_of(type.dtype));
+      table.encode(values.data(), found.data(), type, count);
+      std::vector<float> back(values.size());
+      table.decode(found.data(), type, back.data(), count);
+      const Tensor read = to_f32(expected.view());
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        // The kernels multiply by 1 / scale where the test divides: at a tie they may differ by a step.
+        const double near = type.dtype == DType::kU8 ? type.scale * 1.0001 : 0.0;
+        if (std::isinf(read.data()[i])) {
+          ASSERT_EQ(back[i], read.data()[i]) << table.isa;
+        } else {
+          ASSERT_NEAR(back[i], read.data()[i], near) << table.isa << ": " << values[i];
+        }
+      }
+    }
+  }
+}
+
+TEST(Codec, KeepsNaNInBfloat16) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::uint32_t bits[] = {0x7FFFFFFF, 0xFFFFFFFF, 0x7F800001, std::bit_cast<std::uint32_t>(nan)};
+  for (const cpu::KernelTable& table : cpu::kernel_tables()) {
+    for (const std::uint32_t pattern : bits) {
+      const float value = std::bit_cast<float>(pattern);
+      std::uint16_t stored = 0;
+      float back = 0;
+      table.encode(&value, reinterpret_cast<std::byte*>(&stored), {.dtype = DType::kBf16}, 1);
+      table.decode(reinterpret_cast<const std::byte*>(&stored), {.dtype = DType::kBf16}, &back, 1);
+      EXPECT_TRUE(std::isnan(back)) << table.isa;
+    }
+  }
+}
+
+// Values between layers that can read them are kept in few bits; the picture, the logits and what other layers read
+// are not.
+TEST(LowPrecisionTypes, AreChosenByWriterAndReaders) {
+  Graph graph = build_graph(make_config("resnet50"));
+  run_passes(graph, {});
+  const auto types = make_cpu_backend({.precision = Precision::kBf16})->choose_types(graph);
+  const auto dtype_of = [&](ValueId id) { return types[static_cast<std::size_t>(id)].dtype; };
+  std::size_t low = 0;
+  for (const Node& node : graph.nodes()) low += dtype_of(node.output) == DType::kBf16 ? 1 : 0;
+  EXPECT_EQ(low, graph.nodes().size() - 3);  // all but the first convolution, the average and the logits
+  EXPECT_EQ(dtype_of(graph.input_id()), DType::kF32);
+  EXPECT_EQ(dtype_of(graph.output_id()), DType::kF32);
+  // Without ranges there is nothing to quantise by.
+  for (const ValueType& type : make_cpu_backend({.precision = Precision::kInt8})->choose_types(graph)) {
+    EXPECT_EQ(type.dtype, DType::kF32);
+  }
+}
+
+}  // namespace
+}  // namespace tessera
