@@ -1,7 +1,10 @@
-// Times whole models for bench/peers.py: prepares one, then, for each line with a number of seconds on standard input,
-// runs for so long and prints the milliseconds of each run.
+// Times whole models for bench/peers.py: prepares one, says "ready", the milliseconds from the start of main() to the
+// first result and the most memory that the process has had (KiB). Then, for each line with a number of seconds on
+// standard input, it runs for so long and prints the milliseconds of each run.
 //
-//   model_bench MODEL THREADS BATCH [ISA]
+//   model_bench MODEL THREADS BATCH [DTYPE [ISA]]
+
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <charconv>
@@ -25,16 +28,26 @@ int number(const char* text) {
   return value;
 }
 
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
 int run(int argc, char** argv) {
-  using Clock = std::chrono::steady_clock;
-  if (argc < 4) throw tessera::UsageError("usage: model_bench MODEL THREADS BATCH [ISA]");
+  const auto start = Clock::now();
+  if (argc < 4) throw tessera::UsageError("usage: model_bench MODEL THREADS BATCH [DTYPE [ISA]]");
   tessera::RunOptions options{.threads = number(argv[2]), .max_batch = number(argv[3])};
   if (std::string_view(argv[1]).find("dinov2") != std::string_view::npos) options.image_size = 224;
-  if (argc > 4) options.isa = argv[4];
+  if (argc > 4) options.dtype = argv[4];
+  if (argc > 5) options.isa = argv[5];
   tessera::Classifier classifier(argv[1], options);
   std::ranges::fill(classifier.input(options.max_batch).values(), 0.5F);
   classifier.run(options.max_batch);
-  std::printf("ready\n");
+  const double first_ms = ms_since(start);
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  std::printf("ready %.1f %ld\n", first_ms, usage.ru_maxrss);
   std::fflush(stdout);
   double seconds = 0;
   while (std::cin >> seconds) {
@@ -42,7 +55,7 @@ int run(int argc, char** argv) {
     while (Clock::now() < end) {
       const auto begin = Clock::now();
       classifier.run(options.max_batch);
-      std::printf("%.4f ", std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+      std::printf("%.4f ", ms_since(begin));
     }
     std::printf("\n");
     std::fflush(stdout);

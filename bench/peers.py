@@ -8,6 +8,11 @@ them run in turn for --seconds, in an order that changes from round to round; a 
 runs, and the table the median over the rounds. Ratios are medians of the rounds' ratios, so that a machine that gets
 slower meanwhile slows both sides of each. Weights are random, as time does not depend on them.
 
+--dtype int8 compares 8-bit arithmetic instead: onnxruntime and OpenVINO run what onnxruntime's static quantisation
+(per channel) makes of the model; tessera is calibrated on the pictures of --calibrate. --load times each engine from its
+file to the first result (files in the page cache, the peers' imports not counted) and takes the process's peak memory
+(Python's own included).
+
 The first call makes a virtual environment with the pinned versions of bench/peers-requirements.txt beside the build.
 """
 
@@ -16,6 +21,7 @@ import json
 import os
 import pathlib
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -36,11 +42,21 @@ ENGINES = ["tessera", "onnxruntime", "openvino-latency", "openvino-throughput", 
 
 # ---------------------------------------------------------------- workers: one engine, one cell
 
+BEGIN = time.perf_counter()
+
+
+def imported():
+    """Time counts from here: a worker calls it when its imports are done."""
+    global BEGIN
+    BEGIN = time.perf_counter()
+
+
 def loop(run):
-    """Warms up, says so, and then runs for as many seconds as each line of standard input says."""
-    for _ in range(2):
-        run()
-    print("ready", flush=True)
+    """Runs once, says how long that took from the start and how much memory, and then runs for as many seconds as each
+    line of standard input says."""
+    run()
+    first = (time.perf_counter() - BEGIN) * 1e3
+    print("ready", first, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
     for line in sys.stdin:
         end = time.perf_counter() + float(line)
         times = []
@@ -64,6 +80,7 @@ def work_onnxruntime(name, threads, batch):
     import numpy
     import onnxruntime
 
+    imported()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(WORK / f"{name}.onnx"), options, providers=["CPUExecutionProvider"])
@@ -75,6 +92,7 @@ def work_openvino(name, threads, batch, hint):
     import numpy
     import openvino
 
+    imported()
     core = openvino.Core()
     model = core.read_model(WORK / f"{name}.onnx")
     model.reshape([batch, 3, 224, 224])
@@ -101,6 +119,7 @@ def work_mnn(name, threads, batch):
     import MNN
     import numpy
 
+    imported()
     runtime = MNN.nn.create_runtime_manager(({"backend": "CPU", "precision": "high", "numThread": threads},))
     module = MNN.nn.load_module_from_file(str(WORK / f"{name}.mnn"), ["x"], ["y"], runtime_manager=runtime)
     x = MNN.expr.const(numpy.full((batch, 3, 224, 224), 0.5, numpy.float32), [batch, 3, 224, 224], MNN.expr.NCHW)
@@ -116,6 +135,7 @@ def work_ncnn(name, threads, batch):
     import ncnn
     import numpy
 
+    imported()
     if batch != 1:
         raise SystemExit("ncnn takes one picture at a time")
     net = ncnn.Net()
@@ -138,8 +158,11 @@ def work_ncnn(name, threads, batch):
 def work_torch(name, threads, batch, compiled):
     import torch
 
+    imported()
     torch.set_num_threads(threads)
-    model = torch_model(name).to(memory_format=torch.channels_last)
+    traced = WORK / f"{name}.pt"  # as any file of weights
+    model = torch.jit.load(traced) if compiled is None else torch_model(name)
+    model = model.to(memory_format=torch.channels_last)
     if compiled:
         model = torch.compile(model, options={"freezing": True})
     x = torch.full((batch, 3, 224, 224), 0.5).to(memory_format=torch.channels_last)
@@ -155,6 +178,7 @@ WORKERS = {
     "ncnn": work_ncnn,
     "torch": lambda n, t, b: work_torch(n, t, b, False),
     "torch-compiled": lambda n, t, b: work_torch(n, t, b, True),
+    "torch-file": lambda n, t, b: work_torch(n, t, b, None),
 }
 
 
@@ -188,6 +212,28 @@ def export(name):
                    stdout=subprocess.DEVNULL)
 
 
+def quantise(name):
+    """The model in int8 as onnxruntime makes it. Runs inside the environment."""
+    import numpy
+    from onnxruntime import quantization as q
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Noise(q.CalibrationDataReader):
+        left = 4
+
+        def get_next(self):
+            if self.left == 0:
+                return None
+            self.left -= 1
+            return {"x": numpy.random.default_rng(self.left).normal(size=(1, 3, 224, 224)).astype(numpy.float32)}
+
+    prepared = WORK / f"{name}-prepared.onnx"
+    quant_pre_process(str(WORK / f"{name}.onnx"), str(prepared), skip_symbolic_shape=True)
+    q.quantize_static(str(prepared), str(WORK / f"{name}-int8.onnx"), Noise(), per_channel=True,
+                      quant_format=q.QuantFormat.QDQ, activation_type=q.QuantType.QUInt8,
+                      weight_type=q.QuantType.QInt8)
+
+
 # ---------------------------------------------------------------- rounds
 
 class Engine:
@@ -199,11 +245,12 @@ class Engine:
                                         stderr=self.log.open("w"), env={**os.environ, **limits})
         self.share = 1
         self.rounds = []
-        while (line := self.process.stdout.readline()).strip() != "ready":
+        while not (line := self.process.stdout.readline()).startswith("ready"):
             if not line:
                 raise RuntimeError(self.log.read_text().strip().splitlines()[-1:] or "ended")
             if line.startswith("requests "):
                 self.share = int(line.split()[1])
+        self.first_ms, self.peak_kib = (float(value) for value in line.split()[1:])
 
     def round(self, seconds):
         print(seconds, file=self.process.stdin, flush=True)
@@ -215,12 +262,33 @@ class Engine:
         self.process.wait()
 
 
-def run_cell(python, bench, name, threads, batch, arguments):
+def command_of(engine, python, name, threads, batch, arguments):
+    file = name if arguments.dtype == "f32" else f"{name}-{arguments.dtype}"
+    if engine != "tessera":
+        return [python, __file__, "--worker", engine, file, str(threads), str(batch)]
+    model = WORK / f"{file}.h5" if arguments.load or arguments.dtype == "int8" else f"seeded:{name}@7"
+    return [arguments.bench, str(model), str(threads), str(batch), arguments.dtype]
+
+
+def run_load(python, name, threads, arguments):
+    """Milliseconds to the first result and peak memory (MB) of each engine, by round."""
+    found = {}
+    for _ in range(arguments.rounds):
+        for name_of_engine in arguments.engines:
+            try:
+                engine = Engine(name_of_engine, command_of(name_of_engine, python, name, threads, 1, arguments), threads)
+            except RuntimeError as error:
+                print(f"  {name_of_engine}: not run: {error}", file=sys.stderr)
+                continue
+            engine.close()
+            found.setdefault(name_of_engine, []).append((engine.first_ms, engine.peak_kib / 1e3 * 1.024))
+    return found
+
+
+def run_cell(python, name, threads, batch, arguments):
     engines = []
     for engine in arguments.engines:
-        command = [bench, f"seeded:{name}@7", str(threads), str(batch)]
-        if engine != "tessera":
-            command = [python, __file__, "--worker", engine, name, str(threads), str(batch)]
+        command = command_of(engine, python, name, threads, batch, arguments)
         try:
             engines.append(Engine(engine, command, threads))
         except RuntimeError as error:
@@ -279,16 +347,36 @@ def parse_cells(text):
     return [(name, int(threads), int(batch)) for name, threads, batch in (cell.split(":") for cell in text.split(","))]
 
 
+def make_files(python, name, arguments):
+    """What tessera and, in int8, the peers read beside the exports."""
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    own = WORK / (f"{name}.h5" if arguments.dtype == "f32" else f"{name}-{arguments.dtype}.h5")
+    if arguments.dtype == "int8":
+        if not own.exists():
+            subprocess.run([arguments.tessera, "quantize", f"seeded:{name}@7", "--calibrate", arguments.calibrate,
+                            "--limit", "16", "-o", own], **quiet)
+        if not (WORK / f"{name}-int8.onnx").exists():
+            subprocess.run([python, __file__, "--quantise", name], **quiet)
+    elif arguments.load and not own.exists():
+        subprocess.run([arguments.tessera, "seed-weights", f"{name}@7", "-o", own], **quiet)
+
+
 def main():
     if sys.argv[1:2] == ["--worker"]:
         engine, name, threads, batch = sys.argv[2:6]
         return WORKERS[engine](name, int(threads), int(batch))
     if sys.argv[1:2] == ["--export"]:
         return export(sys.argv[2])
+    if sys.argv[1:2] == ["--quantise"]:
+        return quantise(sys.argv[2])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bench", default=str(ROOT / "build/release/bench/model_bench"), help="the built model_bench")
     parser.add_argument("--cells", help="model:threads:batch, comma-separated (default: all)")
     parser.add_argument("--engines", type=lambda text: text.split(","), default=ENGINES)
+    parser.add_argument("--dtype", choices=("f32", "bf16", "int8"), default="f32")
+    parser.add_argument("--calibrate", help="pictures for --dtype int8")
+    parser.add_argument("--load", action="store_true", help="file to first result and peak memory instead")
+    parser.add_argument("--tessera", default=str(ROOT / "build/release/tools/tessera"), help="the built tessera")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--out", type=pathlib.Path, help="a page whose table is replaced")
@@ -302,11 +390,19 @@ def main():
     for name, threads, batch in parse_cells(arguments.cells):
         if not (WORK / f"{name}.ncnn.bin").exists():
             subprocess.run([python, __file__, "--export", name], check=True, cwd=WORK, stderr=subprocess.DEVNULL)
-        rounds = run_cell(python, arguments.bench, name, threads, batch, arguments)
+        make_files(python, name, arguments)
+        if arguments.load:
+            for engine, firsts in run_load(python, name, threads, arguments).items():
+                ms, mb = (statistics.median(values) for values in zip(*firsts))
+                print(f"| {name} | {threads} | {engine} | {ms:.0f} | {mb:.0f} |", flush=True)
+            continue
+        rounds = run_cell(python, name, threads, batch, arguments)
         results.append(((name, threads, batch), rounds))
         medians, best, ratio = summarise(rounds)
         print(f"{name} {threads} threads batch {batch}: {ratio:.2f} x {best}; "
               + ", ".join(f"{e} {t:.1f}" for e, t in sorted(medians.items(), key=lambda item: item[1])), flush=True)
+    if arguments.load:
+        return
     print("\n" + table(results))
     if arguments.json:
         arguments.json.write_text(json.dumps([{"cell": cell, "rounds": rounds} for cell, rounds in results]))

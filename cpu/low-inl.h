@@ -90,35 +90,68 @@ std::array<LowTileFunction, kMostRows> int8_tiles(std::integer_sequence<int, kRo
   return {&tile_int8<kRow + 1, kVectors>...};
 }
 
-// The sum of a column as a float, without what is added to all of a column.
-HWY_INLINE Vector load_sum(const void* sums, bool integers, const float* factor, std::int64_t at, std::int64_t column) {
-  if (!integers) return hn::LoadU(Floats(), static_cast<const float*>(sums) + at);
-  const auto whole = hn::LoadU(Integers(), static_cast<const std::int32_t*>(sums) + at);
-  return hn::Mul(hn::ConvertTo(Floats(), whole), hn::LoadU(Floats(), factor + column));
+// The sums of a vector of columns as floats.
+HWY_INLINE Vector load_sums(const FinishArguments& t, std::int64_t at) {
+  if (!t.integers) return hn::LoadU(Floats(), static_cast<const float*>(t.sums) + at);
+  return hn::ConvertTo(Floats(), hn::LoadU(Integers(), static_cast<const std::int32_t*>(t.sums) + at));
+}
+HWY_INLINE Vector load_factor(const FinishArguments& t, std::int64_t column) {
+  return t.integers ? hn::LoadU(Floats(), t.factor + column) : constant(1);
+}
+
+// What finish() multiplies, adds and clamps with, in steps of the output where that is quantised: its scale and zero
+// then cost nothing more.
+struct FinishConstants {
+  template <DType kResidual, DType kOut>
+  static FinishConstants make(const FinishArguments& t) {
+    const bool steps = kOut == DType::kU8;
+    const float out = steps ? 1.0F / t.y_type.scale : 1.0F, zero = steps ? static_cast<float>(t.y_type.zero) : 0.0F;
+    const float low = steps ? HWY_MAX(0.0F, t.low * out + zero) : t.low;
+    const float high = steps ? HWY_MIN(255.0F, t.high * out + zero) : t.high;
+    const float residual = kResidual == DType::kU8 ? t.residual_type.scale : 1.0F;
+    return {constant(out),  constant(zero), constant(residual * out), constant(static_cast<float>(t.residual_type.zero)),
+            constant(low), constant(high)};
+  }
+  Vector out, zero, residual, residual_zero, low, high;
+};
+
+// One vector of columns of all rows, `length` of which exist.
+template <DType kResidual, DType kOut>
+HWY_INLINE void finish_columns(const FinishArguments& t, const FinishConstants& by, std::int64_t column,
+                               std::int64_t length) {
+  const Vector factor = hn::Mul(load_factor(t, column), by.out);
+  const Vector offset = hn::MulAdd(hn::LoadU(Floats(), t.offset + column), by.out, by.zero);
+  for (std::int64_t row = 0; row < t.rows; ++row) {
+    const std::int64_t at = row * t.stride + column;
+    Vector y = hn::MulAdd(load_sums(t, row * t.step + column), factor, offset);
+    if (t.residual != nullptr) {
+      const Vector steps = decode_steps<kResidual>(at_value(t.residual, kResidual, at), length, by.residual_zero);
+      y = hn::MulAdd(steps, by.residual, y);
+    }
+    y = hn::Min(by.high, hn::Max(by.low, y));
+    std::byte* to = at_value(t.y, kOut, at);
+    if constexpr (kOut == DType::kU8) {
+      const hn::Rebind<std::uint8_t, Floats> narrow;
+      store_narrow(hn::DemoteTo(narrow, hn::NearestInt(y)), narrow, to, length);
+    } else {
+      encode_vector<kOut>(y, to, length, Codec(ValueType()));
+    }
+  }
 }
 
 template <DType kResidual, DType kOut>
-HWY_INLINE void finish_rows(const FinishArguments& t, const Codec& residual, const Codec& out) {
-  for (std::int64_t row = 0; row < t.rows; ++row) {
-    for (std::int64_t column = 0; column < t.columns; column += kLanes) {
-      const std::int64_t length = HWY_MIN(kLanes, t.columns - column);
-      const Vector sum = load_sum(t.sums, t.integers, t.factor, row * t.step + column, column);
-      Vector y = hn::Add(sum, hn::LoadU(Floats(), t.offset + column));
-      if (t.residual != nullptr) {
-        const std::byte* from = at_value(t.residual, kResidual, row * t.stride + column);
-        y = hn::Add(y, decode_vector<kResidual>(from, length, residual));
-      }
-      encode_vector<kOut>(clamp(y, t.low, t.high), at_value(t.y, kOut, row * t.stride + column), length, out);
-    }
-  }
+HWY_INLINE void finish_rows(const FinishArguments& t) {
+  const auto by = FinishConstants::make<kResidual, kOut>(t);
+  std::int64_t column = 0;
+  for (; column + kLanes <= t.columns; column += kLanes) finish_columns<kResidual, kOut>(t, by, column, kLanes);
+  if (column < t.columns) finish_columns<kResidual, kOut>(t, by, column, t.columns - column);
 }
 
 // An activation that is more than a clamp works on floats, which then lie where the sums were.
 static void finish(const FinishArguments& t) {
   if (t.activation == ActivationKind::kNone) {
-    const Codec residual(t.residual_type), out(t.y_type);
     with_type(t.residual_type.dtype, [&](auto from) HWY_ATTR {
-      with_type(t.y_type.dtype, [&](auto to) HWY_ATTR { finish_rows<from.value, to.value>(t, residual, out); });
+      with_type(t.y_type.dtype, [&](auto to) HWY_ATTR { finish_rows<from.value, to.value>(t); });
     });
     return;
   }
@@ -128,8 +161,8 @@ static void finish(const FinishArguments& t) {
     float* to = values + row * t.step;
     for (std::int64_t column = 0; column < t.columns; column += kLanes) {
       const std::int64_t length = HWY_MIN(kLanes, t.columns - column);
-      const Vector sum = load_sum(t.sums, t.integers, t.factor, row * t.step + column, column);
-      Vector y = hn::Add(sum, hn::LoadU(Floats(), t.offset + column));
+      Vector y = hn::MulAdd(load_sums(t, row * t.step + column), load_factor(t, column),
+                            hn::LoadU(Floats(), t.offset + column));
       if (t.residual != nullptr) {
         const std::byte* from = at_value(t.residual, t.residual_type.dtype, row * t.stride + column);
         y = hn::Add(y, decode_any(from, t.residual_type.dtype, length, residual));
