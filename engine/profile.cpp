@@ -27,14 +27,16 @@ std::vector<ProfileRow> Profile::rows() const {
     const Node& node = graph.nodes()[n];
     std::vector<Shape> in = graph.input_shapes(node);
     Shape out = graph.shape(node.output);
-    std::int64_t values = 0;
-    for (Shape& shape : in) {
-      shape[0] = batch_;
-      values += shape.count();
+    const auto bytes_of = [&](const Shape& shape, ValueId id) {
+      return shape.count() * static_cast<std::int64_t>(size_of(program_.type(id).dtype));
+    };
+    std::int64_t bytes = static_cast<std::int64_t>(program_.kernel(n).weight_bytes());
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      in[i][0] = batch_;
+      bytes += bytes_of(in[i], node.inputs[i]);
     }
     out[0] = batch_;
-    values += out.count();
-    for (const WeightSpec& spec : node.weights) values += spec.shape.count();
+    bytes += bytes_of(out, node.output);
     std::vector<double> sorted;
     for (const std::int64_t ns : times_ns_[n]) sorted.push_back(static_cast<double>(ns) / 1e3);
     std::ranges::sort(sorted);
@@ -44,7 +46,7 @@ std::vector<ProfileRow> Profile::rows() const {
                    .origin = node.origin,
                    .output = out,
                    .macs = layer_macs(node.layer, in, out),
-                   .bytes = values * static_cast<std::int64_t>(sizeof(float)),
+                   .bytes = bytes,
                    .min_us = sorted.front(),
                    .median_us = quantile(sorted, 0.5),
                    .p99_us = quantile(sorted, 0.99)};

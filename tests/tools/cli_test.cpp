@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -362,6 +363,45 @@ TEST_F(Cli, ProfilesEachLayerWithItsKernel) {
   EXPECT_EQ(reference.exit_code, 0) << reference.err;
   EXPECT_NE(reference.out.find("blocks.0.attn.qkv"), std::string::npos);
   EXPECT_EQ(run({"profile", kVit, "--isa", "avx1024"}).exit_code, 7);
+}
+
+TEST_F(Cli, QuantisesAndRunsInFewerBits) {
+  const std::string data = data_set().string(), calibrated = (folder_ / "int8.h5").string();
+  const std::string model = "seeded:efficientnet_lite0@7", picture = (kPictures / "jpeg_444.jpg").string();
+  const Json quantised = run_json({"quantize", model, "--calibrate", data, "--limit", "2", "-o", calibrated});
+  EXPECT_EQ(quantised.at("pictures"), 2);
+  EXPECT_GT(quantised.at("ranges").size(), 40U);
+  const auto logits = [&](const std::string& name, const std::string& dtype) {
+    const Json result = run_json({"classify", picture, "--model", name, "--dtype", dtype, "--logits"});
+    return result.at("results")[0].at("logits").get<std::vector<double>>();
+  };
+  const std::vector<double> exact = logits(model, "f32");
+  EXPECT_EQ(exact, logits(calibrated, "f32"));  // the weights are untouched
+  const auto relative_error = [&](const std::vector<double>& found) {
+    double error = 0, sum = 0;
+    for (std::size_t i = 0; i < exact.size(); ++i) {
+      error += (found[i] - exact[i]) * (found[i] - exact[i]);
+      sum += exact[i] * exact[i];
+    }
+    return std::sqrt(error / sum);
+  };
+  // Above nothing: fewer bits were in fact used. Seeded weights take rounding worse than trained ones.
+  const double bf16 = relative_error(logits(model, "bf16")), int8 = relative_error(logits(calibrated, "int8"));
+  EXPECT_GT(bf16, 1e-5);
+  EXPECT_LT(bf16, 0.03);
+  EXPECT_GT(int8, 1e-4);
+  EXPECT_LT(int8, 0.2);
+  const Outcome uncalibrated = run({"classify", picture, "--model", model, "--dtype", "int8"});
+  EXPECT_EQ(uncalibrated.exit_code, 2);
+  EXPECT_NE(uncalibrated.err.find("tessera quantize"), std::string::npos) << uncalibrated.err;
+  const Outcome unknown = run({"classify", picture, "--model", model, "--dtype", "fp4"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_NE(unknown.err.find("f32, bf16, int8"), std::string::npos) << unknown.err;
+  fs::create_directories(folder_ / "empty");
+  const Outcome empty =
+      run({"quantize", model, "--calibrate", (folder_ / "empty").string(), "-o", (folder_ / "none.h5").string()});
+  EXPECT_NE(empty.exit_code, 0);
+  EXPECT_FALSE(fs::exists(folder_ / "none.h5"));
 }
 
 TEST_F(Cli, MeasuresTheMachine) {
