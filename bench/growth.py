@@ -15,6 +15,7 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
+PEAKS = {}  # by threads: the highest that was measured so far, as a busy machine only ever measures too little
 
 
 def profile(arguments, model, batch=1, threads=2, size=None):
@@ -26,8 +27,9 @@ def profile(arguments, model, batch=1, threads=2, size=None):
     ms = found["sum_of_medians_us"] / 1e3
     flop = sum(2 * layer["macs"] for layer in found["layers"])
     moved = sum(layer["bytes"] for layer in found["layers"])
+    PEAKS[threads] = max(found["peak_gflops"], PEAKS.get(threads, 0))
     return {"ms": ms, "ms_image": ms / batch, "images_s": batch / ms * 1e3, "gflops": flop / ms / 1e6,
-            "of_peak": flop / ms / 1e6 / found["peak_gflops"] * 100, "intensity": flop / moved}
+            "of_peak": flop / ms / 1e6 / PEAKS[threads] * 100, "intensity": flop / moved}
 
 
 def table(head, rows):

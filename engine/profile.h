@@ -16,7 +16,7 @@ struct ProfileRow {
   std::vector<std::string> origin;
   Shape output;
   std::int64_t macs = 0;   // of the whole batch
-  std::int64_t bytes = 0;  // inputs, weights and output, each once
+  std::int64_t bytes = 0;  // inputs, weights and output as they are kept, each once
   double min_us = 0, median_us = 0, p99_us = 0;
   double gflops = 0;  // 2 * macs over the median
 };
