@@ -155,15 +155,14 @@ def work_ncnn(name, threads, batch):
     loop(run)
 
 
-def work_torch(name, threads, batch, compiled):
+def work_torch(name, threads, batch, form):
     import torch
 
     imported()
     torch.set_num_threads(threads)
-    traced = WORK / f"{name}.pt"  # as any file of weights
-    model = torch.jit.load(traced) if compiled is None else torch_model(name)
+    model = torch.jit.load(WORK / f"{name}.pt") if form == "file" else torch_model(name)
     model = model.to(memory_format=torch.channels_last)
-    if compiled:
+    if form == "compiled":
         model = torch.compile(model, options={"freezing": True})
     x = torch.full((batch, 3, 224, 224), 0.5).to(memory_format=torch.channels_last)
     with torch.inference_mode():
@@ -176,9 +175,9 @@ WORKERS = {
     "openvino-throughput": lambda n, t, b: work_openvino(n, t, b, "THROUGHPUT"),
     "mnn": work_mnn,
     "ncnn": work_ncnn,
-    "torch": lambda n, t, b: work_torch(n, t, b, False),
-    "torch-compiled": lambda n, t, b: work_torch(n, t, b, True),
-    "torch-file": lambda n, t, b: work_torch(n, t, b, None),
+    "torch": lambda n, t, b: work_torch(n, t, b, "eager"),
+    "torch-compiled": lambda n, t, b: work_torch(n, t, b, "compiled"),
+    "torch-file": lambda n, t, b: work_torch(n, t, b, "file"),
 }
 
 

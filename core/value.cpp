@@ -4,14 +4,15 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace tessera {
 
 ValueType quantisation_of(const ValueRange& range) {
   constexpr float kSteps = 255;
   const float low = std::min(0.0F, range.low), high = std::max(0.0F, range.high);
-  if (!(high > low)) return {.scale = 1};  // all values are zero
-  const float scale = (high - low) / kSteps;
+  const float scale = high / kSteps - low / kSteps;  // each on its own, as their difference might overflow
+  if (scale < std::numeric_limits<float>::min()) return {.scale = 1};  // all values are zero, or as good as
   return {.scale = scale, .zero = static_cast<std::int32_t>(std::lround(-low / scale))};
 }
 

@@ -16,7 +16,7 @@ namespace tessera {
 
 enum class DType : std::uint8_t { kF32, kBf16, kU8 };
 
-constexpr std::size_t size_of(DType dtype) { return dtype == DType::kF32 ? 4 : dtype == DType::kBf16 ? 2 : 1; }
+constexpr std::int64_t bytes_of(DType dtype) { return dtype == DType::kF32 ? 4 : dtype == DType::kBf16 ? 2 : 1; }
 constexpr std::string_view to_string(DType dtype) {
   return dtype == DType::kF32 ? "f32" : dtype == DType::kBf16 ? "bf16" : "u8";
 }
@@ -54,6 +54,8 @@ class BasicValue {
       : data_(other.bytes()), type_(other.type()), shape_(other.shape()) {}
 
   Byte* bytes() const noexcept { return data_; }
+  // Where value `index`, counted row-major, lies.
+  Byte* at(std::int64_t index) const noexcept { return data_ + index * bytes_of(type_.dtype); }
   const ValueType& type() const noexcept { return type_; }
   const Shape& shape() const noexcept { return shape_; }
   std::int64_t count() const { return shape_.count(); }

@@ -23,7 +23,7 @@ class AttentionKernel final : public TableKernel {
         tokens_(request.in[0][1]),
         width_(request.in[0][2] / 3),
         head_width_(width_ / heads_),
-        padded_tokens_((tokens_ + table.lanes - 1) / table.lanes * table.lanes),
+        padded_tokens_(ceil_div(tokens_, table.lanes) * table.lanes),
         keys_(PackedMatrix::packed_floats(table, padded_tokens_, head_width_)),
         values_(PackedMatrix::packed_floats(table, head_width_, tokens_)),
         scores_(table.rows * padded_tokens_),
@@ -43,8 +43,8 @@ class AttentionKernel final : public TableKernel {
       const std::int64_t head = task / shares, share = task % shares;
       float* memory = arguments.scratch.data() + thread * (keys_ + values_ + scores_);
       const std::int64_t offset = head % heads_ * head_width_;
-      run_head(x.slice(head / heads_).data() + offset, y.slice(head / heads_).data() + offset,
-               share * tokens_ / shares, (share + 1) * tokens_ / shares, memory);
+      run_head(x.slice(head / heads_).data() + offset, y.slice(head / heads_).data() + offset, share * tokens_ / shares,
+               (share + 1) * tokens_ / shares, memory);
     });
   }
 
@@ -56,10 +56,9 @@ class AttentionKernel final : public TableKernel {
     float* scores = values + values_;
     pack_keys(qkv + width_, keys);
     pack_values(qkv + 2 * width_, values);
-    const std::int64_t tiles = (query_end - query + table_.rows - 1) / table_.rows;
+    const std::int64_t tiles = ceil_div(query_end - query, table_.rows);
     for (std::int64_t t = 0; t < tiles; ++t) {
-      const std::int64_t first = query + t * (query_end - query) / tiles;
-      const std::int64_t rows = query + (t + 1) * (query_end - query) / tiles - first;
+      const auto [first, rows] = row_tile(query, query_end, tiles, t);
       std::array<const float*, kMostRows> a{};
       std::array<float, kMostRows> sums{};
       for (std::int64_t r = 0; r < rows; ++r) a[static_cast<std::size_t>(r)] = qkv + (first + r) * 3 * width_;
@@ -77,12 +76,11 @@ class AttentionKernel final : public TableKernel {
     }
   }
 
-  void run_tile(const float* const* a, std::int64_t rows, std::int64_t k, const float* b, std::int64_t columns, float* c,
-                std::int64_t stride) const {
+  void run_tile(const float* const* a, std::int64_t rows, std::int64_t k, const float* b, std::int64_t columns,
+                float* c, std::int64_t stride) const {
     static constexpr std::array<float, kMostPanel> kNoBias{};
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
-    TileArguments tile{
-        .a = a, .k = k, .bias = kNoBias.data(), .stride = stride, .low = -kInfinity, .high = kInfinity};
+    TileArguments tile{.a = a, .k = k, .bias = kNoBias.data(), .stride = stride, .low = -kInfinity, .high = kInfinity};
     for (std::int64_t column = 0; column < columns; column += table_.panel()) {
       tile.columns = std::min<std::int64_t>(table_.panel(), columns - column);
       tile.b = b + column * k;

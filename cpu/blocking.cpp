@@ -20,14 +20,17 @@ std::int64_t cache_for_panels() {
   return bytes;
 }
 
-}  // namespace
+// How many row tiles and panels one task takes.
+struct Blocking {
+  std::int64_t row_tiles, panels;
+};
 
-Blocking choose_blocking(const BlockingRequest& request) {
+Blocking choose_blocking(const BlockingRequest& request, int threads) {
   const std::int64_t row_tiles = ceil_div(request.rows, request.tile_rows);
   Blocking block{std::clamp<std::int64_t>(kRowBytes / request.row_tile_bytes, 1, row_tiles),
                  std::clamp<std::int64_t>(cache_for_panels() / request.panel_bytes, 1, request.panels)};
   const auto tasks = [&] { return ceil_div(row_tiles, block.row_tiles) * ceil_div(request.panels, block.panels); };
-  while (request.threads > 1 && tasks() < kTasksPerThread * request.threads) {
+  while (threads > 1 && tasks() < kTasksPerThread * threads) {
     // The larger operand is the one to be read once.
     const bool cut_rows = block.panels == 1 || (block.row_tiles > 1 && request.rows > request.columns);
     if (cut_rows && block.row_tiles == 1) break;
@@ -35,6 +38,20 @@ Blocking choose_blocking(const BlockingRequest& request) {
     count = ceil_div(count, 2);
   }
   return block;
+}
+
+}  // namespace
+
+void for_each_block(const BlockingRequest& request, ThreadPool& threads, FunctionRef<void(const Block&, int)> body) {
+  const Blocking blocking = choose_blocking(request, threads.threads());
+  const std::int64_t row_blocks = ceil_div(ceil_div(request.rows, request.tile_rows), blocking.row_tiles);
+  const std::int64_t panel_blocks = ceil_div(request.panels, blocking.panels);
+  threads.for_each(row_blocks * panel_blocks, [&](std::int64_t task, int thread) {
+    const std::int64_t row_block = task / panel_blocks, panel = task % panel_blocks * blocking.panels;
+    body({row_block * request.rows / row_blocks, (row_block + 1) * request.rows / row_blocks, panel,
+          std::min(panel + blocking.panels, request.panels)},
+         thread);
+  });
 }
 
 }  // namespace tessera::cpu

@@ -100,10 +100,10 @@ HWY_INLINE void with_type(DType type, const Body& body) {
 
 // Where value `index` lies.
 HWY_INLINE const std::byte* at_value(const std::byte* from, DType type, std::int64_t index) {
-  return from + index * static_cast<std::int64_t>(size_of(type));
+  return from + index * bytes_of(type);
 }
 HWY_INLINE std::byte* at_value(std::byte* from, DType type, std::int64_t index) {
-  return from + index * static_cast<std::int64_t>(size_of(type));
+  return from + index * bytes_of(type);
 }
 
 // One vector whose type is looked up as it is stored or loaded: for what happens once in many operations.
@@ -159,8 +159,7 @@ static void sum_rows(const std::byte* rows, const ValueType& type, std::int64_t 
     for_each_vector(count, [&](std::int64_t at, std::int64_t length) HWY_ATTR {
       Vector sum = decode_vector<known.value>(at_value(rows, known.value, at), length, codec);
       for (std::int64_t row = 1; row < row_count; ++row) {
-        sum = hn::Add(sum,
-                      decode_vector<known.value>(at_value(rows, known.value, row * stride + at), length, codec));
+        sum = hn::Add(sum, decode_vector<known.value>(at_value(rows, known.value, row * stride + at), length, codec));
       }
       store(hn::Mul(sum, constant(scale)), y + at, length);
     });

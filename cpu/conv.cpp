@@ -1,6 +1,7 @@
 // Convolution as a matrix product that gathers nothing: a row of A is the patch of one output pixel, in as many parts
-// as the kernel has taps, and each part is a pointer to the channels of one pixel of the picture (or to zeros, outside).
-// This is the indirect convolution of Dukhan 2019, arXiv:1907.02129, with the pointers made for one tile at a time.
+// as the kernel has taps, and each part is a pointer to the channels of one pixel of the picture (or to zeros,
+// outside). This is the indirect convolution of Dukhan 2019, arXiv:1907.02129, with the pointers made for one tile at a
+// time.
 //
 // Where a picture has few channels (the first layer), a part is a whole line of taps instead (PaddedLines).
 #include <algorithm>
@@ -12,6 +13,61 @@
 namespace tessera::cpu {
 
 namespace {
+
+// A picture with few channels (that of the first layer) is copied with its padding around it: a patch is then one whole
+// line for each row of the kernel.
+class PaddedLines {
+ public:
+  PaddedLines(const Conv2d& layer, const Shape& in, const Shape& out)
+      : layer_(layer),
+        pad_(layer.leading_padding(in)),
+        in_(in),
+        out_(out),
+        height_((out[1] - 1) * layer.stride.height + (layer.kernel.height - 1) * layer.dilation.height + 1),
+        line_(((out[2] - 1) * layer.stride.width + layer.kernel.width) * in[3]) {}
+
+  // Whether the layer is to be read so; only then is the rest of use.
+  static bool suit(const Conv2d& layer, std::int64_t channels) {
+    constexpr std::int64_t kFewChannels = 8;
+    return channels <= kFewChannels && layer.kernel.width > 1 && layer.dilation.width == 1;
+  }
+
+  std::int64_t taps() const { return layer_.kernel.height; }
+  std::int64_t count() const { return height_ * line_; }  // floats of the copy
+
+  void copy(const float* picture, float* to, ThreadPool& threads) const {
+    const std::int64_t before = std::min(pad_.width * in_[3], line_);
+    const std::int64_t inside = std::clamp<std::int64_t>(line_ - before, 0, in_[2] * in_[3]);
+    threads.for_each(height_, [&](std::int64_t y, int) {
+      const std::int64_t iy = y - pad_.height;
+      float* at = to + y * line_;
+      if (iy < 0 || iy >= in_[1]) {
+        std::fill_n(at, line_, 0.0F);
+        return;
+      }
+      at = std::fill_n(at, before, 0.0F);
+      at = std::copy_n(picture + iy * in_[2] * in_[3], inside, at);
+      std::fill_n(at, line_ - before - inside, 0.0F);
+    });
+  }
+
+  // pointers[tap * rows + r] for output pixels [row, row + rows) of the picture whose copy `padded` is.
+  void point(const float* padded, std::int64_t row, std::int64_t rows, const float** pointers) const {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const std::int64_t oy = (row + r) / out_[2], ox = (row + r) % out_[2];
+      const float* first = padded + oy * layer_.stride.height * line_ + ox * layer_.stride.width * in_[3];
+      for (std::int64_t ky = 0; ky < layer_.kernel.height; ++ky) {
+        pointers[ky * rows + r] = first + ky * layer_.dilation.height * line_;
+      }
+    }
+  }
+
+ private:
+  Conv2d layer_;
+  Size2 pad_;
+  Shape in_, out_;
+  std::int64_t height_, line_;  // of the copy; floats of a line
+};
 
 class ConvKernel final : public TableKernel {
  public:
@@ -41,11 +97,12 @@ class ConvKernel final : public TableKernel {
     const float* residual = layer_.residual ? arguments.inputs[1].f32().data() : nullptr;
     if (!by_lines_) {
       float* copies = row_copies_ == 0 ? nullptr : arguments.scratch.data();
-      multiply(product(x.shape()[0] * out_[1] * out_[2], patches_.taps(), residual, y.data(), copies),
-               [&](std::int64_t row, std::int64_t rows, const float** pointers) {
-                 patches_.point(x.data(), x.shape()[3], zeros_.data(), row, rows, pointers);
-               },
-               arguments.threads);
+      multiply(
+          product(x.shape()[0] * out_[1] * out_[2], patches_.taps(), residual, y.data(), copies),
+          [&](std::int64_t row, std::int64_t rows, const float** pointers) {
+            patches_.point(x.data(), x.shape()[3], zeros_.data(), row, rows, pointers);
+          },
+          arguments.threads);
       return;
     }
     for (std::int64_t n = 0; n < x.shape()[0]; ++n) {
@@ -70,17 +127,11 @@ class ConvKernel final : public TableKernel {
 
   void run_lines(const float* picture, const float* residual, float* y, const KernelArguments& arguments) const {
     float* padded = arguments.scratch.data();
-    arguments.threads.for_each(lines_.height(), [&](std::int64_t line, int) {
-      float* at = padded + line * lines_.line();
-      lines_.make_line(
-          picture, line, [&](std::int64_t count) { at = std::fill_n(at, count, 0.0F); },
-          [&](const float* from, std::int64_t count) { at = std::copy_n(from, count, at); });
-    });
-    multiply(product(out_[1] * out_[2], lines_.taps(), residual, y, nullptr),
-             [&](std::int64_t row, std::int64_t rows, const float** pointers) {
-               lines_.point<float>(padded, 1, row, rows, pointers);
-             },
-             arguments.threads);
+    lines_.copy(picture, padded, arguments.threads);
+    multiply(
+        product(out_[1] * out_[2], lines_.taps(), residual, y, nullptr),
+        [&](std::int64_t row, std::int64_t rows, const float** pointers) { lines_.point(padded, row, rows, pointers); },
+        arguments.threads);
   }
 
   Conv2d layer_;

@@ -41,9 +41,7 @@ bool winograd_pays(const Shape& in, const Shape& out) {
   return tiles >= kFewestTiles && in[3] >= kFewestChannels && out[3] >= kFewestChannels;
 }
 
-bool only_clamps(ActivationKind activation) {
-  return cpu::make_epilogue(activation).after == ActivationKind::kNone;
-}
+bool only_clamps(ActivationKind activation) { return cpu::make_epilogue(activation).after == ActivationKind::kNone; }
 
 // The ways of computing a layer, the one that is expected to be the fastest first. None: its own forward() does it.
 class Methods {
@@ -78,8 +76,7 @@ class Methods {
     if (!cpu::can_conv(conv, in_[0])) return {};
     return {{[&settings = settings_, conv](const NodeRequest& request, std::vector<Tensor> weights) {
       const Shape out = conv.output_shape(request.in);  // tokens lie in memory as the pixels do
-      const NodeRequest pixels{request.node,     request.in,      out, request.in_types,
-                               request.out_type, request.threads};
+      const NodeRequest pixels{request.node, request.in, out, request.in_types, request.out_type, request.threads};
       return cpu::make_conv(settings.table, conv, pixels, std::move(weights));
     }}};
   }
@@ -158,9 +155,7 @@ class Methods {
 class CpuBackend final : public Backend {
  public:
   CpuBackend(const KernelTable& table, const CpuOptions& options)
-      : settings_{table, options.exact, options.precision},
-        ranges_(options.ranges),
-        reference_(make_eigen_backend()) {}
+      : settings_{table, options.exact, options.precision}, ranges_(options.ranges), reference_(make_eigen_backend()) {}
 
   std::string_view name() const noexcept override { return "cpu"; }
 

@@ -25,8 +25,8 @@ struct CpuOptions {
   ValueRanges ranges = {};
 };
 
-// Instruction sets that this machine can run, the best first: "avx512_bf16" (with VNNI), "avx512_vnni", "avx512", "avx2",
-// "sse4".
+// Instruction sets that this machine can run, the best first: "avx512_bf16" (with VNNI), "avx512_vnni", "avx512",
+// "avx2", "sse4".
 std::vector<std::string> cpu_isas();
 
 // Throws DeviceError for an instruction set that the machine or the build does not have.

@@ -37,7 +37,7 @@ class DepthwiseKernel final : public TableKernel {
                       .first = row / out[1] * in[1] * in[2] * in[3],
                       .oy = row % out[1],
                       .residual = residual,
-                      .y = arguments.output.bytes() + at * bytes_of(arguments.output.type()),
+                      .y = arguments.output.at(at),
                       .y_type = arguments.output.type()};
       run_row(line, out[2]);
     });
@@ -68,7 +68,8 @@ class DepthwiseKernel final : public TableKernel {
         table_.activate(epilogue_.after, y, 1, segment.width * in[3], 0);
       }
     };
-    // The outputs in the middle have all their columns inside the picture and go together; those at the edges one by one.
+    // The outputs in the middle have all their columns inside the picture and go together; those at the edges one by
+    // one.
     const auto [begin, end] = middle(in[2], width);
     for (std::int64_t ox = 0; ox < begin; ++ox) run_segment(edge(in[2], ox));
     if (begin < end) run_segment({begin, end - begin, 0, layer_.kernel.width});
@@ -106,14 +107,14 @@ class DepthwiseKernel final : public TableKernel {
       const std::int64_t iy = line.oy * layer_.stride.height - pad_.height + ky * layer_.dilation.height;
       const bool inside = iy >= 0 && iy < in[1] && segment.taps > 0;
       const std::int64_t at = line.first + (iy * in[2] + x) * channels;
-      lines[static_cast<std::size_t>(ky)] = inside ? line.x.bytes() + at * bytes_of(line.x.type()) : nullptr;
+      lines[static_cast<std::size_t>(ky)] = inside ? line.x.at(at) : nullptr;
     }
     table_.depthwise({.lines = lines.data(),
                       .x_type = line.x.type(),
                       .filter = filter_.data() + segment.tap * channels,
                       .bias = bias_.data(),
                       .residual = line.residual == nullptr ? nullptr : line.residual + segment.first * channels,
-                      .y = line.y + segment.first * channels * bytes_of(line.y_type),
+                      .y = line.y + segment.first * channels * bytes_of(line.y_type.dtype),
                       .y_type = line.y_type,
                       .kernel_height = layer_.kernel.height,
                       .kernel_width = segment.taps,

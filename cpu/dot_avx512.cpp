@@ -11,9 +11,9 @@ namespace tessera::cpu {
 
 namespace {
 
-constexpr std::int64_t kBytes = 64;     // of a vector
-constexpr std::int64_t kAhead = 4096;   // a page, where the hardware's own prefetching ends
-constexpr int kTileRows = 14;           // 28 sums, 2 columns, 1 value of A in 32 registers
+constexpr std::int64_t kBytes = 64;    // of a vector
+constexpr std::int64_t kAhead = 4096;  // a page, where the hardware's own prefetching ends
+constexpr int kTileRows = 14;          // 28 sums, 2 columns, 1 value of A in 32 registers
 
 std::int32_t load_group(const std::byte* from) {
   std::int32_t group;

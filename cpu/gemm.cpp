@@ -4,14 +4,12 @@
 #include <array>
 #include <limits>
 
-
-
 namespace tessera::cpu {
 
 namespace {
 
-// A product is done in parts of at most so many of the K values of a sum (sums go on from C): a tile's rows then stay in
-// the L1 cache while several panels pass.
+// A product is done in parts of at most so many of the K values of a sum (sums go on from C): a tile's rows then stay
+// in the L1 cache while several panels pass.
 constexpr std::int64_t kDepth = 768;
 
 // A part of the sums: values [begin, end) of K.
@@ -52,17 +50,6 @@ void copy_rows(const float* const* a, std::int64_t rows, std::int64_t tap_length
   }
 }
 
-Blocking blocking_of(const Product& product, int threads) {
-  constexpr std::int64_t kBytes = sizeof(float);
-  return choose_blocking({.rows = product.rows,
-                          .columns = product.b.n(),
-                          .tile_rows = product.table.rows,
-                          .panels = product.b.panels(),
-                          .row_tile_bytes = product.b.k() * product.table.rows * kBytes,
-                          .panel_bytes = depth_step(product) * product.table.panel() * kBytes,
-                          .threads = threads});
-}
-
 }  // namespace
 
 bool rows_collide(std::int64_t row_bytes) {
@@ -96,7 +83,10 @@ void pack_panel(const float* rows, std::int64_t columns, std::int64_t k, std::in
 
 PackedMatrix::PackedMatrix(const KernelTable& table, const float* rows, std::int64_t n, std::int64_t k,
                            std::int64_t stride, std::span<const float> bias)
-    : n_(n), k_(k), panel_(table.panel()), values_(Shape{packed_floats(table, n, k)}),
+    : n_(n),
+      k_(k),
+      panel_(table.panel()),
+      values_(Shape{packed_floats(table, n, k)}),
       bias_(Tensor::zeros(Shape{ceil_div(n, table.panel()) * table.panel()})) {
   std::ranges::copy(bias, bias_.data());
   for (std::int64_t p = 0; p < panels(); ++p) {
@@ -158,9 +148,7 @@ void multiply_block(const Product& product, RowPointers pointers, std::int64_t r
   Depth depth = depth_at(product, 0);
   for (; depth.begin < k; depth = depth_at(product, depth.end)) {
     for (std::int64_t t = 0; t < tiles; ++t) {
-      // Tiles of almost equal height: 197 rows are 15 tiles of 13 or 14, not 14 of 14 and one of 1.
-      const std::int64_t first = row + t * (row_end - row) / tiles;
-      const std::int64_t rows = row + (t + 1) * (row_end - row) / tiles - first;
+      const auto [first, rows] = row_tile(row, row_end, tiles, t);
       pointers(first, rows, a.data());
       TileArguments tile{.a = part.data(), .k = depth.end - depth.begin, .stride = product.stride};
       const std::int64_t tap = depth.begin / tap_length, offset = depth.begin % tap_length;
@@ -171,7 +159,8 @@ void multiply_block(const Product& product, RowPointers pointers, std::int64_t r
         tile.taps = ceil_div(tile.k, tap_length);
         tile.k /= tile.taps;
       } else {
-        for (std::int64_t r = 0; r < rows; ++r) part[static_cast<std::size_t>(r)] = a[static_cast<std::size_t>(tap * rows + r)] + offset;
+        for (std::int64_t r = 0; r < rows; ++r)
+          part[static_cast<std::size_t>(r)] = a[static_cast<std::size_t>(tap * rows + r)] + offset;
       }
       multiply_panels(product, tile, first, rows, depth, panel, panel_end);
     }
@@ -179,16 +168,15 @@ void multiply_block(const Product& product, RowPointers pointers, std::int64_t r
 }
 
 void multiply(const Product& product, RowPointers pointers, ThreadPool& threads) {
-  const Blocking block = blocking_of(product, threads.threads());
-  const std::int64_t row_tiles = ceil_div(product.rows, product.table.rows);
-  const std::int64_t row_blocks = ceil_div(row_tiles, block.row_tiles);
-  const std::int64_t panel_blocks = ceil_div(product.b.panels(), block.panels);
-  threads.for_each(row_blocks * panel_blocks, [&](std::int64_t task, int thread) {
-    // Neighbouring tasks share their rows of A.
-    const std::int64_t row_block = task / panel_blocks, panel = task % panel_blocks * block.panels;
-    multiply_block(product, pointers, row_block * product.rows / row_blocks,
-                   (row_block + 1) * product.rows / row_blocks, panel,
-                   std::min(panel + block.panels, product.b.panels()), thread);
+  constexpr std::int64_t kBytes = sizeof(float);
+  const BlockingRequest request{.rows = product.rows,
+                                .columns = product.b.n(),
+                                .tile_rows = product.table.rows,
+                                .panels = product.b.panels(),
+                                .row_tile_bytes = product.b.k() * product.table.rows * kBytes,
+                                .panel_bytes = depth_step(product) * product.table.panel() * kBytes};
+  for_each_block(request, threads, [&](const Block& block, int thread) {
+    multiply_block(product, pointers, block.row, block.row_end, block.panel, block.panel_end, thread);
   });
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// C = A * B + bias, clamped, with B packed once at load: what linear layers, convolutions, patch embedding and (on parts
-// of it) Winograd and attention are made of. Private to cpu/.
+// C = A * B + bias, clamped, with B packed once at load: what linear layers, convolutions, patch embedding and (on
+// parts of it) Winograd and attention are made of. Private to cpu/.
 
 #include <cstdint>
 #include <span>
@@ -18,7 +18,8 @@ namespace tessera::cpu {
 class PackedMatrix {
  public:
   PackedMatrix() = default;
-  // `rows` is B transposed, [N, K] with `stride` between rows: a layer's weight as PyTorch keeps it. `bias` [N] or empty.
+  // `rows` is B transposed, [N, K] with `stride` between rows: a layer's weight as PyTorch keeps it. `bias` [N] or
+  // empty.
   PackedMatrix(const KernelTable& table, const float* rows, std::int64_t n, std::int64_t k, std::int64_t stride,
                std::span<const float> bias);
   // Floats that the panels of such a matrix take.
@@ -37,7 +38,9 @@ class PackedMatrix {
 };
 
 // Vectors that a panel with so many columns left takes.
-inline std::int64_t panel_vectors(const KernelTable& table, std::int64_t columns) { return columns > table.lanes ? 2 : 1; }
+inline std::int64_t panel_vectors(const KernelTable& table, std::int64_t columns) {
+  return columns > table.lanes ? 2 : 1;
+}
 
 // Transposes [columns, k] (rows `stride` apart) into one panel [k][width], padded with zeros.
 void pack_panel(const float* rows, std::int64_t columns, std::int64_t k, std::int64_t stride, std::int64_t width,
@@ -67,8 +70,8 @@ struct Product {
   float* row_copies = nullptr;
 };
 
-// Rows of A that lie a multiple of 4 KiB apart have their k-th values in the same eight lines of the L1 cache (32 KiB, 8
-// ways), and more than eight rows push each other out. Such tiles are copied to rows that do not, a part at a time,
+// Rows of A that lie a multiple of 4 KiB apart have their k-th values in the same eight lines of the L1 cache (32 KiB,
+// 8 ways), and more than eight rows push each other out. Such tiles are copied to rows that do not, a part at a time,
 // before several panels are multiplied with them.
 bool rows_collide(std::int64_t row_bytes);
 std::int64_t row_copy_floats(const KernelTable& table);

@@ -28,11 +28,10 @@ class TableKernel : public Kernel {
   std::string name_;
 };
 
-inline std::int64_t bytes_of(const ValueType& type) { return static_cast<std::int64_t>(size_of(type.dtype)); }
 // What lies outside a picture: a pixel of values that stand for zero.
 inline std::vector<std::byte> padding_pixel(const ValueType& type, std::int64_t channels) {
   const std::byte value = type.dtype == DType::kU8 ? static_cast<std::byte>(type.zero) : std::byte{0};
-  return std::vector<std::byte>(static_cast<std::size_t>(channels * bytes_of(type)), value);
+  return std::vector<std::byte>(static_cast<std::size_t>(channels * bytes_of(type.dtype)), value);
 }
 
 std::unique_ptr<Kernel> make_linear(const KernelTable& table, const Linear& layer, const NodeRequest& request,

@@ -18,13 +18,15 @@
 
 // Highway's scalar target is a part of every build of it and is never chosen here: every x86-64-v3 machine has SSE4.
 #if HWY_TARGET != HWY_SCALAR
+// Each needs what stands before it.
+// clang-format off
 #include "cpu/tile-inl.h"
 #include "cpu/vector-inl.h"
-// These need the above.
 #include "cpu/codec-inl.h"
 #include "cpu/depthwise-inl.h"
 #include "cpu/low-inl.h"
 #include "cpu/winograd-inl.h"
+// clang-format on
 #endif
 
 HWY_BEFORE_NAMESPACE();
@@ -53,8 +55,14 @@ KernelTable make_table() {
   table.winograd_input = &winograd_input;
   table.winograd_output = &winograd_output;
   const auto rows = std::make_integer_sequence<int, kTileRows>();
-  table.bf16 = {.name = choose("bf16_avx512", "bf16_avx2", "bf16_sse4"), .group = 2, .row_bytes = 4, .tile = {bf16_tiles<1>(rows), bf16_tiles<2>(rows)}};
-  table.int8 = {.name = choose("int8_avx512", "int8_avx2", "int8_sse4"), .group = 2, .row_bytes = 2, .tile = {int8_tiles<1>(rows), int8_tiles<2>(rows)}};
+  table.bf16 = {.name = choose("bf16_avx512", "bf16_avx2", "bf16_sse4"),
+                .group = 2,
+                .row_bytes = 4,
+                .tile = {bf16_tiles<1>(rows), bf16_tiles<2>(rows)}};
+  table.int8 = {.name = choose("int8_avx512", "int8_avx2", "int8_sse4"),
+                .group = 2,
+                .row_bytes = 2,
+                .tile = {int8_tiles<1>(rows), int8_tiles<2>(rows)}};
   table.finish = &finish;
   table.decode = &decode;
   table.encode = &encode;

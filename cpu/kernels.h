@@ -45,7 +45,7 @@ struct LowTileArguments {
   std::int64_t taps = 1;
   std::int64_t groups = 0;  // of a tap
   const std::byte* b = nullptr;
-  void* sums = nullptr;     // [rows][columns of a full panel], float or std::int32_t
+  void* sums = nullptr;  // [rows][columns of a full panel], float or std::int32_t
 };
 using LowTileFunction = void (*)(const LowTileArguments&);
 
@@ -54,13 +54,14 @@ struct FinishArguments {
   void* sums = nullptr;  // [rows][step]; overwritten
   bool integers = false;
   std::int64_t rows = 0, columns = 0, step = 0;
-  const float* factor = nullptr;  // by column; of integers only
-  const float* offset = nullptr;  // by column
-  const std::byte* residual = nullptr;  // or null; rows `stride` values apart
+  const float* factor = nullptr;        // by column; of integers only
+  const float* offset = nullptr;        // by column
+  const std::byte* residual = nullptr;  // or null
   ValueType residual_type;
-  std::byte* y = nullptr;  // rows `stride` values apart
+  std::int64_t residual_step = 0;  // values between rows
+  std::byte* y = nullptr;
   ValueType y_type;
-  std::int64_t stride = 0;
+  std::int64_t y_step = 0;
   float low = 0, high = 0;
   ActivationKind activation = ActivationKind::kNone;  // beyond the clamp
 };
@@ -71,10 +72,10 @@ struct FinishArguments {
 struct DepthwiseArguments {
   const std::byte* const* lines = nullptr;  // by kernel row: where the first tap of output 0 lies; null: all padding
   ValueType x_type;
-  const float* filter = nullptr;        // of the first tap; [KH, KW, C]
-  const float* bias = nullptr;          // [C]
-  const float* residual = nullptr;      // [width, C], or null
-  std::byte* y = nullptr;               // [width, C]
+  const float* filter = nullptr;    // of the first tap; [KH, KW, C]
+  const float* bias = nullptr;      // [C]
+  const float* residual = nullptr;  // [width, C], or null
+  std::byte* y = nullptr;           // [width, C]
   ValueType y_type;
   std::int64_t kernel_height = 0, kernel_width = 0;
   std::int64_t filter_step = 0;  // floats between kernel rows of the filter
@@ -89,9 +90,9 @@ constexpr int kWinogradIn = 6, kWinogradOut = 4, kWinogradProducts = 36;
 struct WinogradOutput {
   const float* products = nullptr;  // [36][...][C], `step` floats apart
   std::int64_t step = 0, channels = 0;
-  const float* bias = nullptr;                       // [C]
-  std::array<std::int64_t, 16> offsets{};            // of the tile's pixels in y and residual; -1: outside
-  const std::byte* residual = nullptr;               // or null
+  const float* bias = nullptr;             // [C]
+  std::array<std::int64_t, 16> offsets{};  // of the tile's pixels in y and residual; -1: outside
+  const std::byte* residual = nullptr;     // or null
   ValueType residual_type;
   std::byte* y = nullptr;
   ValueType y_type;

@@ -13,7 +13,9 @@ class LinearKernel final : public TableKernel {
         epilogue_(make_epilogue(layer.activation)),
         weight_(table, weights[0].data(), layer.out_features, weights[0].shape()[1], weights[0].shape()[1],
                 layer.bias ? std::as_const(weights[1]).values() : std::span<const float>()),
-        scratch_(rows_collide(weight_.k() * static_cast<std::int64_t>(sizeof(float))) ? request.threads * row_copy_floats(table) : 0) {}
+        scratch_(rows_collide(weight_.k() * static_cast<std::int64_t>(sizeof(float)))
+                     ? request.threads * row_copy_floats(table)
+                     : 0) {}
 
   std::int64_t scratch() const noexcept override { return scratch_; }
   std::size_t weight_bytes() const noexcept override { return weight_.bytes(); }
@@ -22,18 +24,19 @@ class LinearKernel final : public TableKernel {
     const ConstView x = arguments.inputs[0].f32();
     const float* from = x.data();
     const std::int64_t k = weight_.k();
-    multiply({.table = table_,
-              .b = weight_,
-              .rows = x.count() / k,
-              .c = arguments.output.f32().data(),
-              .stride = weight_.n(),
-              .residual = arguments.inputs.size() > 1 ? arguments.inputs[1].f32().data() : nullptr,
-              .epilogue = epilogue_,
-              .row_copies = scratch_ == 0 ? nullptr : arguments.scratch.data()},
-             [&](std::int64_t row, std::int64_t rows, const float** pointers) {
-               for (std::int64_t r = 0; r < rows; ++r) pointers[r] = from + (row + r) * k;
-             },
-             arguments.threads);
+    multiply(
+        {.table = table_,
+         .b = weight_,
+         .rows = x.count() / k,
+         .c = arguments.output.f32().data(),
+         .stride = weight_.n(),
+         .residual = arguments.inputs.size() > 1 ? arguments.inputs[1].f32().data() : nullptr,
+         .epilogue = epilogue_,
+         .row_copies = scratch_ == 0 ? nullptr : arguments.scratch.data()},
+        [&](std::int64_t row, std::int64_t rows, const float** pointers) {
+          for (std::int64_t r = 0; r < rows; ++r) pointers[r] = from + (row + r) * k;
+        },
+        arguments.threads);
   }
 
  private:

@@ -109,7 +109,7 @@ struct FinishConstants {
     const float low = steps ? HWY_MAX(0.0F, t.low * out + zero) : t.low;
     const float high = steps ? HWY_MIN(255.0F, t.high * out + zero) : t.high;
     const float residual = kResidual == DType::kU8 ? t.residual_type.scale : 1.0F;
-    return {constant(out),  constant(zero), constant(residual * out), constant(static_cast<float>(t.residual_type.zero)),
+    return {constant(out), constant(zero), constant(residual * out), constant(static_cast<float>(t.residual_type.zero)),
             constant(low), constant(high)};
   }
   Vector out, zero, residual, residual_zero, low, high;
@@ -122,14 +122,14 @@ HWY_INLINE void finish_columns(const FinishArguments& t, const FinishConstants& 
   const Vector factor = hn::Mul(load_factor(t, column), by.out);
   const Vector offset = hn::MulAdd(hn::LoadU(Floats(), t.offset + column), by.out, by.zero);
   for (std::int64_t row = 0; row < t.rows; ++row) {
-    const std::int64_t at = row * t.stride + column;
     Vector y = hn::MulAdd(load_sums(t, row * t.step + column), factor, offset);
     if (t.residual != nullptr) {
-      const Vector steps = decode_steps<kResidual>(at_value(t.residual, kResidual, at), length, by.residual_zero);
+      const Vector steps = decode_steps<kResidual>(at_value(t.residual, kResidual, row * t.residual_step + column),
+                                                   length, by.residual_zero);
       y = hn::MulAdd(steps, by.residual, y);
     }
     y = hn::Min(by.high, hn::Max(by.low, y));
-    std::byte* to = at_value(t.y, kOut, at);
+    std::byte* to = at_value(t.y, kOut, row * t.y_step + column);
     if constexpr (kOut == DType::kU8) {
       const hn::Rebind<std::uint8_t, Floats> narrow;
       store_narrow(hn::DemoteTo(narrow, hn::NearestInt(y)), narrow, to, length);
@@ -147,32 +147,24 @@ HWY_INLINE void finish_rows(const FinishArguments& t) {
   if (column < t.columns) finish_columns<kResidual, kOut>(t, by, column, t.columns - column);
 }
 
-// An activation that is more than a clamp works on floats, which then lie where the sums were.
+static void finish_plain(const FinishArguments& t) {
+  with_type(t.residual_type.dtype, [&](auto from) HWY_ATTR {
+    with_type(t.y_type.dtype, [&](auto to) HWY_ATTR { finish_rows<from.value, to.value>(t); });
+  });
+}
+
+// An activation that is more than a clamp works on floats, which lie where the sums were.
 static void finish(const FinishArguments& t) {
-  if (t.activation == ActivationKind::kNone) {
-    with_type(t.residual_type.dtype, [&](auto from) HWY_ATTR {
-      with_type(t.y_type.dtype, [&](auto to) HWY_ATTR { finish_rows<from.value, to.value>(t); });
-    });
-    return;
-  }
+  if (t.activation == ActivationKind::kNone) return finish_plain(t);
   auto* values = static_cast<float*>(t.sums);
-  const Codec residual(t.residual_type);
-  for (std::int64_t row = 0; row < t.rows; ++row) {
-    float* to = values + row * t.step;
-    for (std::int64_t column = 0; column < t.columns; column += kLanes) {
-      const std::int64_t length = HWY_MIN(kLanes, t.columns - column);
-      Vector y = hn::MulAdd(load_sums(t, row * t.step + column), load_factor(t, column),
-                            hn::LoadU(Floats(), t.offset + column));
-      if (t.residual != nullptr) {
-        const std::byte* from = at_value(t.residual, t.residual_type.dtype, row * t.stride + column);
-        y = hn::Add(y, decode_any(from, t.residual_type.dtype, length, residual));
-      }
-      hn::StoreU(y, Floats(), to + column);
-    }
-  }
+  FinishArguments plain = t;
+  plain.y = reinterpret_cast<std::byte*>(values);
+  plain.y_type = {};
+  plain.y_step = t.step;
+  finish_plain(plain);
   activate(t.activation, values, t.rows, t.columns, t.step);
   for (std::int64_t row = 0; row < t.rows; ++row) {
-    encode(values + row * t.step, at_value(t.y, t.y_type.dtype, row * t.stride), t.y_type, t.columns);
+    encode(values + row * t.step, at_value(t.y, t.y_type.dtype, row * t.y_step), t.y_type, t.columns);
   }
 }
 

@@ -139,30 +139,29 @@ void multiply_panels(const LowProduct& product, LowTileArguments tile, std::int6
                            .factor = b.factor(p),
                            .offset = b.offset(p),
                            .residual_type = {},
-                           .y = product.y.bytes() + at * static_cast<std::int64_t>(size_of(product.y.type().dtype)),
+                           .residual_step = b.n(),
+                           .y = product.y.at(at),
                            .y_type = product.y.type(),
-                           .stride = b.n(),
+                           .y_step = b.n(),
                            .low = product.epilogue.low,
                            .high = product.epilogue.high,
                            .activation = product.epilogue.after};
     if (product.residual != nullptr) {
+      finish.residual = product.residual->at(at);
       finish.residual_type = product.residual->type();
-      const auto value = static_cast<std::int64_t>(size_of(finish.residual_type.dtype));
-      finish.residual = product.residual->bytes() + at * value;
     }
     table.finish(finish);
   }
 }
 
-void multiply_block(const LowProduct& product, LowRowPointers pointers, std::int64_t row, std::int64_t row_end,
-                    std::int64_t panel, std::int64_t panel_end, int thread) {
+void multiply_block(const LowProduct& product, LowRowPointers pointers, const Block& block, int thread) {
   const LowMatrix& b = product.b;
-  const std::int64_t tiles = ceil_div(row_end - row, product.table.rows);
-  std::array<const std::byte*, kMostTaps * kMostRows> a;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
+  const std::int64_t tiles = ceil_div(block.row_end - block.row, product.table.rows);
+  std::array<const std::byte*, kMostTaps * kMostRows>
+      a;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
   std::array<const std::byte*, kMostRows> copied{};
   for (std::int64_t t = 0; t < tiles; ++t) {
-    const std::int64_t first = row + t * (row_end - row) / tiles;  // tiles of almost equal height
-    const std::int64_t rows = row + (t + 1) * (row_end - row) / tiles - first;
+    const auto [first, rows] = row_tile(block.row, block.row_end, tiles, t);
     pointers(first, rows, a.data());
     LowTileArguments tile;
     if (product.row_copies != nullptr) {
@@ -171,7 +170,7 @@ void multiply_block(const LowProduct& product, LowRowPointers pointers, std::int
     } else {
       tile = {.a = a.data(), .taps = product.taps, .groups = b.groups() / product.taps};
     }
-    multiply_panels(product, tile, first, rows, panel, panel_end);
+    multiply_panels(product, tile, first, rows, block.panel, block.panel_end);
   }
 }
 
@@ -185,22 +184,14 @@ std::int64_t row_copy_bytes(const KernelTable& table, const LowMatrix& b) { retu
 
 void multiply(const LowProduct& product, LowRowPointers pointers, ThreadPool& threads) {
   const LowMatrix& b = product.b;
-  const Blocking block = choose_blocking({.rows = product.rows,
-                                          .columns = b.n(),
-                                          .tile_rows = product.table.rows,
-                                          .panels = b.panels(),
-                                          .row_tile_bytes = product.table.rows * b.k() * b.precision().row_bytes,
-                                          .panel_bytes = b.panel_bytes(),
-                                          .threads = threads.threads()});
-  const std::int64_t row_tiles = ceil_div(product.rows, product.table.rows);
-  const std::int64_t row_blocks = ceil_div(row_tiles, block.row_tiles);
-  const std::int64_t panel_blocks = ceil_div(b.panels(), block.panels);
-  threads.for_each(row_blocks * panel_blocks, [&](std::int64_t task, int thread) {
-    const std::int64_t row_block = task / panel_blocks, panel = task % panel_blocks * block.panels;
-    multiply_block(product, pointers, row_block * product.rows / row_blocks,
-                   (row_block + 1) * product.rows / row_blocks, panel, std::min(panel + block.panels, b.panels()),
-                   thread);
-  });
+  const BlockingRequest request{.rows = product.rows,
+                                .columns = b.n(),
+                                .tile_rows = product.table.rows,
+                                .panels = b.panels(),
+                                .row_tile_bytes = product.table.rows * b.k() * b.precision().row_bytes,
+                                .panel_bytes = b.panel_bytes()};
+  for_each_block(request, threads,
+                 [&](const Block& block, int thread) { multiply_block(product, pointers, block, thread); });
 }
 
 }  // namespace tessera::cpu

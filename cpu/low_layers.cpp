@@ -40,8 +40,8 @@ class LowKernel : public TableKernel {
     const std::int64_t k = weights[0].shape().count() / n;
     matrix_ = LowMatrix(table_, type_, weights[0].data(), n, k,
                         weights.size() > 1 ? weights[1].values() : std::span<const float>());
-    operand_floats_ = floats_for(operands * bytes_of(type_));
-    if (must_copy_rows(matrix_, taps, row_values * bytes_of(type_))) {
+    operand_floats_ = floats_for(operands * bytes_of(type_.dtype));
+    if (must_copy_rows(matrix_, taps, row_values * bytes_of(type_.dtype))) {
       copies_floats_ = floats_for(threads * row_copy_bytes(table_, matrix_));
     }
   }
@@ -55,7 +55,7 @@ class LowKernel : public TableKernel {
     auto* to = reinterpret_cast<std::byte*>(arguments.scratch.data());
     arguments.threads.for_each(ceil_div(x.count(), kBlock), [&](std::int64_t block, int) {
       const std::int64_t at = block * kBlock;
-      turn(x.bytes() + at * bytes_of(x.type()), x.type(), to + at * bytes_of(type_), std::min(kBlock, x.count() - at));
+      turn(x.at(at), x.type(), to + at * bytes_of(type_.dtype), std::min(kBlock, x.count() - at));
     });
     return to;
   }
@@ -69,8 +69,8 @@ class LowKernel : public TableKernel {
     std::array<float, kPart> values;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
     for (std::int64_t at = 0; at < count; at += kPart) {
       const std::int64_t part = std::min(kPart, count - at);
-      table_.decode(from + at * bytes_of(stored), stored, values.data(), part);
-      table_.encode(values.data(), to + at * bytes_of(type_), type_, part);
+      table_.decode(from + at * bytes_of(stored.dtype), stored, values.data(), part);
+      table_.encode(values.data(), to + at * bytes_of(type_.dtype), type_, part);
     }
   }
 
@@ -106,12 +106,13 @@ class LowLinear final : public LowKernel {
 
   void run(const KernelArguments& arguments) const override {
     const std::byte* x = operand(arguments);
-    const std::int64_t row_bytes = matrix_.k() * bytes_of(type_);
-    multiply(product(arguments, 1),
-             [&](std::int64_t row, std::int64_t rows, const std::byte** pointers) {
-               for (std::int64_t r = 0; r < rows; ++r) pointers[r] = x + (row + r) * row_bytes;
-             },
-             arguments.threads);
+    const std::int64_t row_bytes = matrix_.k() * bytes_of(type_.dtype);
+    multiply(
+        product(arguments, 1),
+        [&](std::int64_t row, std::int64_t rows, const std::byte** pointers) {
+          for (std::int64_t r = 0; r < rows; ++r) pointers[r] = x + (row + r) * row_bytes;
+        },
+        arguments.threads);
   }
 };
 
@@ -121,7 +122,7 @@ class LowConv final : public LowKernel {
           const Weights& weights)
       : LowKernel(table, layer.kernel == Size2(1) ? "gemm" : "indirect", dtype, request, layer.activation),
         patches_(layer, request.in[0], request.out),
-        pixel_bytes_(request.in[0][3] * bytes_of(type_)),
+        pixel_bytes_(request.in[0][3] * bytes_of(type_.dtype)),
         padding_(padding_pixel(type_, request.in[0][3])) {
     const std::int64_t operands = stored_as_operand(request.in_types[0]) ? 0 : request.in[0].count();
     set_weights(weights, layer.out_channels, patches_.taps(), layer.stride.width * request.in[0][3], operands,
@@ -130,11 +131,12 @@ class LowConv final : public LowKernel {
 
   void run(const KernelArguments& arguments) const override {
     const std::byte* x = operand(arguments);
-    multiply(product(arguments, patches_.taps()),
-             [&](std::int64_t row, std::int64_t rows, const std::byte** pointers) {
-               patches_.point<std::byte>(x, pixel_bytes_, padding_.data(), row, rows, pointers);
-             },
-             arguments.threads);
+    multiply(
+        product(arguments, patches_.taps()),
+        [&](std::int64_t row, std::int64_t rows, const std::byte** pointers) {
+          patches_.point<std::byte>(x, pixel_bytes_, padding_.data(), row, rows, pointers);
+        },
+        arguments.threads);
   }
 
  private:

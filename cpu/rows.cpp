@@ -16,7 +16,7 @@ constexpr std::int64_t kBlock = 16384;  // values of an element-wise task
 // Calls body(row, thread) for all rows, some at a time.
 template <class Body>
 void for_each_row(ThreadPool& threads, std::int64_t rows, const Body& body) {
-  threads.for_each((rows + kRowsPerTask - 1) / kRowsPerTask, [&](std::int64_t task, int thread) {
+  threads.for_each(ceil_div(rows, kRowsPerTask), [&](std::int64_t task, int thread) {
     const std::int64_t end = std::min(rows, (task + 1) * kRowsPerTask);
     for (std::int64_t row = task * kRowsPerTask; row < end; ++row) body(row, thread);
   });
@@ -40,7 +40,7 @@ class LayerNormKernel final : public TableKernel {
     const float* x = arguments.inputs[0].f32().data();
     const ValueView& y = arguments.output;
     for_each_row(arguments.threads, y.count() / count, [&](std::int64_t row, int thread) {
-      std::byte* to = y.bytes() + row * count * bytes_of(y.type());
+      std::byte* to = y.at(row * count);
       float* values = width_ == 0 ? reinterpret_cast<float*>(to) : arguments.scratch.data() + thread * width_;
       table_.layer_norm(x + row * count, weight_.data(), bias_.data(), epsilon_, values, count);
       if (width_ != 0) table_.encode(values, to, y.type(), count);
@@ -76,7 +76,7 @@ class ActivationKernel final : public TableKernel {
     const float* x = arguments.inputs[0].f32().data();
     float* y = arguments.output.f32().data();
     const std::int64_t count = arguments.output.count();
-    arguments.threads.for_each((count + kBlock - 1) / kBlock, [&](std::int64_t block, int) {
+    arguments.threads.for_each(ceil_div(count, kBlock), [&](std::int64_t block, int) {
       const std::int64_t begin = block * kBlock, length = std::min(kBlock, count - begin);
       if (x != y) std::copy_n(x + begin, length, y + begin);
       table_.activate(kind_, y + begin, 1, length, length);
@@ -114,11 +114,10 @@ class MaxPoolKernel final : public TableKernel {
     for (std::int64_t iy = std::max<std::int64_t>(0, top); iy < std::min(in[1], top + layer_.kernel.height); ++iy) {
       for (std::int64_t ix = std::max<std::int64_t>(0, left); ix < std::min(in[2], left + layer_.kernel.width); ++ix) {
         const std::int64_t at = picture + (iy * in[2] + ix) * in[3];
-        pixels[static_cast<std::size_t>(count++)] = x.bytes() + at * bytes_of(x.type());
+        pixels[static_cast<std::size_t>(count++)] = x.at(at);
       }
     }
-    const ValueType& type = arguments.output.type();
-    table_.max_rows(pixels.data(), x.type(), count, arguments.output.bytes() + y * bytes_of(type), type, in[3]);
+    table_.max_rows(pixels.data(), x.type(), count, arguments.output.at(y), arguments.output.type(), in[3]);
   }
 
   Pool2d layer_;
@@ -131,13 +130,12 @@ class GlobalAveragePoolKernel final : public TableKernel {
     const Shape& in = arguments.inputs[0].shape();
     const std::int64_t pixels = in[1] * in[2], channels = in[3];
     // A part of the channels of one picture at a time.
-    const std::int64_t parts = (channels + kChannels - 1) / kChannels;
+    const std::int64_t parts = ceil_div(channels, kChannels);
     arguments.threads.for_each(in[0] * parts, [&](std::int64_t task, int) {
       const std::int64_t picture = task / parts, first = task % parts * kChannels;
       const ConstValueView& x = arguments.inputs[0];
-      const std::byte* from = x.bytes() + (picture * pixels * channels + first) * bytes_of(x.type());
-      table_.sum_rows(from, x.type(), pixels, channels, 1.0F / static_cast<float>(pixels),
-                      arguments.output.f32().data() + picture * channels + first,
+      table_.sum_rows(x.at(picture * pixels * channels + first), x.type(), pixels, channels,
+                      1.0F / static_cast<float>(pixels), arguments.output.f32().data() + picture * channels + first,
                       std::min(kChannels, channels - first));
     });
   }

@@ -41,9 +41,7 @@ HWY_INLINE Vector sigmoid(Vector x) {
 }
 
 // Max and Min take the value last, so that a NaN is handed on.
-HWY_INLINE Vector clamp(Vector x, float low, float high) {
-  return hn::Min(constant(high), hn::Max(constant(low), x));
-}
+HWY_INLINE Vector clamp(Vector x, float low, float high) { return hn::Min(constant(high), hn::Max(constant(low), x)); }
 
 struct Relu {
   HWY_INLINE Vector operator()(Vector x) const { return hn::Max(hn::Zero(Floats()), x); }
@@ -114,7 +112,8 @@ static void activate(ActivationKind kind, float* values, std::int64_t rows, std:
   }
 }
 
-static void layer_norm(const float* x, const float* weight, const float* bias, float epsilon, float* y, std::int64_t count) {
+static void layer_norm(const float* x, const float* weight, const float* bias, float epsilon, float* y,
+                       std::int64_t count) {
   const Floats d;
   const float n = static_cast<float>(count);
   Vector sum = hn::Zero(d);
@@ -180,7 +179,8 @@ static float softmax_numerators(float* x, float scale, std::int64_t count) {
   const std::int64_t left = count - at;
   const auto tail = hn::FirstN(d, static_cast<std::size_t>(left));
   if (left > 0) largest = hn::Max(largest, hn::IfThenElse(tail, load(x + at, left), lowest));
-  // The scale is positive, so the largest stays the largest; differences come first, as their rounding is exact near it.
+  // The scale is positive, so the largest stays the largest; differences come first, as their rounding is exact near
+  // it.
   const Vector top = hn::MaxOfLanes(d, largest);
 
   Vector sum = hn::Zero(d);
@@ -190,8 +190,7 @@ static float softmax_numerators(float* x, float scale, std::int64_t count) {
     sum = hn::Add(sum, e);
   }
   if (left > 0) {
-    const Vector e =
-        hn::IfThenElseZero(tail, exp_of_negative(hn::Mul(hn::Sub(load(x + at, left), top), factor)));
+    const Vector e = hn::IfThenElseZero(tail, exp_of_negative(hn::Mul(hn::Sub(load(x + at, left), top), factor)));
     store(e, x + at, left);
     sum = hn::Add(sum, e);
   }
@@ -200,9 +199,8 @@ static float softmax_numerators(float* x, float scale, std::int64_t count) {
 
 static void multiply_row(float* x, float factor, std::int64_t count) {
   const Vector scale = constant(factor);
-  for_each_vector(count, [&](std::int64_t at, std::int64_t length) HWY_ATTR {
-    store(hn::Mul(load(x + at, length), scale), x + at, length);
-  });
+  for_each_vector(count, [&](std::int64_t at, std::int64_t length)
+                             HWY_ATTR { store(hn::Mul(load(x + at, length), scale), x + at, length); });
 }
 
 static float multiply_adds(std::int64_t iterations) {

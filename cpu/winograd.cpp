@@ -61,10 +61,7 @@ constexpr std::int64_t kBlockBytes = 512 << 10;
 constexpr std::int64_t kFewestBlockTiles = 14;
 constexpr std::int64_t kMostTiles = 256;
 
-std::int64_t equal_parts(std::int64_t count, std::int64_t most) {
-  const std::int64_t parts = (count + most - 1) / most;
-  return (count + parts - 1) / parts;
-}
+std::int64_t equal_parts(std::int64_t count, std::int64_t most) { return ceil_div(count, ceil_div(count, most)); }
 
 class WinogradKernel final : public TableKernel {
  public:
@@ -75,14 +72,15 @@ class WinogradKernel final : public TableKernel {
         pad_(layer.leading_padding(request.in[0])),
         in_(request.in[0]),
         out_(request.out),
-        rows_((out_[1] + kWinogradOut - 1) / kWinogradOut),
-        columns_((out_[2] + kWinogradOut - 1) / kWinogradOut),
+        rows_(ceil_div(out_[1], kWinogradOut)),
+        columns_(ceil_div(out_[2], kWinogradOut)),
         epilogue_(make_epilogue(layer.activation)),
         padding_(padding_pixel(request.in_types[0], in_[3])),
         bias_(layer.bias ? weights[1].clone() : Tensor::zeros(Shape{out_[3]})) {
     const Tensor filters = transform_filters(weights[0]);
     for (std::int64_t i = 0; i < kWinogradProducts; ++i) {
-      filters_.emplace_back(table, filters.data() + i * out_[3] * in_[3], out_[3], in_[3], in_[3], std::span<const float>());
+      filters_.emplace_back(table, filters.data() + i * out_[3] * in_[3], out_[3], in_[3], in_[3],
+                            std::span<const float>());
     }
   }
 
@@ -128,11 +126,12 @@ class WinogradKernel final : public TableKernel {
 
   void run_blocks(const KernelArguments& arguments, std::int64_t tiles) const {
     const std::int64_t most = std::max<std::int64_t>(1, std::min(block_tiles(), tiles / arguments.threads.threads()));
-    const std::int64_t blocks = (tiles + most - 1) / most;
+    const std::int64_t blocks = ceil_div(tiles, most);
     const std::int64_t floats = floats_of(std::min(block_tiles(), in_[0] * rows_ * columns_));
     arguments.threads.for_each(blocks, [&](std::int64_t index, int thread) {
       const std::int64_t first = index * tiles / blocks;
-      const Block block = block_at(arguments.scratch.data() + thread * floats, first, (index + 1) * tiles / blocks - first);
+      const Block block =
+          block_at(arguments.scratch.data() + thread * floats, first, (index + 1) * tiles / blocks - first);
       for (std::int64_t tile = 0; tile < block.tiles; ++tile) transform_input(arguments, block, tile);
       for (std::int64_t point = 0; point < kWinogradProducts; ++point) multiply_point(block, point);
       for (std::int64_t tile = 0; tile < block.tiles; ++tile) transform_output(arguments, block, tile);
@@ -158,14 +157,12 @@ class WinogradKernel final : public TableKernel {
   void transform_input(const KernelArguments& arguments, const Block& block, std::int64_t tile) const {
     const Place place = place_of(block.first + tile);
     const ConstValueView& x = arguments.inputs[0];
-    const auto step = in_[3] * static_cast<std::int64_t>(size_of(x.type().dtype));  // bytes of a pixel
-    const std::byte* picture = x.bytes() + place.picture * in_[1] * in_[2] * step;
     std::array<const std::byte*, kWinogradProducts> pixels{};
     std::size_t at = 0;
     for (std::int64_t y = place.y - pad_.height; y < place.y - pad_.height + kWinogradIn; ++y) {
       for (std::int64_t left = place.x - pad_.width; left < place.x - pad_.width + kWinogradIn; ++left) {
         const bool inside = y >= 0 && y < in_[1] && left >= 0 && left < in_[2];
-        pixels[at++] = inside ? picture + (y * in_[2] + left) * step : padding_.data();
+        pixels[at++] = inside ? x.at(((place.picture * in_[1] + y) * in_[2] + left) * in_[3]) : padding_.data();
       }
     }
     table_.winograd_input(pixels.data(), x.type(), in_[3], block.points + tile * in_[3], block.tiles * in_[3]);
@@ -175,16 +172,17 @@ class WinogradKernel final : public TableKernel {
     const std::int64_t channels = in_[3];
     const float* from = block.points + point * block.tiles * channels;
     const PackedMatrix& filter = filters_[static_cast<std::size_t>(point)];
-    multiply_block({.table = table_,
-                    .b = filter,
-                    .rows = block.tiles,
-                    .c = block.products + point * block.tiles * out_[3],
-                    .stride = out_[3],
-                    .epilogue = make_epilogue(ActivationKind::kNone)},
-                   [&](std::int64_t row, std::int64_t rows, const float** pointers) {
-                     for (std::int64_t r = 0; r < rows; ++r) pointers[r] = from + (row + r) * channels;
-                   },
-                   0, block.tiles, 0, filter.panels());
+    multiply_block(
+        {.table = table_,
+         .b = filter,
+         .rows = block.tiles,
+         .c = block.products + point * block.tiles * out_[3],
+         .stride = out_[3],
+         .epilogue = make_epilogue(ActivationKind::kNone)},
+        [&](std::int64_t row, std::int64_t rows, const float** pointers) {
+          for (std::int64_t r = 0; r < rows; ++r) pointers[r] = from + (row + r) * channels;
+        },
+        0, block.tiles, 0, filter.panels());
   }
 
   void transform_output(const KernelArguments& arguments, const Block& block, std::int64_t tile) const {
@@ -207,7 +205,7 @@ class WinogradKernel final : public TableKernel {
         const bool inside = oy < out_[1] && ox < out_[2];
         const std::int64_t offset = inside ? picture + (oy * out_[2] + ox) * out_[3] : -1;
         output.offsets[static_cast<std::size_t>(row * kWinogradOut + column)] = offset;
-        }
+      }
     }
     table_.winograd_output(output);
     if (epilogue_.after == ActivationKind::kNone) return;

@@ -16,7 +16,7 @@ struct Buffer {
 };
 
 std::size_t rounded_bytes(const Shape& shape, DType dtype) {
-  return (static_cast<std::size_t>(shape.count()) * size_of(dtype) + 63) / 64 * 64;
+  return static_cast<std::size_t>((shape.count() * bytes_of(dtype) + 63) / 64 * 64);
 }
 
 // The node that reads each value last; past the end for values that live on.

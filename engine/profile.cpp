@@ -27,16 +27,13 @@ std::vector<ProfileRow> Profile::rows() const {
     const Node& node = graph.nodes()[n];
     std::vector<Shape> in = graph.input_shapes(node);
     Shape out = graph.shape(node.output);
-    const auto bytes_of = [&](const Shape& shape, ValueId id) {
-      return shape.count() * static_cast<std::int64_t>(size_of(program_.type(id).dtype));
-    };
-    std::int64_t bytes = static_cast<std::int64_t>(program_.kernel(n).weight_bytes());
+    auto bytes = static_cast<std::int64_t>(program_.kernel(n).weight_bytes());
     for (std::size_t i = 0; i < in.size(); ++i) {
       in[i][0] = batch_;
-      bytes += bytes_of(in[i], node.inputs[i]);
+      bytes += in[i].count() * bytes_of(program_.type(node.inputs[i]).dtype);
     }
     out[0] = batch_;
-    bytes += bytes_of(out, node.output);
+    bytes += out.count() * bytes_of(program_.type(node.output).dtype);
     std::vector<double> sorted;
     for (const std::int64_t ns : times_ns_[n]) sorted.push_back(static_cast<double>(ns) / 1e3);
     std::ranges::sort(sorted);

@@ -80,11 +80,6 @@ ValueRange least_error_range(const Seen& seen) {
   return best;
 }
 
-bool is_picture_folder(const fs::path& folder) {
-  std::error_code error;
-  return fs::is_directory(folder, error);
-}
-
 }  // namespace
 
 RangeMethod range_method_from_string(const std::string& name) {
@@ -96,17 +91,7 @@ RangeMethod range_method_from_string(const std::string& name) {
 std::string_view to_string(RangeMethod method) { return method == RangeMethod::kMse ? "mse" : "minmax"; }
 
 std::vector<fs::path> calibration_pictures(const fs::path& folder, std::size_t limit) {
-  std::vector<fs::path> all = pictures_in(folder);
-  std::vector<fs::path> folders;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (is_picture_folder(entry.path())) folders.push_back(entry.path());
-  }
-  std::ranges::sort(folders);
-  for (const fs::path& inner : folders) {
-    const std::vector<fs::path> more = pictures_in(inner);
-    all.insert(all.end(), more.begin(), more.end());
-  }
-  if (all.empty()) throw InputError(folder.string() + ": no pictures (.jpeg, .jpg, .png) to calibrate with");
+  std::vector<fs::path> all = pictures_under(folder);
   if (limit == 0 || limit >= all.size()) return all;
   std::vector<fs::path> chosen;
   for (std::size_t i = 0; i < limit; ++i) chosen.push_back(all[i * all.size() / limit]);

@@ -20,8 +20,7 @@ enum class RangeMethod {
 RangeMethod range_method_from_string(const std::string& name);
 std::string_view to_string(RangeMethod method);
 
-// Pictures right in a folder and in its subfolders, sorted; `limit` of them (0: all), taken at equal distances so that
-// every class has its share. Throws InputError when there are none.
+// `limit` of pictures_under() a folder (0: all), taken at equal distances so that every class has its share.
 std::vector<std::filesystem::path> calibration_pictures(const std::filesystem::path& folder, std::size_t limit);
 
 // Runs the pictures through a classifier (float32, batch 1), twice: for the ends of each range, then for what lies

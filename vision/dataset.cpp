@@ -164,6 +164,18 @@ std::vector<fs::path> pictures_in(const fs::path& folder) {
   return pictures;
 }
 
+std::vector<fs::path> pictures_under(const fs::path& folder) {
+  std::vector<fs::path> pictures = pictures_in(folder);
+  for (const fs::path& entry : sorted_entries(folder)) {
+    std::error_code error;
+    if (!fs::is_directory(entry, error)) continue;
+    const std::vector<fs::path> inner = pictures_in(entry);
+    pictures.insert(pictures.end(), inner.begin(), inner.end());
+  }
+  if (pictures.empty()) throw InputError(folder.string() + ": no pictures (.jpeg, .jpg or .png) in it or its folders");
+  return pictures;
+}
+
 std::map<std::string, int> read_label_file(const fs::path& path, int classes) {
   std::map<std::string, int> labels;
   const auto put = [&](const std::string& folder, std::int64_t label) {

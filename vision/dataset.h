@@ -37,6 +37,9 @@ Dataset open_dataset(const std::filesystem::path& path, const DatasetOptions& op
 // The pictures right in a folder, sorted. Throws InputError.
 std::vector<std::filesystem::path> pictures_in(const std::filesystem::path& folder);
 
+// Those and the pictures right in its subfolders, labelled or not. Throws InputError when there are none.
+std::vector<std::filesystem::path> pictures_under(const std::filesystem::path& folder);
+
 // Reads the file of DatasetOptions::labels. Throws InputError naming the file and the entry.
 std::map<std::string, int> read_label_file(const std::filesystem::path& path, int classes);
 

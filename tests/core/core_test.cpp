@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
+#include <limits>
 #include <stdexcept>
 
 #include "core/error.h"
@@ -8,6 +10,7 @@
 #include "core/shape.h"
 #include "core/tensor.h"
 #include "core/thread_pool.h"
+#include "core/value.h"
 
 namespace tessera {
 namespace {
@@ -47,6 +50,36 @@ TEST(Tensor, SaysHowMuchMemoryIsMissing) {
   } catch (const ResourceError& error) {
     EXPECT_NE(std::string(error.what()).find("144115188075855872"), std::string::npos) << error.what();
   }
+}
+
+TEST(Value, IsReadBackFromEachType) {
+  const std::uint16_t halves[] = {0x3F80, 0xC000, 0x7F80};
+  const Tensor from_bf16 = to_f32({reinterpret_cast<const std::byte*>(halves), {.dtype = DType::kBf16}, Shape{3}});
+  EXPECT_EQ(from_bf16.data()[0], 1);
+  EXPECT_EQ(from_bf16.data()[1], -2);
+  EXPECT_TRUE(std::isinf(from_bf16.data()[2]));
+  const std::uint8_t bytes[] = {0, 100, 255};
+  const ConstValueView view(reinterpret_cast<const std::byte*>(bytes), {DType::kU8, 0.5F, 100}, Shape{3});
+  EXPECT_EQ(to_f32(view).data()[0], -50);
+  EXPECT_EQ(to_f32(view).data()[2], 77.5);
+  EXPECT_EQ(view.at(2), view.bytes() + 2);
+  EXPECT_THROW(view.f32(), InternalError);
+}
+
+TEST(Value, RangesBecomeScalesThatCoverThemAndZero) {
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  const ValueRange ranges[] = {{-1, 3}, {2, 6}, {-5, -1}, {-kLargest, kLargest}, {0, kLargest}};
+  for (const ValueRange& range : ranges) {
+    const ValueType type = quantisation_of(range);
+    ASSERT_TRUE(std::isfinite(type.scale) && type.scale > 0);
+    EXPECT_GE(type.zero, 0);
+    EXPECT_LE(type.zero, 255);
+    // The ends lie within half a step of the first and last.
+    EXPECT_LE(-double{type.scale} * type.zero, std::min(0.0F, range.low) + double{type.scale} * 0.501);
+    EXPECT_GE(double{type.scale} * (255 - type.zero), std::max(0.0F, range.high) - double{type.scale} * 0.501);
+  }
+  EXPECT_EQ(quantisation_of({0, 0}).scale, 1);
+  EXPECT_EQ(quantisation_of({-1e-45F, 1e-45F}).scale, 1);
 }
 
 TEST(ThreadPool, CallsEachIndexOnce) {

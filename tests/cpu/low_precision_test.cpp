@@ -233,7 +233,7 @@ TEST(Codec, RoundsAsTheDefinition) {
   for (const ValueType& type : {ValueType{.dtype = DType::kBf16}, ValueType{DType::kU8, 0.037F, 91}}) {
     GuardedValue expected(tensor, type, 0);
     for (const cpu::KernelTable& table : cpu::kernel_tables()) {
-      std::vector<std::byte> found(values.size() * size_of(type.dtype));
+      std::vector<std::byte> found(static_cast<std::size_t>(count * bytes_of(type.dtype)));
       table.encode(values.data(), found.data(), type, count);
       std::vector<float> back(values.size());
       table.decode(found.data(), type, back.data(), count);

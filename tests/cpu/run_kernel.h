@@ -49,7 +49,7 @@ class GuardedValue {
 
  private:
   std::byte* bytes() { return reinterpret_cast<std::byte*>(buffer_.middle().data()); }
-  std::int64_t floats() const { return (shape_.count() * static_cast<std::int64_t>(size_of(type_.dtype)) + 3) / 4; }
+  std::int64_t floats() const { return (shape_.count() * bytes_of(type_.dtype) + 3) / 4; }
   static std::byte* append_value(float value, const ValueType& type, std::byte* at) {
     const auto put = [&](auto stored) {
       std::memcpy(at, &stored, sizeof(stored));

@@ -132,6 +132,18 @@ TEST_F(DatasetTest, RefusesBadLabelFiles) {
   }
 }
 
+TEST_F(DatasetTest, ListsPicturesOfAFolderAndItsFoldersWhateverTheirNames) {
+  put("b.jpg");
+  put("a.txt");
+  put("two/z.PNG");
+  put("one/y.jpeg");
+  put("one/deep/x.jpg");
+  const std::vector<fs::path> expected{root_ / "b.jpg", root_ / "one" / "y.jpeg", root_ / "two" / "z.PNG"};
+  EXPECT_EQ(pictures_under(root_), expected);
+  EXPECT_THROW(pictures_under(root_ / "nowhere"), InputError);
+  EXPECT_THROW(pictures_under(root_ / "one" / "deep" / "x.jpg"), InputError);
+}
+
 TEST_F(DatasetTest, RefusesFoldersWithoutPictures) {
   EXPECT_NE(message_of(root_, {}).find("no labelled pictures"), std::string::npos);
   EXPECT_NE(message_of(root_ / "missing", {}).find("no such file or folder"), std::string::npos);

@@ -161,6 +161,9 @@ TEST_F(ModelFile, RefusesADamagedCard) {
 
 TEST_F(ModelFile, RefusesACardThatDoesNotMakeSense) {
   using Json = nlohmann::json;
+  const auto calibration = [](const Json& range) -> Json {
+    return {{"pictures", 1}, {"method", "mse"}, {"ranges", {{"norm", range}}}};
+  };
   const Json good = read_json("/card");
   const std::tuple<const char*, Json, const char*> bad[] = {
       {"/architecture", "resnet51", "unknown architecture 'resnet51'"},
@@ -177,6 +180,11 @@ TEST_F(ModelFile, RefusesACardThatDoesNotMakeSense) {
       {"/preprocess/resize", 1 << 30, "preprocessing"},
       {"/labels", Json::array({"a", "b"}), "2 labels for 5 classes"},
       {"/source/origin", Json::array(), "its card or manifest is damaged"},
+      {"/calibration", calibration(Json::array({2, 1})), "the calibrated range of norm is [2,1]"},
+      {"/calibration", calibration(Json::array({0, 1e39})), "the calibrated range of norm is"},
+      {"/calibration", calibration(Json::array({0})), "its card or manifest is damaged"},
+      {"/calibration", calibration("wide"), "its card or manifest is damaged"},
+      {"/calibration", 3, "its card or manifest is damaged"},
   };
   for (const auto& [path, value, part] : bad) {
     Json card = good;
