@@ -168,10 +168,9 @@ class CpuBackend final : public Backend {
       if (found != graph.names().end()) types[index_of(found->second)] = quantisation_of(range);
     }
     std::vector<bool> low(types.size(), false);
-    for (const Node& node : graph.nodes()) low[index_of(node.output)] = method_of(graph, node, types).any_output;
-    low[index_of(graph.output_id())] = false;
-    for (const Node& node : graph.nodes()) {
+    for (const Node& node : graph.nodes()) {  // each value is written before it is read
       const Method method = method_of(graph, node, types);
+      low[index_of(node.output)] = method.any_output && node.output != graph.output_id();
       for (std::size_t i = 0; i < node.inputs.size(); ++i) {
         if (!(i == 0 ? method.any_input : method.any_residual)) low[index_of(node.inputs[i])] = false;
       }
