@@ -79,9 +79,11 @@ int run_profile(const ProfileCommand& command) {
   }
   fmt::print("{}: batch {}, {} thread{}, median of {} runs", command.model, command.batch, options.threads,
              options.threads == 1 ? "" : "s", command.runs);
-  if (on_cpu) fmt::print(", peak {:.0f} GFLOP/s (multiply-adds between registers, measured)", peak);
+  if (on_cpu) fmt::print(", peak {:.0f} GFLOP/s (float32 multiply-adds between registers, measured)", peak);
   fmt::print("\n");
-  fmt::print("GFLOP/s count two operations for each multiply-add of the definition: Winograd can pass the peak.\n\n");
+  fmt::print(
+      "GFLOP/s count two operations for each multiply-add of the definition: Winograd, bf16 and int8 can pass the "
+      "peak.\n\n");
   print_rows(rows, profile.sum_of_medians_us(), peak);
   return 0;
 }
