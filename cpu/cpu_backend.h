@@ -5,6 +5,7 @@
 // Results are the same bits for every number of threads, batch size and place in the batch on one instruction set.
 // Between instruction sets, and against the backend "eigen", they differ by rounding.
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,12 +18,17 @@ namespace tessera {
 // are float32, of int8 products int32. Norms, softmax, attention and Winograd's transforms compute in float32 always.
 enum class Precision { kF32, kBf16, kInt8 };
 
+// Which of several ways of computing a layer is the fastest here, as tune_kernels() found it. Opaque.
+using KernelChoices = std::map<std::string, std::string>;
+
 struct CpuOptions {
   std::string isa = "auto";  // or one of cpu_isas()
   bool exact = false;        // no Winograd, whose transforms cost some digits
   Precision precision = Precision::kF32;
   // For kInt8: ranges of values by their names in the graph. Layers whose input has none compute in float32.
   ValueRanges ranges = {};
+  // Where there is none for a layer, a rule by its shape chooses.
+  KernelChoices choices = {};
 };
 
 // Instruction sets that this machine can run, the best first: "avx512_bf16" (with VNNI), "avx512_vnni", "avx512",

@@ -9,6 +9,9 @@
 
 #include "core/error.h"
 #include "cpu/cpu_backend.h"
+#include "cpu/tuning.h"
+#include "engine/passes.h"
+#include "evaluation/tuning_cache.h"
 
 namespace tessera {
 
@@ -36,22 +39,38 @@ Precision precision_from_string(const std::string& dtype) {
   throw UsageError("unknown dtype '" + dtype + "'; known: f32, bf16, int8");
 }
 
+CpuOptions cpu_options(const RunOptions& options, const ModelCard& card) {
+  const Precision precision = precision_from_string(options.dtype);
+  if (precision == Precision::kInt8 && card.calibration.ranges.empty()) {
+    throw UsageError(card.name +
+                     " is not calibrated for --dtype int8; `tessera quantize MODEL --calibrate PICTURES "
+                     "-o FILE.h5` measures the ranges of its activations");
+  }
+  return {.isa = options.isa, .exact = options.exact, .precision = precision, .ranges = card.calibration.ranges};
+}
+
+// From the cache, completed for the layers of this model.
+KernelChoices tuned_choices(const RunOptions& options, const ModelCard& card, CpuOptions cpu) {
+  cpu.choices = read_tuning_cache();
+  Graph graph = graph_of(card, options.max_batch);
+  if (options.optimise) run_passes(graph, {});
+  KernelChoices choices = tune_kernels(graph, cpu, options.threads);
+  if (choices != cpu.choices) write_tuning_cache(choices);
+  return choices;
+}
+
 }  // namespace
 
 std::unique_ptr<Backend> make_backend(const RunOptions& options, const ModelCard& card) {
   const std::string& device = options.device;
-  const Precision precision = precision_from_string(options.dtype);
   if (device == "auto" || device == "cpu") {
-    if (precision == Precision::kInt8 && card.calibration.ranges.empty()) {
-      throw UsageError(card.name +
-                       " is not calibrated for --dtype int8; `tessera quantize MODEL --calibrate PICTURES "
-                       "-o FILE.h5` measures the ranges of its activations");
-    }
-    return make_cpu_backend(
-        {.isa = options.isa, .exact = options.exact, .precision = precision, .ranges = card.calibration.ranges});
+    CpuOptions cpu = cpu_options(options, card);
+    if (options.tune) cpu.choices = tuned_choices(options, card, cpu);
+    return make_cpu_backend(cpu);
   }
   if (device == "eigen") {
-    if (precision != Precision::kF32) throw UsageError("--device eigen computes in f32 only, not " + options.dtype);
+    if (options.dtype != "f32") throw UsageError("--device eigen computes in f32 only, not " + options.dtype);
+    if (options.tune) throw UsageError("--tune chooses between kernels; --device eigen has one for each layer");
     return make_eigen_backend();
   }
   if (device == "cuda" || device.starts_with("cuda:")) {
@@ -115,10 +134,10 @@ Classifier::Classifier(const std::string& name, const RunOptions& options)
           options) {}
 
 Classifier::Classifier(LoadedModel model, const RunOptions& options) {
-  const auto start = Clock::now();
   card_ = std::move(model.card);
   card_.preprocess = choose_preprocess(card_, options.preprocess);
   const std::unique_ptr<Backend> backend = make_backend(options, card_);
+  const auto start = Clock::now();  // tuning, which is done once on a machine, is not loading
   session_ = std::make_unique<Session>(
       Program::compile(graph_of(card_, options.max_batch), std::move(model.weights), *backend,
                        {.optimise = options.optimise, .taps = options.taps, .threads = options.threads}));

@@ -18,6 +18,7 @@ struct RunOptions {
   std::string device = "auto";  // "auto", "cpu", "eigen"
   std::string isa = "auto";     // of the device cpu: "auto" or one of cpu_isas()
   bool exact = false;           // no algorithm that trades digits for speed (Winograd)
+  bool tune = false;            // choose kernels of the device cpu by measuring them, once for each machine
   std::string dtype = "f32";    // "f32", "bf16", "int8": what matrix products of the device cpu multiply
   int threads = 1;
   std::int64_t max_batch = 1;

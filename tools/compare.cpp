@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "evaluation/comparison.h"
 #include "evaluation/summary.h"
 #include "tools/tool.h"
@@ -50,6 +51,7 @@ nlohmann::json run_json(const CompareOptions& options, const std::vector<std::un
                               {"preprocess", to_json(model->card().preprocess)},
                               {"backend", model->program().backend()},
                               {"dtype", options.common.run.dtype},
+                              {"tuned", options.common.run.tune},
                               {"threads", model->program().threads()}});
   }
   return json;

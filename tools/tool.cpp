@@ -1,13 +1,10 @@
 #include "tools/tool.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -47,6 +44,8 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
   command.add_option("--isa", options.run.isa, "instruction set of the CPU kernels: auto, avx512, avx2 or sse4")
       ->capture_default_str();
   command.add_flag("--exact", options.run.exact, "no algorithm that trades digits for speed (Winograd)");
+  command.add_flag("--tune", options.run.tune,
+                   "measure which kernels are the fastest for the model's layers, once on a machine");
   command.add_option("--dtype", options.run.dtype, "what matrix products multiply: f32, bf16 or int8 (see quantize)")
       ->capture_default_str();
   command.add_option("--threads", options.threads, "threads (default: physical cores)");
@@ -62,26 +61,6 @@ void print_json(const nlohmann::json& json) {
 }
 
 bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
-
-void write_file(const std::filesystem::path& path, const std::string& text) {
-  const std::string temporary = path.string() + "." + std::to_string(::getpid()) + ".tmp";
-  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  std::size_t done = 0;
-  bool good = file >= 0;
-  while (good && done < text.size()) {
-    const ssize_t wrote = ::write(file, text.data() + done, text.size() - done);
-    if (wrote < 0 && errno == EINTR) continue;
-    good = wrote > 0;
-    if (good) done += static_cast<std::size_t>(wrote);
-  }
-  good = good && ::fsync(file) == 0;
-  const int error = errno;
-  if (file >= 0) ::close(file);
-  if (good && std::rename(temporary.c_str(), path.c_str()) == 0) return;
-  const std::string reason = std::strerror(good ? errno : error);
-  ::unlink(temporary.c_str());
-  throw ResourceError(path.string() + ": cannot be written (" + reason + ")");
-}
 
 const std::atomic<bool>& stop_requested() { return stop; }
 

@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
-#include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -46,8 +45,6 @@ void add_models(CLI::App& app, Outcome& outcome);
 
 void print_json(const nlohmann::json& json);
 bool is_terminal(int descriptor);
-// Writes beside `path` and renames. Throws ResourceError.
-void write_file(const std::filesystem::path& path, const std::string& text);
 
 // SIGINT and SIGTERM set this; a second one ends the process at once.
 const std::atomic<bool>& stop_requested();

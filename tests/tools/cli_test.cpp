@@ -136,6 +136,28 @@ TEST_F(Cli, SuggestsTheNearestOptionAndCommand) {
   EXPECT_EQ(run({"classify", "--model", kResNet}).exit_code, 2);
 }
 
+// What --tune measures is kept, and found again; a cache that is no cache is made anew.
+TEST_F(Cli, TunesOnceOnAMachine) {
+  const std::vector<std::string> tuned{"profile", kResNet, "--tune", "--threads", "1", "--runs", "1"};
+  const fs::path cache = folder_ / "home" / "tuning.json";
+  EXPECT_EQ(run(tuned).exit_code, 0);
+  const std::string measured = read_file(cache);
+  const Json json = Json::parse(measured);
+  ASSERT_EQ(json.size(), 1U);
+  EXPECT_EQ(json.begin()->size(), 11U) << measured;
+  const auto written = fs::last_write_time(cache);
+  EXPECT_EQ(run(tuned).exit_code, 0);
+  EXPECT_EQ(fs::last_write_time(cache), written);
+  for (const char* damaged : {"", "{", "[1]", R"({"a machine": 3})"}) {
+    std::ofstream(cache) << damaged;
+    EXPECT_EQ(run(tuned).exit_code, 0) << damaged;
+    EXPECT_TRUE(Json::parse(read_file(cache)).is_object()) << damaged;
+  }
+  const Outcome eigen = run({"profile", kResNet, "--tune", "--device", "eigen"});
+  EXPECT_EQ(eigen.exit_code, 2);
+  EXPECT_NE(eigen.err.find("--tune"), std::string::npos) << eigen.err;
+}
+
 TEST_F(Cli, EndsWithTheExitCodeOfTheFault) {
   const std::string picture = (kPictures / "jpeg_444.jpg").string();
   EXPECT_EQ(run({"classify", picture, "--model", "seeded:resnet51"}).exit_code, 2);

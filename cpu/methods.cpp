@@ -1,0 +1,166 @@
+#include "cpu/methods.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cpu/implementations.h"
+#include "cpu/low_gemm.h"
+
+namespace tessera::cpu {
+
+namespace {
+
+// Winograd saves multiplications and costs two transforms and four times the weights. It loses where a picture has few
+// tiles, because then the weights, not the arithmetic, take the time.
+bool winograd_pays(const Shape& in, const Shape& out) {
+  constexpr std::int64_t kFewestTiles = 12, kFewestChannels = 32;
+  const std::int64_t tiles = (out[1] + 3) / 4 * ((out[2] + 3) / 4);
+  return tiles >= kFewestTiles && in[3] >= kFewestChannels && out[3] >= kFewestChannels;
+}
+
+bool only_clamps(ActivationKind activation) { return make_epilogue(activation).after == ActivationKind::kNone; }
+
+// The ways of computing a layer, the one that is expected to be the fastest first. None: its own forward() does it.
+class Methods {
+ public:
+  // `x`: the type of the first input, of which only the scale need be known.
+  Methods(const Settings& settings, Shapes in, const Shape& out, const ValueType& x)
+      : settings_(settings), in_(in), out_(out), x_(x) {}
+
+  std::vector<Method> operator()(const Conv2d& layer) const {
+    const Shape& in = in_[0];
+    const bool clamps = only_clamps(layer.activation);
+    if (can_depthwise(layer, in)) {
+      return {{"depthwise", make(layer, &make_depthwise), true, false, clamps}};
+    }
+    if (!can_conv(layer, in)) return {};
+    std::vector<Method> methods;
+    const bool low = multiplies_low(in[3] * layer.kernel.height * layer.kernel.width) && in[3] >= kFewestLowChannels;
+    if (low) methods.push_back(low_method(layer, &make_low_conv));
+    methods.push_back({"direct", make(layer, &make_conv)});
+    if (!settings_.exact && can_winograd(layer)) {
+      // A quarter of the multiplications in float32 beats all of them in bfloat16 (twice the speed), but not in int8
+      // where one instruction does four.
+      const bool beats_low = !low || settings_.precision == Precision::kBf16 || !settings_.table.int8.direct;
+      const bool first = beats_low && winograd_pays(in, out_);
+      methods.insert(first ? methods.begin() : methods.end(),
+                     {"winograd", make(layer, &make_winograd), true, true, clamps});
+    }
+    return methods;
+  }
+  std::vector<Method> operator()(const PatchEmbed& layer) const {
+    const Conv2d conv = layer.convolution();
+    if (!can_conv(conv, in_[0])) return {};
+    return {{"direct", [&settings = settings_, conv](const NodeRequest& request, std::vector<Tensor> weights) {
+               const Shape out = conv.output_shape(request.in);  // tokens lie in memory as the pixels do
+               const NodeRequest pixels{request.node,     request.in,       out,
+                                        request.in_types, request.out_type, request.threads};
+               return make_conv(settings.table, conv, pixels, std::move(weights));
+             }}};
+  }
+  std::vector<Method> operator()(const Linear& layer) const {
+    std::vector<Method> methods;
+    if (multiplies_low(in_[0][-1])) methods.push_back(low_method(layer, &make_low_linear));
+    methods.push_back({"direct", make(layer, &make_linear)});
+    return methods;
+  }
+  std::vector<Method> operator()(const Attention& layer) const {
+    return {{"attention", [&table = settings_.table, layer](const NodeRequest& request, const std::vector<Tensor>&) {
+               return make_attention(table, layer, request);
+             }}};
+  }
+  std::vector<Method> operator()(const LayerNorm& layer) const {
+    return {{"rows", make(layer, &make_layer_norm), false, false, true}};
+  }
+  std::vector<Method> operator()(const Softmax&) const {
+    return {{"rows", [&table = settings_.table](const NodeRequest&, const std::vector<Tensor>&) {
+               return make_softmax(table);
+             }}};
+  }
+  std::vector<Method> operator()(const Activation& layer) const {
+    return {{"rows", [&table = settings_.table, layer](const NodeRequest&, const std::vector<Tensor>&) {
+               return make_activation(table, layer);
+             }}};
+  }
+  std::vector<Method> operator()(const Pool2d& layer) const {
+    if (!can_max_pool(layer)) return {};
+    return {{"rows",
+             [&table = settings_.table, layer](const NodeRequest&, const std::vector<Tensor>&) {
+               return make_max_pool(table, layer);
+             },
+             true, true, true}};
+  }
+  std::vector<Method> operator()(const GlobalAveragePool&) const {
+    return {{"rows",
+             [&table = settings_.table](const NodeRequest&, const std::vector<Tensor>&) {
+               return make_global_average_pool(table);
+             },
+             true, true, false}};
+  }
+  // The rest copies or adds: memory is what it waits for.
+  template <class Other>
+  std::vector<Method> operator()(const Other&) const {
+    return {};
+  }
+
+ private:
+  // The first layer, which reads three channels, stays in float32: it is short, and its input has the most to lose.
+  static constexpr std::int64_t kFewestLowChannels = 8;
+
+  bool multiplies_low(std::int64_t k) const {
+    if (settings_.precision == Precision::kInt8) return x_.scale > 0 && fits_int8(k);
+    return settings_.precision == Precision::kBf16;
+  }
+  template <class Layer, class Factory>
+  std::function<std::unique_ptr<Kernel>(const NodeRequest&, std::vector<Tensor>)> make(const Layer& layer,
+                                                                                       Factory factory) const {
+    return [&table = settings_.table, layer, factory](const NodeRequest& request, std::vector<Tensor> weights) {
+      return factory(table, layer, request, std::move(weights));
+    };
+  }
+  template <class Layer, class Factory>
+  Method low_method(const Layer& layer, Factory factory) const {
+    return {"low",
+            [&settings = settings_, layer, factory](const NodeRequest& request, std::vector<Tensor> weights) {
+              return factory(settings.table, settings.low(), layer, request, std::move(weights));
+            },
+            true, true, true};
+  }
+
+  const Settings& settings_;
+  Shapes in_;
+  const Shape& out_;
+  const ValueType& x_;
+};
+
+}  // namespace
+
+bool Method::takes(const NodeRequest& request) const {
+  const auto is_f32 = [](const ValueType& type) { return type.dtype == DType::kF32; };
+  return (any_output || is_f32(request.out_type)) && (any_input || is_f32(request.in_types[0])) &&
+         (any_residual || std::ranges::all_of(request.in_types.subspan(1), is_f32));
+}
+
+std::vector<Method> methods_of(const Settings& settings, const Layer& layer, Shapes in, const Shape& out,
+                               const ValueType& x) {
+  return std::visit(Methods(settings, in, out, x), layer);
+}
+
+std::vector<Method> methods_for(const Settings& settings, const NodeRequest& request) {
+  std::vector<Method> methods = methods_of(settings, request.node.layer, request.in, request.out, request.in_types[0]);
+  std::erase_if(methods, [&](const Method& method) { return !method.takes(request); });
+  return methods;
+}
+
+std::string choice_key(const Settings& settings, const NodeRequest& request) {
+  std::string key(layer_name(request.node.layer));
+  key += " " + layer_attributes(request.node.layer) + ";";
+  for (std::size_t i = 0; i < request.in.size(); ++i) {
+    key += " " + to_string(request.in[i]) + " " + std::string(to_string(request.in_types[i].dtype)) + ",";
+  }
+  key += " to " + std::string(to_string(request.out_type.dtype)) + "; " + std::string(settings.table.isa);
+  if (settings.precision != Precision::kF32) key += ", multiplies " + std::string(to_string(settings.low()));
+  return key + (settings.exact ? ", exact" : "") + "; threads " + std::to_string(request.threads);
+}
+
+}  // namespace tessera::cpu

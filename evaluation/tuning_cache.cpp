@@ -1,0 +1,59 @@
+#include "evaluation/tuning_cache.h"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/file.h"
+#include "weights/model_source.h"
+
+namespace tessera {
+
+namespace {
+
+// "AMD EPYC 9454, tessera 0.1.0": kernels change from one version to the next.
+std::string this_machine() {
+  constexpr std::string_view kField = "model name";
+  std::ifstream file("/proc/cpuinfo");
+  std::string processor = "unknown processor";
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(": ");
+    if (!line.starts_with(kField) || colon == std::string::npos) continue;
+    processor = line.substr(colon + 2);
+    break;
+  }
+  return processor + ", tessera " + TESSERA_VERSION;
+}
+
+nlohmann::json read_all() {
+  std::ifstream file(tuning_cache_path());
+  nlohmann::json json = nlohmann::json::parse(file, nullptr, false);
+  return json.is_object() ? json : nlohmann::json::object();
+}
+
+}  // namespace
+
+std::filesystem::path tuning_cache_path() { return model_home() / "tuning.json"; }
+
+KernelChoices read_tuning_cache() {
+  const nlohmann::json json = read_all();
+  const auto machine = json.find(this_machine());
+  KernelChoices choices;
+  if (machine == json.end() || !machine->is_object()) return choices;
+  for (const auto& [layer, way] : machine->items()) {
+    if (way.is_string()) choices.emplace(layer, way.get<std::string>());
+  }
+  return choices;
+}
+
+void write_tuning_cache(const KernelChoices& choices) {
+  nlohmann::json json = read_all();
+  json[this_machine()] = choices;
+  const std::filesystem::path path = tuning_cache_path();
+  std::error_code error;
+  std::filesystem::create_directories(path.parent_path(), error);
+  if (error) throw ResourceError(path.parent_path().string() + ": cannot be made (" + error.message() + ")");
+  write_file(path, json.dump(2) + "\n");
+}
+
+}  // namespace tessera
