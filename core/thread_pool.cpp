@@ -40,6 +40,7 @@ bool spin_until(const Ready& ready) {
 
 ThreadPool::ThreadPool(int threads) {
   if (threads < 1) throw UsageError("a thread pool needs at least one thread, not " + std::to_string(threads));
+  shares_ = std::vector<Share>(static_cast<std::size_t>(threads));
   workers_.reserve(static_cast<std::size_t>(threads - 1));
   for (int thread = 1; thread < threads; ++thread) workers_.emplace_back([this, thread] { work(thread); });
 }
@@ -57,8 +58,11 @@ void ThreadPool::for_each(std::int64_t count, FunctionRef<void(std::int64_t, int
     return;
   }
   body_ = &body;
-  count_ = count;
-  next_.store(0, std::memory_order_relaxed);
+  for (std::int64_t t = 0; t < threads(); ++t) {
+    Share& share = shares_[static_cast<std::size_t>(t)];
+    share.next.store(t * count / threads(), std::memory_order_relaxed);
+    share.end = (t + 1) * count / threads();
+  }
   busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
   region_.fetch_add(1);
   region_.notify_all();
@@ -88,13 +92,16 @@ void ThreadPool::wait_for_region(std::uint32_t seen) const {
 
 void ThreadPool::take_indices(int thread) {
   try {
-    for (;;) {
-      const std::int64_t index = next_.fetch_add(1, std::memory_order_relaxed);
-      if (index >= count_) return;
-      (*body_)(index, thread);
+    for (int i = 0; i < threads(); ++i) {  // first its own share, then what is left of the others'
+      Share& share = shares_[static_cast<std::size_t>((thread + i) % threads())];
+      for (;;) {
+        const std::int64_t index = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (index >= share.end) break;
+        (*body_)(index, thread);
+      }
     }
   } catch (...) {
-    next_.store(count_, std::memory_order_relaxed);
+    for (Share& share : shares_) share.next.store(share.end, std::memory_order_relaxed);
     const std::scoped_lock lock(failure_mutex_);
     if (failure_ == nullptr) failure_ = std::current_exception();
   }

@@ -26,12 +26,20 @@ class ThreadPool {
   int threads() const noexcept { return static_cast<int>(workers_.size()) + 1; }
 
   // Calls body(index, thread) once for each index in [0, count), thread in [0, threads()), and returns when all
-  // are done. Which thread gets which index is not fixed, so a result must not depend on it.
+  // are done. Each thread has its share of neighbouring indices, the same in each region of that count, so that what a
+  // thread wrote it finds again in its own caches; who is done helps the others. Hence which thread gets which index
+  // is not fixed, and a result must not depend on it.
   // The first exception that a body throws is thrown again here.
   void for_each(std::int64_t count, FunctionRef<void(std::int64_t index, int thread)> body);
 
  private:
   using Body = FunctionRef<void(std::int64_t, int)>;
+
+  // Indices [next, end) that nobody has taken yet. On a cache line of its own: the others seldom look at it.
+  struct alignas(64) Share {
+    std::atomic<std::int64_t> next{0};
+    std::int64_t end = 0;
+  };
 
   void work(int thread);
   void take_indices(int thread);
@@ -39,9 +47,8 @@ class ThreadPool {
 
   std::atomic<std::uint32_t> region_{0};  // counts regions; workers wait for it to change
   std::atomic<bool> stop_{false};
-  std::atomic<std::int64_t> next_{0};
   std::atomic<int> busy_{0};  // workers that have not finished the region
-  std::int64_t count_ = 0;
+  std::vector<Share> shares_;
   const Body* body_ = nullptr;
   std::mutex failure_mutex_;
   std::exception_ptr failure_;
