@@ -42,6 +42,11 @@ Blocking choose_blocking(const BlockingRequest& request, int threads) {
 
 }  // namespace
 
+std::size_t cache_for_activations() {
+  constexpr std::int64_t kSmallest = 4 << 20, kLargest = 64 << 20;
+  return static_cast<std::size_t>(std::clamp<std::int64_t>(::sysconf(_SC_LEVEL3_CACHE_SIZE), kSmallest, kLargest) / 2);
+}
+
 void for_each_block(const BlockingRequest& request, ThreadPool& threads, FunctionRef<void(const Block&, int)> body) {
   const Blocking blocking = choose_blocking(request, threads.threads());
   const std::int64_t row_blocks = ceil_div(ceil_div(request.rows, request.tile_rows), blocking.row_tiles);

@@ -16,6 +16,9 @@ struct Block {
   std::int64_t row, row_end, panel, panel_end;
 };
 
+// Half of the machine's last cache: what a network's activations may take of it, beside its weights.
+std::size_t cache_for_activations();
+
 struct BlockingRequest {
   std::int64_t rows = 0, columns = 0;
   std::int64_t tile_rows = 0, panels = 0;

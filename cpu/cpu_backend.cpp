@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cpu/blocking.h"
 #include "cpu/methods.h"
 
 namespace tessera {
@@ -18,6 +19,8 @@ class CpuBackend final : public Backend {
         reference_(make_eigen_backend()) {}
 
   std::string_view name() const noexcept override { return "cpu"; }
+
+  std::size_t activation_cache() const noexcept override { return cpu::cache_for_activations(); }
 
   // A value is kept in few bits when the kernel that writes it and all that read it can do so.
   std::vector<ValueType> choose_types(const Graph& graph) const override {

@@ -52,6 +52,8 @@ class Backend {
   virtual std::vector<ValueType> choose_types(const Graph& graph) const {
     return std::vector<ValueType>(graph.value_count());
   }
+  // Bytes of activations that it works on at its best; larger batches are run in parts. 0: the whole batch.
+  virtual std::size_t activation_cache() const noexcept { return 0; }
   // `weights` in the order of node.weights. Called for different nodes from several threads at once.
   virtual std::unique_ptr<Kernel> prepare(const NodeRequest& request, std::vector<Tensor> weights) const = 0;
 };

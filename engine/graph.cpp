@@ -47,6 +47,10 @@ void Graph::name(const std::string& path, Value value) {
   if (!names_.emplace(path, value.id).second) throw InternalError("two layers are called '" + path + "'");
 }
 
+void Graph::set_batch(std::int64_t batch) {
+  for (Shape& shape : shapes_) shape[0] = batch;
+}
+
 std::vector<Shape> Graph::input_shapes(const Node& node) const {
   std::vector<Shape> shapes;
   shapes.reserve(node.inputs.size());

@@ -54,6 +54,9 @@ class Graph {
   ValueId output_id() const noexcept { return output_; }
   // Names under which values can be tapped, those of fused layers that still exist as a value included.
   const std::map<std::string, ValueId, std::less<>>& names() const noexcept { return names_; }
+  // Dimension 0 of every value: how many pictures the graph is for.
+  std::int64_t batch() const { return shape(input_)[0]; }
+  void set_batch(std::int64_t batch);
   // Shapes of a node's inputs.
   std::vector<Shape> input_shapes(const Node& node) const;
   // All tensors that the graph needs, in execution order.

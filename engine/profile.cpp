@@ -16,8 +16,10 @@ double quantile(const std::vector<double>& sorted, double q) {
 Profile::Profile(const Program& program) : program_(program), times_ns_(program.graph().nodes().size()) {}
 
 void Profile::after_node(const NodeEvent& event) {
-  times_ns_[event.index].push_back(event.end_ns - event.begin_ns);
-  batch_ = event.output.shape()[0];
+  std::vector<std::int64_t>& times = times_ns_[event.index];
+  if (event.picture == 0) times.push_back(0);
+  times.back() += event.end_ns - event.begin_ns;
+  batch_ = event.picture + event.output.shape()[0];
 }
 
 std::vector<ProfileRow> Profile::rows() const {

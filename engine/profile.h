@@ -1,5 +1,6 @@
 #pragma once
-// Profile: an observer that keeps the time of every node of every run.
+// Profile: an observer that keeps the time of every node of every run. A node's time in a batch that is run in parts is
+// that of all parts.
 
 #include <cstdint>
 #include <string>

@@ -64,6 +64,8 @@ std::shared_ptr<const Program> Program::compile(Graph graph, WeightStore weights
     kept.clear();  // a dropped identity's tap now looks at its input
     for (const std::string& name : program->taps_) kept.insert(graph.names().at(name));
   }
+  program->max_batch_ = graph.batch();
+  if (kept.empty()) graph.set_batch(pictures_at_a_time(graph, backend));
   program->types_ = backend.choose_types(graph);
   program->plan_ = plan_memory(graph, program->types_, kept);
 
@@ -93,6 +95,17 @@ std::shared_ptr<const Program> Program::compile(Graph graph, WeightStore weights
   return program;
 }
 
+std::int64_t pictures_at_a_time(const Graph& graph, const Backend& backend) {
+  const std::size_t cache = backend.activation_cache();
+  const std::int64_t batch = graph.batch();
+  if (cache == 0 || batch == 1) return batch;
+  const std::size_t bytes = plan_memory(graph, backend.choose_types(graph), {}).arena_bytes;
+  const auto parts_of = [&](std::int64_t pictures) { return bytes / static_cast<std::size_t>(batch / pictures); };
+  std::int64_t pictures = batch;
+  while (pictures > 1 && (batch % pictures != 0 || parts_of(pictures) > cache)) --pictures;
+  return pictures;
+}
+
 std::size_t Program::weight_bytes() const {
   std::size_t bytes = 0;
   for (const auto& kernel : kernels_) bytes += kernel->weight_bytes();
@@ -108,6 +121,11 @@ Session::Session(std::shared_ptr<const Program> program)
       arena_(allocate_aligned(program_->plan().arena_bytes)),
       scratch_(Shape{program_->scratch()}),
       threads_(program_->threads()) {
+  if (program_->at_a_time() < program_->max_batch()) {
+    Shape shape = program_->graph().shape(program_->graph().output_id());
+    shape[0] = program_->max_batch();
+    output_ = Tensor(shape);
+  }
   for (const Node& node : program_->graph().nodes()) inputs_.emplace_back(node.inputs.size());
 }
 
@@ -121,13 +139,27 @@ ValueView Session::value(ValueId id) const {
 ConstView Session::run(ConstView input, std::span<Observer* const> observers) {
   const Graph& graph = program_->graph();
   Shape expected = graph.shape(graph.input_id());
-  const std::int64_t max_batch = expected[0];
+  expected[0] = program_->max_batch();
+  const Shape largest = expected;
   if (input.shape().rank() == 4) expected[0] = input.shape()[0];
-  if (input.shape() != expected || expected[0] < 1 || expected[0] > max_batch) {
-    throw UsageError("the model takes pictures " + to_string(graph.shape(graph.input_id())) + " (or fewer), not " +
-                     to_string(input.shape()));
+  if (input.shape() != expected || expected[0] < 1 || expected[0] > largest[0]) {
+    throw UsageError("the model takes pictures " + to_string(largest) + " (or fewer), not " + to_string(input.shape()));
   }
-  batch_ = expected[0];
+  const std::int64_t batch = expected[0], step = program_->at_a_time();
+  if (step == program_->max_batch()) return run_part(input, 0, observers);
+  Shape part = expected, shape = output_.shape();
+  shape[0] = batch;
+  for (std::int64_t picture = 0; picture < batch; picture += step) {
+    part[0] = std::min(step, batch - picture);
+    const ConstView logits = run_part({input.data() + picture * (input.count() / batch), part}, picture, observers);
+    std::ranges::copy(logits.values(), output_.data() + picture * (output_.shape().count() / output_.shape()[0]));
+  }
+  return {output_.data(), shape};
+}
+
+ConstView Session::run_part(ConstView input, std::int64_t picture, std::span<Observer* const> observers) {
+  const Graph& graph = program_->graph();
+  batch_ = input.shape()[0];
   for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
     const Node& node = graph.nodes()[n];
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
@@ -141,7 +173,7 @@ ConstView Session::run(ConstView input, std::span<Observer* const> observers) {
     }
     const std::int64_t begin = now_ns();
     kernel.run(arguments);
-    const NodeEvent event{n, node, kernel, arguments.output, begin, now_ns()};
+    const NodeEvent event{n, node, kernel, picture, arguments.output, begin, now_ns()};
     for (Observer* observer : observers) observer->after_node(event);
   }
   return value(graph.output_id()).f32();

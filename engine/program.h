@@ -40,7 +40,10 @@ class Program {
   const Kernel& kernel(std::size_t node) const { return *kernels_.at(node); }
   std::string_view backend() const noexcept { return backend_; }
   int threads() const noexcept { return threads_; }
-  std::int64_t max_batch() const { return graph_.shape(graph_.input_id())[0]; }
+  // Pictures that a run may take, and how many of them at a time go through the graph, so that what lies between its
+  // layers stays in the caches. A program with taps keeps the batch whole.
+  std::int64_t max_batch() const noexcept { return max_batch_; }
+  std::int64_t at_a_time() const { return graph_.batch(); }
   std::int64_t scratch() const noexcept { return scratch_; }
   std::size_t weight_bytes() const;
   // Arena and scratch of one session.
@@ -58,9 +61,13 @@ class Program {
   std::vector<std::unique_ptr<Kernel>> kernels_;
   std::vector<std::string> taps_;
   std::string backend_;
+  std::int64_t max_batch_ = 1;
   std::int64_t scratch_ = 0;
   int threads_ = 1;
 };
+
+// How many pictures of its batch a fused graph is run with at a time on a backend: a divisor of the batch.
+std::int64_t pictures_at_a_time(const Graph& graph, const Backend& backend);
 
 // True when `text` matches `pattern`: '*' any characters, '?' one.
 bool glob_match(std::string_view pattern, std::string_view text);
@@ -69,7 +76,8 @@ struct NodeEvent {
   std::size_t index;  // of the node in graph.nodes()
   const Node& node;
   const Kernel& kernel;
-  ConstValueView output;  // valid during the call
+  std::int64_t picture;   // of the batch, the first one of this part
+  ConstValueView output;  // of this part; valid during the call
   std::int64_t begin_ns;  // steady clock
   std::int64_t end_ns;
 };
@@ -97,13 +105,15 @@ class Session {
 
  private:
   ValueView value(ValueId id) const;
+  ConstView run_part(ConstView input, std::int64_t picture, std::span<Observer* const> observers);
 
   std::shared_ptr<const Program> program_;
   AlignedBytes arena_;
   Tensor scratch_;
+  Tensor output_;  // of all parts of a batch; empty where it is run whole
   ThreadPool threads_;
   std::vector<std::vector<ConstValueView>> inputs_;  // by node; rewritten by each run
-  std::int64_t batch_ = 0;                           // of the last run
+  std::int64_t batch_ = 0;                           // of the last part
 };
 
 }  // namespace tessera

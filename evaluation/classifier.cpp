@@ -54,6 +54,7 @@ KernelChoices tuned_choices(const RunOptions& options, const ModelCard& card, Cp
   cpu.choices = read_tuning_cache();
   Graph graph = graph_of(card, options.max_batch);
   if (options.optimise) run_passes(graph, {});
+  if (options.taps.empty()) graph.set_batch(pictures_at_a_time(graph, *make_cpu_backend(cpu)));
   KernelChoices choices = tune_kernels(graph, cpu, options.threads);
   if (choices != cpu.choices) write_tuning_cache(choices);
   return choices;
@@ -141,7 +142,9 @@ Classifier::Classifier(LoadedModel model, const RunOptions& options) {
   session_ = std::make_unique<Session>(
       Program::compile(graph_of(card_, options.max_batch), std::move(model.weights), *backend,
                        {.optimise = options.optimise, .taps = options.taps, .threads = options.threads}));
-  input_ = Tensor::zeros(program().graph().shape(program().graph().input_id()));
+  Shape input = program().graph().shape(program().graph().input_id());
+  input[0] = program().max_batch();
+  input_ = Tensor::zeros(input);
   load_ms_ = ms_since(start) + model.read_ms + model.check_ms;
 }
 

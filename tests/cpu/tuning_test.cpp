@@ -51,8 +51,8 @@ KernelChoices all_set_to(KernelChoices choices, const std::string& way) {
 
 TEST(Tuning, MeasuresEachShapeOnce) {
   const KernelChoices choices = tune_kernels(fused_graph(), {}, 1);
-  // resnet18 has 3x3 convolutions of stride 1 at four sizes: with ReLU, with residual and ReLU, and after each change of
-  // size one with neither.
+  // resnet18 has 3x3 convolutions of stride 1 at four sizes: with ReLU, with residual and ReLU, and after each change
+  // of size one with neither.
   EXPECT_EQ(choices.size(), 4U + 4U + 3U);
   for (const auto& [layer, way] : choices) {
     EXPECT_NE(layer.find("Conv2d"), std::string::npos) << layer;

@@ -49,9 +49,24 @@ Tensor random_input(const Shape& shape) {
   return tensor;
 }
 
-std::shared_ptr<const Program> compile(Graph graph, CompileOptions options) {
+// The readable backend, as if it had a cache of so many bytes for activations.
+class BackendWithCache final : public Backend {
+ public:
+  explicit BackendWithCache(std::size_t cache) : cache_(cache) {}
+  std::string_view name() const noexcept override { return "cached"; }
+  std::size_t activation_cache() const noexcept override { return cache_; }
+  std::unique_ptr<Kernel> prepare(const NodeRequest& request, std::vector<Tensor> weights) const override {
+    return eigen_->prepare(request, std::move(weights));
+  }
+
+ private:
+  std::size_t cache_;
+  std::unique_ptr<Backend> eigen_ = make_eigen_backend();
+};
+
+std::shared_ptr<const Program> compile(Graph graph, CompileOptions options, std::size_t cache = 0) {
   WeightStore weights = random_weights(graph, 1);
-  return Program::compile(std::move(graph), std::move(weights), *make_eigen_backend(), options);
+  return Program::compile(std::move(graph), std::move(weights), BackendWithCache(cache), options);
 }
 
 TEST(Passes, FuseABlockIntoItsConvolutions) {
@@ -235,6 +250,43 @@ TEST(Profile, TimesEveryNodeOfEveryRun) {
     EXPECT_LE(row.median_us, row.p99_us);
   }
   EXPECT_GT(profile.sum_of_medians_us(), 0);
+}
+
+TEST(Parts, OfABatchFitTheCache) {
+  const std::size_t one = compile(small_graph(1), {})->plan().arena_bytes;
+  EXPECT_EQ(compile(small_graph(6), {}, 0)->at_a_time(), 6);
+  EXPECT_EQ(compile(small_graph(6), {}, 1)->at_a_time(), 1);
+  EXPECT_EQ(compile(small_graph(6), {}, 5 * one)->at_a_time(), 3);
+  EXPECT_EQ(compile(small_graph(7), {}, 5 * one)->at_a_time(), 1);
+  EXPECT_EQ(compile(small_graph(6), {}, 6 * one)->at_a_time(), 6);
+  EXPECT_EQ(compile(small_graph(6), {.taps = {"block"}}, 1)->at_a_time(), 6);
+  EXPECT_LE(compile(small_graph(6), {}, 2 * one)->plan().arena_bytes, 2 * one);
+}
+
+TEST(Parts, GiveTheResultsOfTheWholeBatch) {
+  const std::size_t one = compile(small_graph(1), {})->plan().arena_bytes;
+  Session whole(compile(small_graph(6), {})), parts(compile(small_graph(6), {}, 2 * one));
+  ASSERT_EQ(parts.program().at_a_time(), 2);
+  EXPECT_EQ(parts.program().max_batch(), 6);
+  for (const std::int64_t batch : {6, 5, 2, 1}) {
+    const Tensor input = random_input({batch, 6, 5, 3});
+    const ConstView expected = whole.run(input.view()), found = parts.run(input.view());
+    ASSERT_EQ(found.shape(), (Shape{batch, 4}));
+    EXPECT_TRUE(std::ranges::equal(found.values(), expected.values())) << batch;
+  }
+  EXPECT_THROW(parts.run(random_input({7, 6, 5, 3}).view()), UsageError);
+}
+
+TEST(Parts, OfABatchAreOneRunOfAProfile) {
+  const auto program = compile(small_graph(6), {}, 1);
+  Session session(program);
+  Profile profile(*program);
+  Observer* const observers[] = {&profile};
+  const Tensor input = random_input({6, 6, 5, 3});
+  for (int run = 0; run < 3; ++run) session.run(input.view(), observers);
+  const std::vector<ProfileRow> rows = profile.rows();
+  EXPECT_EQ(rows[0].output, (Shape{6, 6, 5, 8}));
+  EXPECT_EQ(rows[0].macs, 6 * 6 * 5 * 8 * 9 * 3);
 }
 
 TEST(Quantile, IsTheNearestRank) {
