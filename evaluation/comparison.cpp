@@ -73,6 +73,43 @@ void check_models(const std::vector<std::unique_ptr<Classifier>>& models, const 
   }
 }
 
+// What stands before a model's columns: its family ("resnet") where that is unique, else architecture, else with a
+// number.
+std::vector<std::string> column_prefixes(const std::vector<std::unique_ptr<Classifier>>& models) {
+  std::vector<std::string> families, architectures, prefixes;
+  for (const auto& model : models) {
+    architectures.push_back(model->card().config.architecture);
+    families.push_back(find_architecture(architectures.back()).family);
+  }
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    if (std::ranges::count(families, families[i]) == 1) {
+      prefixes.push_back(families[i]);
+    } else if (std::ranges::count(architectures, architectures[i]) == 1) {
+      prefixes.push_back(architectures[i]);
+    } else {
+      prefixes.push_back(architectures[i] + "_" + std::to_string(i + 1));
+    }
+  }
+  return prefixes;
+}
+
+std::vector<ComparedModel> facts_of(const std::vector<std::unique_ptr<Classifier>>& models) {
+  const std::vector<std::string> prefixes = column_prefixes(models);
+  std::vector<ComparedModel> facts;
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    const Classifier& model = *models[i];
+    const GraphTotals sum = totals(build_graph(model.card().config));
+    facts.push_back({.name = model.card().name,
+                     .prefix = prefixes[i],
+                     .load_ms = model.load_ms(),
+                     .parameters = sum.parameters,
+                     .macs = sum.macs,
+                     .memory_bytes = static_cast<std::int64_t>(model.program().weight_bytes() +
+                                                               model.program().activation_bytes())});
+  }
+  return facts;
+}
+
 }  // namespace
 
 ComparisonResult compare_models(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
@@ -82,7 +119,7 @@ ComparisonResult compare_models(std::vector<std::unique_ptr<Classifier>>& models
   for (const auto& model : models) {
     for (int run = 0; run < options.warmup; ++run) model->run(options.batch);
   }
-  ComparisonResult result;
+  ComparisonResult result{.models = facts_of(models), .labels = models.front()->card().labels};
   result.rows.reserve(dataset.samples.size());
   ComparisonProgress state{.total = dataset.samples.size()};
   const auto start = Clock::now();

@@ -11,6 +11,7 @@
 #include "evaluation/classifier.h"
 #include "vision/dataset.h"
 #include "vision/decode.h"
+#include "vision/labels.h"
 
 namespace tessera {
 
@@ -43,15 +44,29 @@ struct ComparisonProgress {
   double seconds = 0;  // since the first picture
 };
 
+// What is known of a model that was compared.
+struct ComparedModel {
+  std::string name;
+  std::string prefix;  // of its columns in predictions.csv: its family ("resnet") where that is unique
+  // 0 where only the predictions are known:
+  double load_ms = 0;
+  std::int64_t parameters = 0;
+  std::int64_t macs = 0;          // multiply-adds of a picture
+  std::int64_t memory_bytes = 0;  // weights as they are packed, arena and scratch
+};
+
 struct ComparisonResult {
+  std::vector<ComparedModel> models;
+  LabelSet labels;
   std::vector<ComparisonRow> rows;
-  double loop_ms = 0;
+  double loop_ms = 0;   // 0 where only the predictions are known; so is the next
+  double total_ms = 0;  // from the start of the program
   bool interrupted = false;
 };
 
 // Runs the models one after the other on each batch of pictures. `stop` ends the run after the batch at hand. Rows come
 // in the order of the data set; a picture that cannot be decoded becomes an error row. Predictions do not depend on the
-// batch. Models must have been opened with max_batch >= options.batch.
+// batch. Models must have been opened with max_batch >= options.batch. `total_ms` is left to the caller.
 ComparisonResult compare_models(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
                                 const ComparisonOptions& options, const std::atomic<bool>& stop,
                                 const std::function<void(const ComparisonProgress&)>& progress);

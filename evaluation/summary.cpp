@@ -1,6 +1,8 @@
 #include "evaluation/summary.h"
 
 #include <algorithm>
+#include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "engine/profile.h"
@@ -8,6 +10,17 @@
 namespace tessera {
 
 namespace {
+
+constexpr std::size_t kExamples = 5;  // of each kind, in the article's summary
+
+// The rows that have predictions.
+std::vector<std::size_t> predicted_rows(const ComparisonResult& result) {
+  std::vector<std::size_t> rows;
+  for (std::size_t i = 0; i < result.rows.size(); ++i) {
+    if (result.rows[i].error.empty()) rows.push_back(i);
+  }
+  return rows;
+}
 
 template <class Time>
 TimeSummary summarise_times(const ComparisonResult& result, const Time& time) {
@@ -19,85 +32,226 @@ TimeSummary summarise_times(const ComparisonResult& result, const Time& time) {
     summary.total += values.back();
   }
   if (values.empty()) return summary;
+  summary.first = values.front();
   std::ranges::sort(values);
   summary.mean = summary.total / static_cast<double>(values.size());
   summary.median = quantile(values, 0.5);
+  summary.p90 = quantile(values, 0.9);
+  summary.p99 = quantile(values, 0.99);
   summary.min = values.front();
   summary.max = values.back();
   return summary;
 }
 
-PairSummary summarise_pair(const ComparisonResult& result, std::size_t first, std::size_t second) {
-  constexpr std::size_t kExamples = 5;
-  PairSummary pair{.first = first, .second = second};
-  for (std::size_t i = 0; i < result.rows.size(); ++i) {
-    const ComparisonRow& row = result.rows[i];
+double rate(double ms) { return ms > 0 ? 1000.0 / ms : 0; }
+
+ModelSummary summarise_model(const ComparisonResult& result, std::size_t m, double load_ms) {
+  ModelSummary model{.model = result.models[m]};
+  std::vector<double> confidence;
+  std::vector<bool> correct;
+  for (const ComparisonRow& row : result.rows) {
     if (!row.error.empty()) continue;
-    const Prediction& a = row.predictions[first];
-    const Prediction& b = row.predictions[second];
-    pair.same += a.index == b.index ? 1 : 0;
-    if (a.top1_correct && b.top1_correct) {
-      ++pair.both;
-      continue;
-    }
-    const std::size_t kind = a.top1_correct ? 0 : b.top1_correct ? 1 : 2;
-    ++(kind == 0 ? pair.first_only : kind == 1 ? pair.second_only : pair.neither);
-    if (pair.examples[kind].size() < kExamples) pair.examples[kind].push_back(i);
+    const Prediction& p = row.predictions[m];
+    model.top1 += p.top1_correct ? 1 : 0;
+    model.top5 += p.top5_correct ? 1 : 0;
+    model.confidence += p.confidence;
+    confidence.push_back(p.confidence);
+    correct.push_back(p.top1_correct);
   }
+  const auto pictures = static_cast<std::int64_t>(confidence.size());
+  model.confidence /= static_cast<double>(std::max<std::int64_t>(pictures, 1));
+  model.top1_interval = wilson_interval(model.top1, pictures);
+  model.top5_interval = wilson_interval(model.top5, pictures);
+  model.preprocess = summarise_times(result, [m](const auto& row) { return row.predictions[m].preprocess_ms; });
+  model.inference = summarise_times(result, [m](const auto& row) { return row.predictions[m].inference_ms; });
+  model.postprocess = summarise_times(result, [m](const auto& row) { return row.predictions[m].postprocess_ms; });
+  const double each = model.preprocess.mean + model.inference.mean;
+  model.images_per_second = rate(each);
+  model.images_per_second_with_decoding = rate(each + load_ms);
+  model.reliability = reliability(confidence, correct);
+  model.calibration_error = expected_calibration_error(model.reliability);
+  return model;
+}
+
+// The classes on which the models differ, the largest difference first.
+std::vector<ClassDifference> class_differences(const ComparisonResult& result, const PairSummary& pair) {
+  std::map<int, ClassDifference> by_label;
+  for (const ComparisonRow& row : result.rows) {
+    if (!row.error.empty()) continue;
+    ClassDifference& of_class = by_label[row.sample.label];
+    of_class.label = row.sample.label;
+    ++of_class.pictures;
+    of_class.first += row.predictions[pair.first].top1_correct ? 1 : 0;
+    of_class.second += row.predictions[pair.second].top1_correct ? 1 : 0;
+  }
+  std::vector<ClassDifference> classes;
+  for (const auto& [label, of_class] : by_label) {
+    if (of_class.first != of_class.second) classes.push_back(of_class);
+  }
+  std::ranges::stable_sort(classes, std::greater(), [](const ClassDifference& of_class) {
+    return static_cast<double>(std::abs(of_class.first - of_class.second)) / static_cast<double>(of_class.pictures);
+  });
+  return classes;
+}
+
+void add_row(PairSummary& pair, const ComparisonResult& result, std::size_t index) {
+  const Prediction& a = result.rows[index].predictions[pair.first];
+  const Prediction& b = result.rows[index].predictions[pair.second];
+  if (a.index == b.index) {
+    ++pair.same;
+    pair.same_wrong += a.top1_correct ? 0 : 1;
+  } else {
+    pair.disagreements.push_back(index);
+    pair.right_when_different[0] += a.top1_correct ? 1 : 0;
+    pair.right_when_different[1] += b.top1_correct ? 1 : 0;
+  }
+  pair.more_confident += (a.confidence >= b.confidence ? a : b).top1_correct ? 1 : 0;
+  if (a.top1_correct && b.top1_correct) {
+    ++pair.correct.both;
+    return;
+  }
+  const std::size_t kind = a.top1_correct ? 0 : b.top1_correct ? 1 : 2;
+  ++(kind == 0 ? pair.correct.first_only : kind == 1 ? pair.correct.second_only : pair.correct.neither);
+  if (pair.examples[kind].size() < kExamples) pair.examples[kind].push_back(index);
+}
+
+PairSummary summarise_pair(const ComparisonResult& result, std::size_t first, std::size_t second,
+                           const SummaryOptions& options) {
+  PairSummary pair{.first = first, .second = second};
+  std::vector<int> labels_first, labels_second;
+  for (const std::size_t index : predicted_rows(result)) {
+    add_row(pair, result, index);
+    labels_first.push_back(result.rows[index].predictions[first].index);
+    labels_second.push_back(result.rows[index].predictions[second].index);
+  }
+  pair.test = mcnemar(pair.correct);
+  pair.difference = bootstrap_difference(pair.correct, options.seed);
+  pair.error_consistency = error_consistency(pair.correct);
+  pair.cohen_kappa = cohen_kappa(labels_first, labels_second);
+  std::ranges::stable_sort(pair.disagreements, std::greater(), [&](std::size_t index) {
+    const auto& predictions = result.rows[index].predictions;
+    return std::min(predictions[first].confidence, predictions[second].confidence);
+  });
+  pair.disagreements.resize(std::min(pair.disagreements.size(), options.examples));
+  pair.classes = class_differences(result, pair);
+  pair.classes.resize(std::min(pair.classes.size(), options.examples));
   return pair;
 }
 
 nlohmann::json to_json(const TimeSummary& time) {
-  return {{"total", time.total}, {"mean", time.mean}, {"median", time.median}, {"min", time.min}, {"max", time.max}};
+  return {{"total", time.total}, {"mean", time.mean}, {"median", time.median}, {"p90", time.p90},
+          {"p99", time.p99},     {"min", time.min},   {"max", time.max},       {"first", time.first}};
+}
+
+nlohmann::json to_json(const Interval& interval) { return {interval.low, interval.high}; }
+
+nlohmann::json to_json(const ModelSummary& model, std::int64_t pictures) {
+  const auto share = [&](std::int64_t count) {
+    return pictures == 0 ? 0 : static_cast<double>(count) / static_cast<double>(pictures);
+  };
+  nlohmann::json bins = nlohmann::json::array();
+  for (const ReliabilityBin& bin : model.reliability) {
+    bins.push_back({{"low", bin.low},
+                    {"high", bin.high},
+                    {"pictures", bin.count},
+                    {"confidence", bin.confidence},
+                    {"accuracy", bin.accuracy}});
+  }
+  return {{"name", model.model.name},
+          {"model_load_ms", model.model.load_ms},
+          {"parameters", model.model.parameters},
+          {"macs", model.model.macs},
+          {"memory_bytes", model.model.memory_bytes},
+          {"top1", model.top1},
+          {"top5", model.top5},
+          {"top1_share", share(model.top1)},
+          {"top5_share", share(model.top5)},
+          {"top1_interval", to_json(model.top1_interval)},
+          {"top5_interval", to_json(model.top5_interval)},
+          {"preprocess_ms", to_json(model.preprocess)},
+          {"inference_ms", to_json(model.inference)},
+          {"postprocess_ms", to_json(model.postprocess)},
+          {"images_per_second", model.images_per_second},
+          {"images_per_second_with_decoding", model.images_per_second_with_decoding},
+          {"mean_confidence", model.confidence},
+          {"calibration_error", model.calibration_error},
+          {"reliability", bins}};
+}
+
+// NaN, which JSON does not have, as null.
+nlohmann::json finite(double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(); }
+
+nlohmann::json to_json(const PairSummary& pair, const ComparisonResult& result) {
+  nlohmann::json disagreements = nlohmann::json::array(), classes = nlohmann::json::array();
+  for (const std::size_t index : pair.disagreements) {
+    const ComparisonRow& row = result.rows[index];
+    const auto said = [&](std::size_t model) -> nlohmann::json {
+      const Prediction& p = row.predictions[model];
+      return {{"index", p.index},
+              {"label", result.labels.name(p.index)},
+              {"confidence", p.confidence},
+              {"correct", p.top1_correct}};
+    };
+    disagreements.push_back({{"image", row.sample.name},
+                             {"label", result.labels.name(row.sample.label)},
+                             {"first", said(pair.first)},
+                             {"second", said(pair.second)}});
+  }
+  for (const ClassDifference& of_class : pair.classes) {
+    classes.push_back({{"index", of_class.label},
+                       {"label", result.labels.name(of_class.label)},
+                       {"pictures", of_class.pictures},
+                       {"first_correct", of_class.first},
+                       {"second_correct", of_class.second}});
+  }
+  return {{"models", {result.models[pair.first].name, result.models[pair.second].name}},
+          {"both_correct", pair.correct.both},
+          {"first_only", pair.correct.first_only},
+          {"second_only", pair.correct.second_only},
+          {"both_wrong", pair.correct.neither},
+          {"same_prediction", pair.same},
+          {"same_wrong_prediction", pair.same_wrong},
+          {"mcnemar",
+           {{"p_exact", pair.test.p_exact},
+            {"chi2_corrected", pair.test.chi2_corrected},
+            {"p_corrected", pair.test.p_corrected}}},
+          {"top1_difference", pair.difference.difference},
+          {"top1_difference_interval", to_json(pair.difference.interval)},
+          {"error_consistency", finite(pair.error_consistency)},
+          {"cohen_kappa", finite(pair.cohen_kappa)},
+          {"either_correct", pair.either()},
+          {"more_confident_correct", pair.more_confident},
+          {"correct_when_different", pair.right_when_different},
+          {"confident_disagreements", disagreements},
+          {"classes_that_differ", classes}};
 }
 
 }  // namespace
 
-ComparisonSummary summarise(const ComparisonResult& result, const std::vector<std::unique_ptr<Classifier>>& models,
-                            double total_ms) {
-  ComparisonSummary summary{.loop_ms = result.loop_ms, .total_ms = total_ms, .interrupted = result.interrupted};
+ComparisonSummary summarise(const ComparisonResult& result, const SummaryOptions& options) {
+  ComparisonSummary summary{.loop_ms = result.loop_ms, .total_ms = result.total_ms, .interrupted = result.interrupted};
   for (const ComparisonRow& row : result.rows) ++(row.error.empty() ? summary.pictures : summary.errors);
-  for (std::size_t m = 0; m < models.size(); ++m) {
-    ModelSummary model{.name = models[m]->card().name, .load_ms = models[m]->load_ms()};
-    for (const ComparisonRow& row : result.rows) {
-      if (!row.error.empty()) continue;
-      model.top1 += row.predictions[m].top1_correct ? 1 : 0;
-      model.top5 += row.predictions[m].top5_correct ? 1 : 0;
-    }
-    model.preprocess = summarise_times(result, [m](const auto& row) { return row.predictions[m].preprocess_ms; });
-    model.inference = summarise_times(result, [m](const auto& row) { return row.predictions[m].inference_ms; });
-    const double each = model.preprocess.mean + model.inference.mean;
-    model.images_per_second = each > 0 ? 1000.0 / each : 0;
-    summary.models.push_back(std::move(model));
-  }
-  for (std::size_t a = 0; a < models.size(); ++a) {
-    for (std::size_t b = a + 1; b < models.size(); ++b) summary.pairs.push_back(summarise_pair(result, a, b));
-  }
   summary.load = summarise_times(result, [](const auto& row) { return row.load_ms; });
+  for (std::size_t m = 0; m < result.models.size(); ++m) {
+    summary.models.push_back(summarise_model(result, m, summary.load.mean));
+  }
+  for (std::size_t a = 0; a < result.models.size(); ++a) {
+    for (std::size_t b = a + 1; b < result.models.size(); ++b) {
+      summary.pairs.push_back(summarise_pair(result, a, b, options));
+    }
+  }
   return summary;
 }
 
-nlohmann::json summary_json(const ComparisonSummary& summary) {
+nlohmann::json summary_json(const ComparisonSummary& summary, const ComparisonResult& result) {
   nlohmann::json json{{"pictures", summary.pictures},      {"errors", summary.errors},
                       {"load_ms", to_json(summary.load)},  {"loop_ms", summary.loop_ms},
                       {"total_ms", summary.total_ms},      {"interrupted", summary.interrupted},
                       {"models", nlohmann::json::array()}, {"pairs", nlohmann::json::array()}};
-  for (const ModelSummary& model : summary.models) {
-    json["models"].push_back({{"name", model.name},
-                              {"model_load_ms", model.load_ms},
-                              {"top1", model.top1},
-                              {"top5", model.top5},
-                              {"preprocess_ms", to_json(model.preprocess)},
-                              {"inference_ms", to_json(model.inference)},
-                              {"images_per_second", model.images_per_second}});
-  }
+  for (const ModelSummary& model : summary.models) json["models"].push_back(to_json(model, summary.pictures));
   for (const PairSummary& pair : summary.pairs) {
-    json["pairs"].push_back({{"models", {summary.models[pair.first].name, summary.models[pair.second].name}},
-                             {"both_correct", pair.both},
-                             {"first_only", pair.first_only},
-                             {"second_only", pair.second_only},
-                             {"both_wrong", pair.neither},
-                             {"same_prediction", pair.same}});
+    json["pairs"].push_back(to_json(pair, result));
+    json["pairs"].back()["verdict"] = verdict(summary, pair);
   }
   return json;
 }

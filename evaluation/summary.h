@@ -1,5 +1,6 @@
 #pragma once
-// What a comparison comes to: the article's figures, and the agreement that it did not give.
+// What a comparison comes to: the article's figures, and what it did not give: intervals, tests, true agreement,
+// calibration. From predictions alone, whether models ran or a CSV was read.
 
 #include <array>
 #include <cstdint>
@@ -8,26 +9,54 @@
 #include <vector>
 
 #include "evaluation/comparison.h"
+#include "evaluation/statistics.h"
 
 namespace tessera {
 
+struct SummaryOptions {
+  std::uint64_t seed = 1;     // of the bootstrap
+  std::size_t examples = 20;  // disagreements and classes that are listed
+};
+
 struct TimeSummary {  // ms
-  double total = 0, mean = 0, median = 0, min = 0, max = 0;
+  double total = 0, mean = 0, median = 0, p90 = 0, p99 = 0, min = 0, max = 0;
+  double first = 0;  // of the first picture: without a warm-up it is an outlier
 };
 
 struct ModelSummary {
-  std::string name;
-  double load_ms = 0;
+  ComparedModel model;
   std::int64_t top1 = 0, top5 = 0;  // pictures
-  TimeSummary preprocess, inference;
+  Interval top1_interval, top5_interval;
+  TimeSummary preprocess, inference, postprocess;
   double images_per_second = 0;  // 1000 / (mean preprocess + mean inference): the article's; decoding is not in it
+  double images_per_second_with_decoding = 0;
+  double confidence = 0;  // mean of the predictions' probabilities
+  std::vector<ReliabilityBin> reliability;
+  double calibration_error = 0;
+};
+
+// A class on which two models differ.
+struct ClassDifference {
+  int label = -1;
+  std::int64_t pictures = 0, first = 0, second = 0;  // right
 };
 
 struct PairSummary {
-  std::size_t first = 0, second = 0;                                    // models
-  std::int64_t both = 0, first_only = 0, second_only = 0, neither = 0;  // correct
-  std::int64_t same = 0;                             // the same prediction, right or wrong: the true agreement
-  std::array<std::vector<std::size_t>, 3> examples;  // rows: first only, second only, neither; up to five each
+  std::size_t first = 0, second = 0;  // models
+  PairCounts correct;
+  std::int64_t same = 0;        // the same prediction, right or wrong: the true agreement
+  std::int64_t same_wrong = 0;  // of those, wrong
+  McNemar test;
+  Difference difference;         // of top-1
+  double error_consistency = 0;  // NaN where it has no meaning
+  double cohen_kappa = 0;
+  std::int64_t more_confident = 0;                     // right, if one always believes the more confident of the two
+  std::array<std::int64_t, 2> right_when_different{};  // each model, where the predictions differ
+  std::array<std::vector<std::size_t>, 3> examples;    // rows: first only, second only, neither; up to five each
+  std::vector<std::size_t> disagreements;              // rows; the one on which both were the most confident first
+  std::vector<ClassDifference> classes;                // the largest difference first
+
+  std::int64_t either() const noexcept { return correct.total() - correct.neither; }  // what an oracle would get
 };
 
 struct ComparisonSummary {
@@ -40,18 +69,13 @@ struct ComparisonSummary {
   bool interrupted = false;
 };
 
-ComparisonSummary summarise(const ComparisonResult& result, const std::vector<std::unique_ptr<Classifier>>& models,
-                            double total_ms);
+ComparisonSummary summarise(const ComparisonResult& result, const SummaryOptions& options = {});
 
-// The article's summary, word for word where it was right.
-std::string summary_text(const ComparisonSummary& summary, const ComparisonResult& result,
-                         const std::vector<std::unique_ptr<Classifier>>& models);
-nlohmann::json summary_json(const ComparisonSummary& summary);
+// The article's summary, word for word where it was right, and the statistics.
+std::string summary_text(const ComparisonSummary& summary, const ComparisonResult& result);
+nlohmann::json summary_json(const ComparisonSummary& summary, const ComparisonResult& result);
 
-// What stands before a model's columns: its family ("resnet") where that is unique, else architecture, else name.
-std::vector<std::string> column_prefixes(const std::vector<std::unique_ptr<Classifier>>& models);
-
-// The article's columns for each model, then `image_load_ms` and `error`. RFC 4180 quoting.
-std::string predictions_csv(const ComparisonResult& result, const std::vector<std::unique_ptr<Classifier>>& models);
+// What two models' accuracies come to, in a sentence.
+std::string verdict(const ComparisonSummary& summary, const PairSummary& pair);
 
 }  // namespace tessera

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "evaluation/summary.h"
 
@@ -21,7 +22,7 @@ class Table {
   void header(const std::string& label, const std::string& unit) {
     text_ += fmt::format("{:<{}}", label, kLabelWidth);
     for (const ModelSummary& model : summary_.models) {
-      text_ += fmt::format(" | {:>{}}", shortened(model.name) + unit, kColumnWidth);
+      text_ += fmt::format(" | {:>{}}", shortened(model.model.name) + unit, kColumnWidth);
     }
     text_ += "\n";
   }
@@ -47,10 +48,29 @@ class Table {
   std::string text_;
 };
 
+double percent(std::int64_t part, std::int64_t whole) {
+  return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
+// The first call without a warm-up is no sample of what follows.
+void add_outliers(Table& table, const ComparisonSummary& s) {
+  constexpr double kTimes = 5;
+  for (const ModelSummary& m : s.models) {
+    if (s.pictures < 2 || m.inference.first < kTimes * m.inference.median) continue;
+    const double others = (m.inference.total - m.inference.first) / static_cast<double>(s.pictures - 1);
+    table.line(
+        fmt::format("  {}: the first picture took {:.2f} ms, {:.0f} times the median; the mean of the others is "
+                    "{:.2f} ms. A warm-up would have kept it out.",
+                    m.model.name, m.inference.first, m.inference.first / m.inference.median, others));
+  }
+}
+
 void add_times(Table& table, const ComparisonSummary& s) {
-  table.line("TIMING COMPARISON (monotonic clock, warm-up excluded) - ALL TIMES IN MILLISECONDS");
+  const bool ran = s.total_ms > 0;  // otherwise only the predictions are known
+  table.line(fmt::format("TIMING COMPARISON ({}) - ALL TIMES IN MILLISECONDS",
+                         ran ? "monotonic clock, warm-up excluded" : "as the table has them"));
   table.header("METRIC", " (ms)");
-  table.row("Model load time", [](const ModelSummary& m) { return m.load_ms; });
+  if (ran) table.row("Model load time", [](const ModelSummary& m) { return m.model.load_ms; });
   table.line(fmt::format("\n--- TOTAL TIME ({} images) [ms] ---", s.pictures));
   table.row("Preprocessing (total)", [](const ModelSummary& m) { return m.preprocess.total; });
   table.row("Inference (total)", [](const ModelSummary& m) { return m.inference.total; });
@@ -61,6 +81,9 @@ void add_times(Table& table, const ComparisonSummary& s) {
   table.row("Inference (avg)", [](const ModelSummary& m) { return m.inference.mean; });
   table.row("Preprocess + Inference (avg)", [](const ModelSummary& m) { return m.preprocess.mean + m.inference.mean; });
   table.row("Inference (median)", [](const ModelSummary& m) { return m.inference.median; });
+  table.row("Inference (p90)", [](const ModelSummary& m) { return m.inference.p90; });
+  table.row("Inference (p99)", [](const ModelSummary& m) { return m.inference.p99; });
+  add_outliers(table, s);
   table.line("\n--- PER-IMAGE MIN [ms] ---");
   table.row("Preprocessing (min)", [](const ModelSummary& m) { return m.preprocess.min; });
   table.row("Inference (min)", [](const ModelSummary& m) { return m.inference.min; });
@@ -69,22 +92,65 @@ void add_times(Table& table, const ComparisonSummary& s) {
   table.row("Inference (max)", [](const ModelSummary& m) { return m.inference.max; });
   table.line("\n--- THROUGHPUT [images/sec] (preprocess + inference) ---");
   table.row("Images/second", [](const ModelSummary& m) { return m.images_per_second; });
+  table.row("Images/second, decoding counted", [](const ModelSummary& m) { return m.images_per_second_with_decoding; });
   table.line("\n--- SHARED TIMING [ms] ---");
   table.shared("Image loading - total", s.load.total);
   table.shared("Image loading - avg", s.load.mean);
+  if (!ran) return;
   table.shared("Evaluation loop total", s.loop_ms);
   table.shared("Total run time", s.total_ms);
   table.shared("Total run time", s.total_ms / 1e3, " sec");
 }
 
-double percent(std::int64_t part, std::int64_t whole) {
-  return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+// The name of a class, short enough for a line.
+std::string short_label(const ComparisonResult& result, int index) {
+  constexpr std::size_t kMost = 24;
+  const std::string name = result.labels.name(index);
+  return name.substr(0, std::min(name.find(','), kMost));
 }
 
-void add_pair(Table& table, const ComparisonSummary& s, const PairSummary& pair, const ComparisonResult& result,
-              const std::vector<std::unique_ptr<Classifier>>& models) {
-  const std::string& a = s.models[pair.first].name;
-  const std::string& b = s.models[pair.second].name;
+void add_calibration(Table& table, const ComparisonSummary& s) {
+  table.line("");
+  table.header("CONFIDENCE", "");
+  constexpr double kPercent = 100;
+  constexpr int kDecimals = 4;
+  table.row("Mean confidence (%)", [](const ModelSummary& m) { return m.confidence * kPercent; });
+  table.row("Top-1 accuracy (%)", [&](const ModelSummary& m) { return percent(m.top1, s.pictures); });
+  table.row(
+      "Calibration error (15 bins)", [](const ModelSummary& m) { return m.calibration_error; }, kDecimals);
+}
+
+void add_statistics(Table& table, const ComparisonSummary& s, const PairSummary& pair, const ComparisonResult& result) {
+  const auto share = [&](std::int64_t count) { return percent(count, s.pictures); };
+  const std::int64_t different = s.pictures - pair.same;
+  table.line("\n" + verdict(s, pair));
+  table.line(fmt::format("McNemar: exact p = {:.4g} (chi2 with correction {:.3f}, p = {:.4g})", pair.test.p_exact,
+                         pair.test.chi2_corrected, pair.test.p_corrected));
+  table.line(fmt::format("Error consistency (kappa of being right): {:.4f}; Cohen's kappa of the predictions: {:.4f}",
+                         pair.error_consistency, pair.cohen_kappa));
+  table.line(fmt::format("The same wrong prediction: {} ({:.2f} %)", pair.same_wrong, share(pair.same_wrong)));
+  table.line(fmt::format("Where they agree, {:.2f} % are right; where they differ ({}), {:.2f} % and {:.2f} %",
+                         percent(pair.same - pair.same_wrong, pair.same), different,
+                         percent(pair.right_when_different[0], different),
+                         percent(pair.right_when_different[1], different)));
+  table.line(fmt::format("Either is right: {:.2f} %; believing the more confident one: {:.2f} %", share(pair.either()),
+                         share(pair.more_confident)));
+  constexpr std::size_t kShown = 5;
+  constexpr double kPercent = 100;
+  table.line("\n--- The most confident disagreements ---");
+  for (std::size_t i = 0; i < std::min(kShown, pair.disagreements.size()); ++i) {
+    const ComparisonRow& row = result.rows[pair.disagreements[i]];
+    const Prediction &a = row.predictions[pair.first], &b = row.predictions[pair.second];
+    const std::string_view who = a.top1_correct ? "the first" : b.top1_correct ? "the second" : "neither";
+    table.line(fmt::format("  {}: {} ({:.0f} %) against {} ({:.0f} %); {} is right", row.sample.name,
+                           short_label(result, a.index), a.confidence * kPercent, short_label(result, b.index),
+                           b.confidence * kPercent, who));
+  }
+}
+
+void add_pair(Table& table, const ComparisonSummary& s, const PairSummary& pair, const ComparisonResult& result) {
+  const std::string& a = s.models[pair.first].model.name;
+  const std::string& b = s.models[pair.second].model.name;
   const std::string agreement = "True agreement: the same prediction, right or wrong";
   const std::size_t width =
       std::max(agreement.size(), a.size() + b.size() + std::string_view(" correct,  wrong").size());
@@ -92,40 +158,28 @@ void add_pair(Table& table, const ComparisonSummary& s, const PairSummary& pair,
     table.line(fmt::format("{:<{}} | {:>7} | {:>6.2f} %", name, width, count, percent(count, s.pictures)));
   };
   table.line(fmt::format("\n{:<{}} | {:>7} | {:>8}", "Category", width, "Count", "Share"));
-  category("Both models correct", pair.both);
-  category(fmt::format("{} correct, {} wrong", a, b), pair.first_only);
-  category(fmt::format("{} correct, {} wrong", b, a), pair.second_only);
-  category("Both models wrong", pair.neither);
+  category("Both models correct", pair.correct.both);
+  category(fmt::format("{} correct, {} wrong", a, b), pair.correct.first_only);
+  category(fmt::format("{} correct, {} wrong", b, a), pair.correct.second_only);
+  category("Both models wrong", pair.correct.neither);
   category(agreement, pair.same);
+  add_statistics(table, s, pair, result);
   const std::array<std::string, 3> titles{fmt::format("{} correct, {} wrong", a, b),
                                           fmt::format("{} correct, {} wrong", b, a), "Both wrong"};
   for (std::size_t kind = 0; kind < titles.size(); ++kind) {
     table.line(fmt::format("\n--- {} (up to 5 examples) ---", titles[kind]));
     for (const std::size_t index : pair.examples[kind]) {
       const ComparisonRow& row = result.rows[index];
-      const LabelSet& labels_a = models[pair.first]->card().labels;
-      const LabelSet& labels_b = models[pair.second]->card().labels;
-      table.line(fmt::format("  {}: GT={}, {}={}, {}={}", row.sample.name, labels_a.name(row.sample.label), a,
-                             labels_a.name(row.predictions[pair.first].index), b,
-                             labels_b.name(row.predictions[pair.second].index)));
+      const auto label = [&](int of_class) { return result.labels.name(of_class); };
+      table.line(fmt::format("  {}: GT={}, {}={}, {}={}", row.sample.name, label(row.sample.label), a,
+                             label(row.predictions[pair.first].index), b, label(row.predictions[pair.second].index)));
     }
   }
 }
 
-std::string quoted(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"') result += '"';
-    result += c;
-  }
-  return result + "\"";
-}
-
 }  // namespace
 
-std::string summary_text(const ComparisonSummary& s, const ComparisonResult& result,
-                         const std::vector<std::unique_ptr<Classifier>>& models) {
+std::string summary_text(const ComparisonSummary& s, const ComparisonResult& result) {
   Table table(s);
   table.rule();
   table.line("COMPARISON SUMMARY");
@@ -136,59 +190,33 @@ std::string summary_text(const ComparisonSummary& s, const ComparisonResult& res
   table.line("\n" + std::string(80, '='));
   table.line("ACCURACY");
   table.rule();
-  table.line(fmt::format("{:<40} | {:>9} | {:>9} | {:>14}", "Model", "Top-1 Acc", "Top-5 Acc", "Avg Inference"));
+  table.line(fmt::format("{:<40} | {:>9} | {:>9} | {:>14} | {}", "Model", "Top-1 Acc", "Top-5 Acc", "Avg Inference",
+                         "Top-1, 95 % interval"));
+  constexpr double kPercent = 100;
   for (const ModelSummary& model : s.models) {
-    table.line(fmt::format("{:<40} | {:>7.2f} % | {:>7.2f} % | {:>11.2f} ms", model.name,
-                           percent(model.top1, s.pictures), percent(model.top5, s.pictures), model.inference.mean));
+    table.line(fmt::format("{:<40} | {:>7.2f} % | {:>7.2f} % | {:>11.2f} ms | {:.2f} to {:.2f} %", model.model.name,
+                           percent(model.top1, s.pictures), percent(model.top5, s.pictures), model.inference.mean,
+                           model.top1_interval.low * kPercent, model.top1_interval.high * kPercent));
   }
-  for (const PairSummary& pair : s.pairs) add_pair(table, s, pair, result, models);
+  add_calibration(table, s);
+  for (const PairSummary& pair : s.pairs) add_pair(table, s, pair, result);
   return std::move(table).text();
 }
 
-std::vector<std::string> column_prefixes(const std::vector<std::unique_ptr<Classifier>>& models) {
-  std::vector<std::string> families, architectures, prefixes;
-  for (const auto& model : models) {
-    architectures.push_back(model->card().config.architecture);
-    families.push_back(find_architecture(architectures.back()).family);
+std::string verdict(const ComparisonSummary& s, const PairSummary& pair) {
+  constexpr double kPercent = 100, kSignificant = 0.05;
+  const std::string& a = s.models[pair.first].model.name;
+  const std::string& b = s.models[pair.second].model.name;
+  const Difference& d = pair.difference;
+  const std::string interval =
+      fmt::format("95 % interval {:+.2f} to {:+.2f}", d.interval.low * kPercent, d.interval.high * kPercent);
+  if (pair.test.p_exact >= kSignificant) {
+    return fmt::format("{} and {} differ by {:+.2f} points of top-1 ({}): not distinguishable on {} pictures.", a, b,
+                       d.difference * kPercent, interval, s.pictures);
   }
-  for (std::size_t i = 0; i < models.size(); ++i) {
-    if (std::ranges::count(families, families[i]) == 1) {
-      prefixes.push_back(families[i]);
-    } else if (std::ranges::count(architectures, architectures[i]) == 1) {
-      prefixes.push_back(architectures[i]);
-    } else {
-      prefixes.push_back(architectures[i] + "_" + std::to_string(i + 1));
-    }
-  }
-  return prefixes;
-}
-
-std::string predictions_csv(const ComparisonResult& result, const std::vector<std::unique_ptr<Classifier>>& models) {
-  std::string csv = "image,wnid,gt_idx,gt_label";
-  for (const std::string& p : column_prefixes(models)) {
-    csv += fmt::format(
-        ",{0}_pred_idx,{0}_pred_label,{0}_top1_correct,{0}_top5_correct,{0}_conf,{0}_preprocess_ms,"
-        "{0}_inference_ms",
-        p);
-  }
-  csv += ",image_load_ms,error\n";
-  for (const ComparisonRow& row : result.rows) {
-    const LabelSet& labels = models.front()->card().labels;
-    csv += fmt::format("{},{},{},{}", quoted(row.sample.name), quoted(row.sample.folder), row.sample.label,
-                       quoted(labels.name(row.sample.label)));
-    for (std::size_t m = 0; m < models.size(); ++m) {
-      if (!row.error.empty()) {
-        csv += ",,,,,,,";
-        continue;
-      }
-      const Prediction& p = row.predictions[m];
-      csv += fmt::format(",{},{},{},{},{},{},{}", p.index, quoted(models[m]->card().labels.name(p.index)),
-                         p.top1_correct ? "True" : "False", p.top5_correct ? "True" : "False", p.confidence * 100,
-                         p.preprocess_ms, p.inference_ms);
-    }
-    csv += fmt::format(",{},{}\n", row.load_ms, quoted(row.error));
-  }
-  return csv;
+  return fmt::format("{} is right more often than {}: by {:.2f} points of top-1 ({} for {} - {}).",
+                     d.difference > 0 ? a : b, d.difference > 0 ? b : a, std::abs(d.difference) * kPercent, interval, a,
+                     b);
 }
 
 }  // namespace tessera

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "evaluation/comparison.h"
+#include "evaluation/predictions_csv.h"
 #include "evaluation/summary.h"
 #include "tools/tool.h"
 #include "vision/dataset.h"
@@ -88,23 +89,23 @@ int run_compare(const CompareOptions& options) {
     models.push_back(std::make_unique<Classifier>(name, options.common.run_options(options.batch)));
   }
   const bool terminal = is_terminal(STDERR_FILENO);
-  const ComparisonResult result = compare_models(
+  ComparisonResult result = compare_models(
       models, dataset, {.batch = options.batch, .warmup = options.warmup, .decode = options.common.decode_options()},
       stop_requested(), [&, said = false](const ComparisonProgress& progress) mutable {
         if (!said) fmt::print(stderr, "Evaluating {} images...\n", progress.total);
         said = true;
         if (terminal) show_progress(progress);
       });
-  const double total_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-  const ComparisonSummary summary = summarise(result, models, total_ms);
+  result.total_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  const ComparisonSummary summary = summarise(result);
   const fs::path out = options.out;
-  write_file(out / "predictions.csv", predictions_csv(result, models));
+  write_file(out / "predictions.csv", predictions_csv(result));
   write_file(out / "run.json", run_json(options, models).dump(2) + "\n");
-  write_file(out / "summary.json", summary_json(summary).dump(2) + "\n");
+  write_file(out / "summary.json", summary_json(summary, result).dump(2) + "\n");
   if (options.common.json) {
-    print_json(summary_json(summary));
+    print_json(summary_json(summary, result));
   } else {
-    fmt::print("{}\nDetailed results saved to: {}\n", summary_text(summary, result, models),
+    fmt::print("{}\nDetailed results saved to: {}\n", summary_text(summary, result),
                (out / "predictions.csv").string());
   }
   for (const ComparisonRow& row : result.rows) {

@@ -115,8 +115,8 @@ class Cli : public testing::Test {
 };
 
 TEST_F(Cli, HelpsWithExamples) {
-  for (const char* command :
-       {"classify", "compare", "inspect", "convert", "verify", "profile", "roofline", "seed-weights", "models"}) {
+  for (const char* command : {"classify", "compare", "analyze", "inspect", "convert", "verify", "profile", "roofline",
+                              "seed-weights", "models"}) {
     const Outcome outcome = run({command, "--help"});
     EXPECT_EQ(outcome.exit_code, 0) << command;
     EXPECT_NE(outcome.out.find("Example"), std::string::npos) << command;
@@ -134,6 +134,84 @@ TEST_F(Cli, SuggestsTheNearestOptionAndCommand) {
   EXPECT_NE(command.err.find("did you mean 'classify'"), std::string::npos) << command.err;
   EXPECT_EQ(run({}).exit_code, 2);
   EXPECT_EQ(run({"classify", "--model", kResNet}).exit_code, 2);
+}
+
+// A table as the article's script writes it, with the counts that it published for 1000 pictures: both right, one
+// alone, none; of those, the same wrong class 89 times.
+std::string published_table() {
+  std::string csv =
+      "image,wnid,gt_idx,gt_label,resnet_pred_idx,resnet_pred_label,resnet_top1_correct,resnet_top5_correct,resnet_"
+      "conf,"
+      "resnet_preprocess_ms,resnet_inference_ms,vit_pred_idx,vit_pred_label,vit_top1_correct,vit_top5_correct,vit_conf,"
+      "vit_preprocess_ms,vit_inference_ms,image_load_ms\n";
+  const auto said = [](int index, bool right, double confidence, double ms) {
+    return "," + std::to_string(index) + ",\"class, " + std::to_string(index) + "\"," +
+           (right ? "True,True" : "False,True") + "," + std::to_string(confidence) + ",2.5," + std::to_string(ms);
+  };
+  for (int i = 0; i < 1000; ++i) {
+    const bool first = i < 724 + 76, second = i < 724 || (i >= 800 && i < 856), same_wrong = i >= 856 && i < 856 + 89;
+    const int wrong = same_wrong ? (i + 1) % 1000 : (i + 2) % 1000;
+    csv += "val_" + std::to_string(i) + ".JPEG,n0," + std::to_string(i) + ",\"class, " + std::to_string(i) + "\"";
+    csv += said(first ? i : (i + 1) % 1000, first, 90, i == 0 ? 167.5 : 6);
+    csv += said(second ? i : wrong, second, 80, 4) + ",9.5\n";
+  }
+  return csv;
+}
+
+TEST_F(Cli, AnalyzesTheTableOfTheArticle) {
+  const fs::path table = folder_ / "comparison_results.csv";
+  std::ofstream(table) << published_table();
+  const Json json = run_json({"analyze", table.string(), "--out", (folder_ / "analysis").string()});
+  EXPECT_EQ(Json::parse(read_file(folder_ / "analysis" / "summary.json")), json);
+  EXPECT_EQ(json.at("pictures"), 1000);
+  EXPECT_DOUBLE_EQ(json.at("models")[0].at("top1_share"), 0.8);
+  EXPECT_DOUBLE_EQ(json.at("models")[1].at("top1_share"), 0.78);
+  EXPECT_NEAR(json.at("models")[0].at("top1_interval")[0], 0.774081, 1e-6);  // statsmodels
+  EXPECT_EQ(json.at("models")[0].at("inference_ms").at("first"), 167.5);
+  const Json& pair = json.at("pairs")[0];
+  for (const auto& [key, count] : {std::pair{"both_correct", 724},
+                                   {"first_only", 76},
+                                   {"second_only", 56},
+                                   {"both_wrong", 144},
+                                   {"same_prediction", 813},
+                                   {"same_wrong_prediction", 89},
+                                   {"either_correct", 856},
+                                   {"more_confident_correct", 800}}) {
+    EXPECT_EQ(pair.at(key), count) << key;
+  }
+  EXPECT_NEAR(pair.at("mcnemar").at("p_exact"), 0.0978, 5e-5);
+  EXPECT_NEAR(pair.at("mcnemar").at("chi2_corrected"), 2.7348, 5e-5);
+  EXPECT_NEAR(pair.at("error_consistency"), 0.6024, 5e-5);
+  EXPECT_NEAR(pair.at("top1_difference"), 0.02, 1e-12);
+  EXPECT_NE(pair.at("verdict").get<std::string>().find("not distinguishable on 1000 pictures"), std::string::npos);
+  const Outcome text = run({"analyze", table.string()});
+  EXPECT_EQ(text.exit_code, 0);
+  for (const char* part : {"80.00 %", "78.00 %", "81.30 %", "exact p = 0.09781", "28 times the median"}) {
+    EXPECT_NE(text.out.find(part), std::string::npos) << part << "\n" << text.out;
+  }
+}
+
+TEST_F(Cli, NamesWhatIsWrongWithATableOfPredictions) {
+  const fs::path table = folder_ / "table.csv";
+  const std::string header = "image,gt_idx,a_pred_idx,a_top1_correct,a_top5_correct,a_conf\n";
+  for (const auto& [text, fault] :
+       {std::pair<std::string, const char*>{"", "holds no predictions"},
+        {header, "holds no predictions"},
+        {"image,gt_idx\nx,1\n", "no column ends in _pred_idx"},
+        {"image,image,a_pred_idx\n", "'image' stands twice"},
+        {"gt_idx,a_pred_idx\n1,1\n", "there is no column 'a_conf'"},
+        {header + "x,1,1,True,True\n", "row 2 has 5 fields, the header 6"},
+        {header + "x,1,1,True,True,50\nx,1,-1,True,True,50\n", "row 3, column 'a_pred_idx'"},
+        {header + "x,1,1,yes,True,50\n", "expected True or False, found 'yes'"},
+        {header + "x,1,1,True,True,nan\n", "column 'a_conf'"},
+        {header + "x,1,1,True,True,101\n", "column 'a_conf'"},
+        {header + "x,,1,True,True,50\n", "column 'gt_idx': expected a class number"}}) {
+    std::ofstream(table) << text;
+    const Outcome outcome = run({"analyze", table.string()});
+    EXPECT_EQ(outcome.exit_code, 3) << text;
+    EXPECT_NE(outcome.err.find(fault), std::string::npos) << outcome.err;
+  }
+  EXPECT_EQ(run({"analyze", (folder_ / "nothing.csv").string()}).exit_code, 3);
 }
 
 // What --tune measures is kept, and found again; a cache that is no cache is made anew.
@@ -231,7 +309,7 @@ TEST_F(Cli, ComparesIntoTheArticlesColumns) {
       "image,wnid,gt_idx,gt_label,resnet_pred_idx,resnet_pred_label,resnet_top1_correct,resnet_top5_correct,"
       "resnet_conf,resnet_preprocess_ms,resnet_inference_ms,vit_pred_idx,vit_pred_label,vit_top1_correct,"
       "vit_top5_correct,vit_conf,vit_preprocess_ms,vit_inference_ms,image_load_ms";
-  EXPECT_EQ(csv.find(article + ",error\n"), 0U) << csv.substr(0, 500);
+  EXPECT_EQ(csv.find(article + ",resnet_postprocess_ms,vit_postprocess_ms,error\n"), 0U) << csv.substr(0, 500);
   EXPECT_NE(csv.find("0_jpeg_444.jpg,n01440764,0,\"tench, Tinca tinca\","), std::string::npos);
   for (const char* part : {"COMPARISON SUMMARY", "Model load time", "TOTAL TIME (3 images)", "PER-IMAGE AVERAGE",
                            "PER-IMAGE MIN", "PER-IMAGE MAX", "Images/second", "Image loading - total",

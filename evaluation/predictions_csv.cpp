@@ -1,0 +1,211 @@
+#include "evaluation/predictions_csv.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <optional>
+
+#include "core/csv.h"
+#include "core/error.h"
+
+namespace tessera {
+
+namespace {
+
+constexpr std::string_view kPrediction = "_pred_idx";
+
+// The columns of a table by name, and what they hold in one row.
+class Table {
+ public:
+  Table(const std::filesystem::path& path, const CsvRow& header) : path_(path.string()) {
+    for (std::size_t i = 0; i < header.fields.size(); ++i) {
+      if (!columns_.emplace(header.fields[i], i).second) {
+        throw InputError(fmt::format("{}: the column '{}' stands twice", path_, header.fields[i]));
+      }
+    }
+    width_ = header.fields.size();
+  }
+
+  void at(const CsvRow& row) {
+    if (row.fields.size() != width_) {
+      throw InputError(
+          fmt::format("{}: row {} has {} fields, the header {}", path_, row.number, row.fields.size(), width_));
+    }
+    row_ = &row;
+  }
+
+  bool has(const std::string& column) const { return columns_.contains(column); }
+  // "" where there is no such column.
+  const std::string& text(const std::string& column) const {
+    static const std::string kNone;
+    const auto found = columns_.find(column);
+    return found == columns_.end() ? kNone : row_->fields[found->second];
+  }
+  int index(const std::string& column) const {
+    const int value = number<int>(column, "a class number");
+    if (value < 0) fail(column, "a class number");
+    return value;
+  }
+  double real(const std::string& column, const char* what) const {
+    const auto value = number<double>(column, what);
+    if (!std::isfinite(value)) fail(column, what);
+    return value;
+  }
+  // Milliseconds; 0 where there is no such column.
+  double time(const std::string& column) const {
+    if (!has(column)) return 0;
+    const double value = real(column, "milliseconds");
+    if (value < 0) fail(column, "milliseconds");
+    return value;
+  }
+  bool flag(const std::string& column) const {
+    const std::string& value = text(column);
+    if (value == "True" || value == "true" || value == "1") return true;
+    if (value != "False" && value != "false" && value != "0") fail(column, "True or False");
+    return false;
+  }
+  [[noreturn]] void fail(const std::string& column, const std::string& expected) const {
+    if (!has(column)) throw InputError(fmt::format("{}: there is no column '{}'", path_, column));
+    constexpr std::size_t kShown = 40;
+    throw InputError(fmt::format("{}: row {}, column '{}': expected {}, found '{}'", path_, row_->number, column,
+                                 expected, text(column).substr(0, kShown)));
+  }
+
+  // What stands before _pred_idx, in the order of the columns.
+  std::vector<std::string> prefixes() const {
+    std::map<std::size_t, std::string> found;
+    for (const auto& [name, column] : columns_) {
+      if (name.size() > kPrediction.size() && name.ends_with(kPrediction)) {
+        found.emplace(column, name.substr(0, name.size() - kPrediction.size()));
+      }
+    }
+    std::vector<std::string> prefixes;
+    for (const auto& [column, prefix] : found) prefixes.push_back(prefix);
+    return prefixes;
+  }
+
+ private:
+  template <class Number>
+  Number number(const std::string& column, const char* what) const {
+    const std::string& value = text(column);
+    Number result{};
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), result);
+    if (error != std::errc() || end != value.data() + value.size()) fail(column, what);
+    return result;
+  }
+
+  std::string path_;
+  std::map<std::string, std::size_t> columns_;
+  std::size_t width_ = 0;
+  const CsvRow* row_ = nullptr;
+};
+
+Prediction read_prediction(const Table& table, const std::string& prefix) {
+  constexpr double kPercent = 100;
+  const std::string confidence = prefix + "_conf";
+  Prediction p;
+  p.index = table.index(prefix + std::string(kPrediction));
+  p.confidence = table.real(confidence, "a confidence in percent") / kPercent;
+  // What was computed in float32 may pass 100 by a rounding.
+  constexpr double kMost = 1 + 1e-6;
+  if (p.confidence < 0 || p.confidence > kMost) table.fail(confidence, "a confidence in percent");
+  p.top1_correct = table.flag(prefix + "_top1_correct");
+  p.top5_correct = table.flag(prefix + "_top5_correct");
+  p.preprocess_ms = table.time(prefix + "_preprocess_ms");
+  p.inference_ms = table.time(prefix + "_inference_ms");
+  p.postprocess_ms = table.time(prefix + "_postprocess_ms");
+  return p;
+}
+
+// Names of classes as the rows give them: there are few, and each row repeats them.
+class Names {
+ public:
+  void add(int index, const std::string& name) {
+    constexpr int kMost = 1'000'000;
+    if (name.empty() || index >= kMost) return;
+    const auto at = static_cast<std::size_t>(index);
+    if (names_.size() <= at) names_.resize(at + 1);
+    if (names_[at].empty()) names_[at] = name;
+  }
+  LabelSet labels() && {
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      if (names_[i].empty()) names_[i] = fmt::format("class {}", i);
+    }
+    return LabelSet::custom(std::move(names_));
+  }
+
+ private:
+  std::vector<std::string> names_;
+};
+
+}  // namespace
+
+std::string predictions_csv(const ComparisonResult& result) {
+  std::string csv = "image,wnid,gt_idx,gt_label";
+  for (const ComparedModel& model : result.models) {
+    csv += fmt::format(
+        ",{0}_pred_idx,{0}_pred_label,{0}_top1_correct,{0}_top5_correct,{0}_conf,{0}_preprocess_ms,"
+        "{0}_inference_ms",
+        model.prefix);
+  }
+  csv += ",image_load_ms";
+  for (const ComparedModel& model : result.models) csv += fmt::format(",{}_postprocess_ms", model.prefix);
+  csv += ",error\n";
+  for (const ComparisonRow& row : result.rows) {
+    csv += fmt::format("{},{},{},{}", csv_field(row.sample.name), csv_field(row.sample.folder), row.sample.label,
+                       csv_field(result.labels.name(row.sample.label)));
+    const bool failed = !row.error.empty();
+    for (std::size_t m = 0; m < result.models.size(); ++m) {
+      if (failed) {
+        csv += ",,,,,,,";
+        continue;
+      }
+      const Prediction& p = row.predictions[m];
+      csv += fmt::format(",{},{},{},{},{},{},{}", p.index, csv_field(result.labels.name(p.index)),
+                         p.top1_correct ? "True" : "False", p.top5_correct ? "True" : "False", p.confidence * 100,
+                         p.preprocess_ms, p.inference_ms);
+    }
+    csv += fmt::format(",{}", row.load_ms);
+    for (std::size_t m = 0; m < result.models.size(); ++m) {
+      csv += failed ? "," : fmt::format(",{}", row.predictions[m].postprocess_ms);
+    }
+    csv += fmt::format(",{}\n", csv_field(row.error));
+  }
+  return csv;
+}
+
+ComparisonResult read_predictions_csv(const std::filesystem::path& path) {
+  ComparisonResult result;
+  std::optional<Table> table;
+  Names names;
+  read_csv(path, [&](const CsvRow& fields) {
+    if (!table) {
+      table.emplace(path, fields);
+      for (const std::string& prefix : table->prefixes()) result.models.push_back({.name = prefix, .prefix = prefix});
+      if (result.models.empty()) {
+        throw InputError(path.string() + ": no column ends in _pred_idx; this is not a table of predictions");
+      }
+      return;
+    }
+    table->at(fields);
+    ComparisonRow& row = result.rows.emplace_back();
+    row.sample.name = table->text("image");
+    row.sample.folder = table->text("wnid");
+    row.sample.label = table->index("gt_idx");
+    row.error = table->text("error");
+    row.load_ms = table->time("image_load_ms");
+    names.add(row.sample.label, table->text("gt_label"));
+    if (!row.error.empty()) return;
+    for (const ComparedModel& model : result.models) {
+      row.predictions.push_back(read_prediction(*table, model.prefix));
+      names.add(row.predictions.back().index, table->text(model.prefix + "_pred_label"));
+    }
+  });
+  if (result.rows.empty()) throw InputError(path.string() + ": holds no predictions");
+  result.labels = std::move(names).labels();
+  return result;
+}
+
+}  // namespace tessera

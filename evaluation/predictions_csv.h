@@ -1,0 +1,22 @@
+#pragma once
+// predictions.csv: a row a picture. The first columns are those of the article's script, so that either can be read by
+// what reads the other.
+
+#include <filesystem>
+#include <string>
+
+#include "evaluation/comparison.h"
+
+namespace tessera {
+
+// image, wnid, gt_idx, gt_label; for each model PREFIX_pred_idx, _pred_label, _top1_correct, _top5_correct, _conf
+// (percent), _preprocess_ms, _inference_ms; image_load_ms; then what the article does not have: for each model
+// PREFIX_postprocess_ms, and error. A picture that could not be read has empty predictions and an error.
+std::string predictions_csv(const ComparisonResult& result);
+
+// Such a file, or the article's. Models are what has a column PREFIX_pred_idx and are named by their prefix; columns in
+// any order; those of times, wnid, labels and errors may be missing. Throws InputError naming the file, the row and the
+// column for a value that is none, a class below 0, a confidence beyond 0 to 100, no model, no rows.
+ComparisonResult read_predictions_csv(const std::filesystem::path& path);
+
+}  // namespace tessera

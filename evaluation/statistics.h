@@ -1,0 +1,63 @@
+#pragma once
+// What can be said of two classifiers from the same pictures: intervals, tests of a difference, agreement, calibration.
+// Functions of counts and arrays; nothing here knows of models. Values are checked against SciPy, statsmodels and
+// scikit-learn (tests/reference/statistics.py).
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace tessera {
+
+struct Interval {
+  double low = 0, high = 0;
+};
+
+// Wilson's score interval (1927) of a share, 95 %. Of no trials: [0, 1].
+Interval wilson_interval(std::int64_t successes, std::int64_t trials);
+
+// How often each of two classifiers was right on the same pictures.
+struct PairCounts {
+  std::int64_t both = 0, first_only = 0, second_only = 0, neither = 0;
+  std::int64_t total() const noexcept { return both + first_only + second_only + neither; }
+};
+
+// McNemar's test (1947): is one of them right more often? Only the pictures count on which one alone is right.
+struct McNemar {
+  double p_exact = 1;         // two-sided binomial test
+  double chi2_corrected = 0;  // with Edwards' continuity correction; 0 without discordant pictures
+  double p_corrected = 1;
+};
+McNemar mcnemar(const PairCounts& counts);
+
+// Difference of accuracies, first - second, and its 95 % interval: percentiles of bootstrap samples of pictures (Efron
+// 1979). A sample of pictures is drawn as the counts that it has, which is the same distribution at no cost per
+// picture. The same seed gives the same interval.
+struct Difference {
+  double difference = 0;
+  Interval interval;
+};
+Difference bootstrap_difference(const PairCounts& counts, std::uint64_t seed, int samples = 10'000);
+
+// Cohen's kappa (1960) of being right: 1 when both err on the same pictures, 0 when as often together as chance has it
+// ("error consistency", Geirhos et al. 2020). NaN where chance alone makes them agree always.
+double error_consistency(const PairCounts& counts);
+
+// Cohen's kappa of the classes that two classifiers name. NaN as above.
+double cohen_kappa(std::span<const int> first, std::span<const int> second);
+
+// Predictions whose confidence lies in (low, high]; the first bin holds 0 as well.
+struct ReliabilityBin {
+  double low = 0, high = 0;
+  std::int64_t count = 0;
+  double confidence = 0;  // means; 0 for an empty bin
+  double accuracy = 0;
+};
+// `confidence` 0 to 1. Throws InternalError when the lengths differ.
+std::vector<ReliabilityBin> reliability(std::span<const double> confidence, const std::vector<bool>& correct,
+                                        std::size_t bins = 15);
+// Expected calibration error (Guo et al. 2017): the mean distance of confidence from accuracy over the bins.
+double expected_calibration_error(std::span<const ReliabilityBin> bins);
+
+}  // namespace tessera

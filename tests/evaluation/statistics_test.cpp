@@ -1,0 +1,130 @@
+// Statistics against SciPy, statsmodels and scikit-learn (tests/reference/statistics.py).
+
+#include "evaluation/statistics.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <random>
+
+namespace tessera {
+namespace {
+
+using Json = nlohmann::json;
+
+const Json& reference() {
+  static const Json json = Json::parse(std::ifstream(TESSERA_TEST_DATA "/evaluation/statistics.json"));
+  return json;
+}
+
+PairCounts counts_of(const Json& json) { return {json[0], json[1], json[2], json[3]}; }
+
+void expect_close(double found, const Json& expected, double relative = 1e-10) {
+  if (expected.is_null()) {
+    EXPECT_TRUE(std::isnan(found));
+    return;
+  }
+  const auto value = expected.get<double>();
+  EXPECT_NEAR(found, value, relative * (std::abs(value) + 1e-300) + 1e-300);
+}
+
+TEST(Statistics, WilsonIntervals) {
+  for (const Json& entry : reference().at("wilson")) {
+    SCOPED_TRACE(entry.dump());
+    const Interval found = wilson_interval(entry.at("successes"), entry.at("trials"));
+    EXPECT_NEAR(found.low, entry.at("low").get<double>(), 1e-12);
+    EXPECT_NEAR(found.high, entry.at("high").get<double>(), 1e-12);
+  }
+  EXPECT_EQ(wilson_interval(0, 0).low, 0);
+  EXPECT_EQ(wilson_interval(0, 0).high, 1);
+}
+
+TEST(Statistics, PairedTests) {
+  for (const Json& entry : reference().at("pairs")) {
+    SCOPED_TRACE(entry.dump());
+    const PairCounts counts = counts_of(entry.at("counts"));
+    const McNemar found = mcnemar(counts);
+    expect_close(found.p_exact, entry.at("p_exact"), 1e-8);
+    // statsmodels lets the correction pass zero when both counts are the same; 0 is what it stands for.
+    const bool equal = counts.first_only == counts.second_only;
+    expect_close(found.chi2_corrected, equal ? Json(0.0) : entry.at("chi2_corrected"));
+    expect_close(found.p_corrected, equal ? Json(1.0) : entry.at("p_corrected"), 1e-8);
+    const double kappa = error_consistency(counts);
+    if (entry.at("kappa").is_null()) {
+      EXPECT_TRUE(std::isnan(kappa));
+    } else {
+      EXPECT_NEAR(kappa, entry.at("kappa").get<double>(), 1e-12);
+    }
+  }
+}
+
+// The reference has 400,000 samples of the counts; ours 10,000, whose percentiles vary by some 2 % of the width.
+TEST(Statistics, BootstrapIntervals) {
+  for (const Json& entry : reference().at("pairs")) {
+    SCOPED_TRACE(entry.dump());
+    const PairCounts counts = counts_of(entry.at("counts"));
+    const Difference found = bootstrap_difference(counts, 7);
+    EXPECT_NEAR(found.difference, entry.at("difference").get<double>(), 1e-12);
+    const double low = entry.at("low"), high = entry.at("high");
+    const double step = 1.0 / static_cast<double>(counts.total());  // differences are whole numbers of pictures
+    EXPECT_NEAR(found.interval.low, low, 0.04 * (high - low) + step);
+    EXPECT_NEAR(found.interval.high, high, 0.04 * (high - low) + step);
+    const Difference again = bootstrap_difference(counts, 7);
+    EXPECT_EQ(found.interval.low, again.interval.low);
+    EXPECT_EQ(found.interval.high, again.interval.high);
+  }
+  const PairCounts imagenet{36800, 3400, 3350, 6450};
+  EXPECT_NE(bootstrap_difference(imagenet, 7).interval.low, bootstrap_difference(imagenet, 8).interval.low);
+}
+
+// What the interval promises: of 200 experiments with a known difference, some 95 % cover it.
+TEST(Statistics, BootstrapIntervalsCoverTheTruth) {
+  constexpr int kExperiments = 200, kPictures = 2000;
+  std::mt19937_64 random(3);
+  std::discrete_distribution<int> outcome{0.70, 0.09, 0.06, 0.15};
+  int covered = 0;
+  for (int i = 0; i < kExperiments; ++i) {
+    std::array<std::int64_t, 4> seen{};
+    for (int picture = 0; picture < kPictures; ++picture) ++seen[static_cast<std::size_t>(outcome(random))];
+    const Interval interval = bootstrap_difference({seen[0], seen[1], seen[2], seen[3]}, 1, 1000).interval;
+    covered += interval.low <= 0.03 && 0.03 <= interval.high ? 1 : 0;
+  }
+  EXPECT_GE(covered, kExperiments * 90 / 100);
+  EXPECT_LT(covered, kExperiments);  // an interval that always covers is too wide
+}
+
+TEST(Statistics, KappaOfLabels) {
+  for (const Json& entry : reference().at("labels")) {
+    const auto first = entry.at("first").get<std::vector<int>>(), second = entry.at("second").get<std::vector<int>>();
+    EXPECT_NEAR(cohen_kappa(first, second), entry.at("kappa").get<double>(), 1e-12);
+    EXPECT_DOUBLE_EQ(cohen_kappa(first, first), 1);
+  }
+  const std::vector<int> constant(5, 3);
+  EXPECT_TRUE(std::isnan(cohen_kappa(constant, constant)));
+  EXPECT_TRUE(std::isnan(cohen_kappa({}, {})));
+}
+
+TEST(Statistics, Calibration) {
+  for (const Json& entry : reference().at("calibration")) {
+    const auto confidence = entry.at("confidence").get<std::vector<double>>();
+    std::vector<bool> correct;
+    for (const Json& value : entry.at("correct")) correct.push_back(value.get<int>() == 1);
+    const std::vector<ReliabilityBin> bins = reliability(confidence, correct, entry.at("bins"));
+    EXPECT_NEAR(expected_calibration_error(bins), entry.at("error").get<double>(), 1e-12);
+    std::int64_t total = 0;
+    for (const ReliabilityBin& bin : bins) {
+      total += bin.count;
+      if (bin.count == 0) continue;
+      EXPECT_LE(bin.confidence, bin.high);
+      EXPECT_GE(bin.confidence, bin.low);
+    }
+    EXPECT_EQ(total, static_cast<std::int64_t>(confidence.size()));
+  }
+  EXPECT_EQ(expected_calibration_error(reliability({}, {})), 0);
+}
+
+}  // namespace
+}  // namespace tessera

@@ -1,0 +1,68 @@
+// tessera analyze: what predictions that exist come to. No model is run.
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/file.h"
+#include "evaluation/predictions_csv.h"
+#include "evaluation/summary.h"
+#include "tools/tool.h"
+
+namespace tessera {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct AnalyzeCommand {
+  std::string source, out;
+  SummaryOptions options;
+  bool json = false;
+};
+
+fs::path predictions_file(const std::string& source) {
+  return fs::is_directory(source) ? fs::path(source) / "predictions.csv" : fs::path(source);
+}
+
+int run_analyze(const AnalyzeCommand& command) {
+  const ComparisonResult result = read_predictions_csv(predictions_file(command.source));
+  const ComparisonSummary summary = summarise(result, command.options);
+  const nlohmann::json json = summary_json(summary, result);
+  if (!command.out.empty()) {
+    std::error_code error;
+    fs::create_directories(command.out, error);
+    if (error) throw ResourceError(command.out + ": cannot be made (" + error.message() + ")");
+    write_file(fs::path(command.out) / "summary.json", json.dump(2) + "\n");
+  }
+  if (command.json) {
+    print_json(json);
+  } else {
+    fmt::print("{}", summary_text(summary, result));
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_analyze(CLI::App& app, Outcome& outcome) {
+  auto command = std::make_shared<AnalyzeCommand>();
+  CLI::App* sub = app.add_subcommand("analyze", "Accuracy, agreement, tests and calibration of existing predictions");
+  sub->add_option("source", command->source, "the folder of a comparison, or a predictions.csv (the article's as well)")
+      ->required();
+  sub->add_option("-o,--out", command->out, "folder for summary.json");
+  sub->add_option("--seed", command->options.seed, "of the bootstrap")->capture_default_str();
+  sub->add_option("--examples", command->options.examples, "disagreements and classes to list in the JSON")
+      ->capture_default_str();
+  add_json_option(*sub, command->json);
+  sub->footer(
+      "Examples:\n"
+      "  tessera analyze run/\n"
+      "  tessera analyze comparison_results-1000.csv --json");
+  sub->callback([command, &outcome] { outcome.exit_code = run_analyze(*command); });
+}
+
+}  // namespace tessera
