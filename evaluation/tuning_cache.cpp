@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/json.h"
 #include "weights/model_source.h"
 
 namespace tessera {
@@ -26,9 +27,14 @@ std::string this_machine() {
 }
 
 nlohmann::json read_all() {
-  std::ifstream file(tuning_cache_path());
-  nlohmann::json json = nlohmann::json::parse(file, nullptr, false);
-  return json.is_object() ? json : nlohmann::json::object();
+  constexpr std::uintmax_t kMostBytes = 16 << 20;
+  try {
+    const nlohmann::json json = parse_json(read_file(tuning_cache_path(), kMostBytes));
+    if (json.is_object()) return json;
+  } catch (const InputError&) {
+    return nlohmann::json::object();  // not there yet, or damaged: measured anew
+  }
+  return nlohmann::json::object();
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ cmake --build --preset fuzz -j "$(nproc)" --target tessera $(printf '%s_fuzz ' $
 
 mkdir -p build/fuzz/findings
 for target in config dataset model_card model_file picture safetensors; do mkdir -p "$corpus/$target"; done
+cp tests/fuzz/seeds/config/* "$corpus/config"
 cp tests/fuzz/seeds/dataset/* "$corpus/dataset"
 cp tests/fuzz/seeds/model_card/* "$corpus/model_card"
 cp $data/vision/*.jpg $data/vision/*.png "$corpus/picture"

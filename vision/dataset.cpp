@@ -13,6 +13,8 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "core/file.h"
+#include "core/json.h"
 #include "vision/labels.h"
 
 namespace tessera {
@@ -39,17 +41,9 @@ std::vector<fs::path> sorted_entries(const fs::path& folder) {
   return entries;
 }
 
-// A list or label file. The size is looked at first: a tar of pictures given as a list is not read whole.
+// A list or label file, which no tar of pictures is taken for.
 std::string read_text(const fs::path& path) {
-  constexpr std::uintmax_t kLargest = std::uintmax_t{256} << 20;
-  std::error_code error;
-  if (!fs::is_regular_file(path, error)) throw InputError(path.string() + ": no such file, or not a regular one");
-  const std::uintmax_t size = fs::file_size(path, error);
-  if (error) throw InputError(path.string() + ": cannot be read (" + error.message() + ")");
-  if (size > kLargest) throw InputError(path.string() + ": too large for a list (more than 256 MiB)");
-  std::string text(static_cast<std::size_t>(size), '\0');
-  std::ifstream file(path, std::ios::binary);
-  if (!file.read(text.data(), static_cast<std::streamsize>(size))) throw InputError(path.string() + ": cannot be read");
+  std::string text = read_file(path, std::uintmax_t{256} << 20);
   if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // a byte order mark, as spreadsheets write it
   return text;
 }
@@ -184,7 +178,7 @@ std::map<std::string, int> read_label_file(const fs::path& path, int classes) {
       throw InputError(path.string() + ": '" + folder + "' stands twice");
   };
   if (path.extension() == ".json") {
-    const auto json = nlohmann::json::parse(read_text(path), nullptr, false);
+    const auto json = parse_json(read_text(path));
     if (!json.is_object()) throw InputError(path.string() + ": expected a JSON object {\"folder\": index}");
     for (const auto& [folder, label] : json.items()) {
       if (!label.is_number_integer()) throw InputError(path.string() + ": the class of '" + folder + "' is no integer");

@@ -169,10 +169,9 @@ Preprocess preprocess_from_json(const nlohmann::json& json) {
   } catch (const nlohmann::json::exception& error) {
     throw UsageError(std::string("preprocessing: ") + error.what());
   }
-  constexpr int kLargest = 16384;
-  if (p.resize < 1 || p.resize > kLargest || p.crop < 0 || p.crop > kLargest) {
+  if (p.resize < 1 || p.resize > kLargestSide || p.crop < 0 || p.crop > kLargestSide) {
     throw UsageError(
-        fmt::format("preprocessing: resize {} and crop {} must lie in 1 to {}", p.resize, p.crop, kLargest));
+        fmt::format("preprocessing: resize {} and crop {} must lie in 1 to {}", p.resize, p.crop, kLargestSide));
   }
   for (std::size_t channel = 0; channel < 3; ++channel) {
     if (!std::isfinite(p.mean[channel]) || !std::isfinite(p.std[channel]) || p.std[channel] <= 0) {

@@ -23,6 +23,8 @@ std::string_view to_string(PreprocessFlavour flavour);
 // "timm", "hf" or "hf-fast". Throws UsageError.
 PreprocessFlavour flavour_from_string(std::string_view name);
 
+inline constexpr int kLargestSide = 16384;  // of what a model takes, pixels
+
 enum class ResizeMode {
   kNone,
   kShortestEdge,  // to `resize`, keeping the proportions; the other edge is truncated to whole pixels

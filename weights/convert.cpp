@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/file.h"
+#include "core/json.h"
 #include "weights/detect.h"
 #include "weights/name_maps.h"
 #include "weights/preprocess_config.h"
@@ -26,9 +28,12 @@ constexpr std::uintmax_t kMostConfigBytes = 8 << 20;
 Json read_optional_json(const fs::path& path) {
   std::error_code error;
   if (!fs::is_regular_file(path, error)) return Json::object();
-  if (fs::file_size(path, error) > kMostConfigBytes) throw ModelFileError(path.string() + ": is too large");
-  std::ifstream file(path, std::ios::binary);
-  Json json = Json::parse(file, nullptr, false);
+  Json json;
+  try {
+    json = parse_json(read_file(path, kMostConfigBytes));
+  } catch (const InputError& unreadable) {
+    throw ModelFileError(unreadable.what());
+  }
   if (!json.is_object()) throw ModelFileError(path.string() + ": is not a JSON object");
   return json;
 }

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "core/thread_pool.h"
 #include "weights/hdf5.h"
 #include "weights/sha256.h"
@@ -28,7 +29,6 @@ constexpr std::string_view kFormat = "tessera-model";
 constexpr int kVersion = 1;
 constexpr std::int64_t kMostCardBytes = 4 << 20;
 constexpr std::int64_t kMostManifestBytes = 16 << 20;
-constexpr int kDeepest = 16;  // nesting of JSON
 
 constexpr const char* kWeights = "/weights";
 
@@ -62,12 +62,9 @@ Json card_to_json(const ModelCard& card) {
 }
 
 Json parse(const std::string& text, const std::string& what) {
-  const Json::parser_callback_t shallow = [](int depth, Json::parse_event_t, Json&) {
-    if (depth > kDeepest) throw ModelFileError("nested too deeply");
-    return true;
-  };
-  Json json = Json::parse(text, shallow, false);
-  if (!json.is_object()) throw ModelFileError(what + " is not a JSON object");
+  Json json = parse_json(text);
+  if (!json.is_object())
+    throw ModelFileError(what + " is not a JSON object, nests too deeply or holds an impossible number");
   return json;
 }
 

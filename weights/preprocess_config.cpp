@@ -1,5 +1,7 @@
 #include "weights/preprocess_config.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -29,13 +31,32 @@ Filter filter_of(const Json& resample) {
   }
 }
 
+// A JSON number of any magnitude: one that is no side of a picture must not reach integer arithmetic.
+int side_of(const Json& number) {
+  const double side = number.get<double>();
+  if (!(side >= 1 && side <= kLargestSide)) {
+    throw ModelFileError(fmt::format("a side of {} pixels is not in 1 to {}", number.dump(), kLargestSide));
+  }
+  return static_cast<int>(side);
+}
+
 int square_size(const Json& size) {
-  if (size.is_number_integer()) return size.get<int>();
-  if (size.contains("shortest_edge")) return size.at("shortest_edge").get<int>();
+  if (size.is_number()) return side_of(size);
+  if (size.contains("shortest_edge")) return side_of(size.at("shortest_edge"));
   if (size.at("height") != size.at("width")) {
     throw ModelFileError("only square pictures are supported, not " + size.dump());
   }
-  return size.at("height").get<int>();
+  return side_of(size.at("height"));
+}
+
+// The share of the resized edge that the crop keeps.
+double crop_share(const Json& json, double fallback) {
+  const double share = json.value("crop_pct", fallback);
+  constexpr double kSmallest = 0.01;
+  if (!(share >= kSmallest && share <= 1)) {
+    throw ModelFileError(fmt::format("crop_pct {} is not in {} to 1", share, kSmallest));
+  }
+  return share;
 }
 
 // ConvNextImageProcessor, which Hugging Face's ResNets use: below 384 pixels the shortest edge goes to size / crop_pct
@@ -44,8 +65,7 @@ void set_convnext_sizes(const Json& json, Preprocess& p) {
   constexpr int kSquashFrom = 384;
   const int size = square_size(json.value("size", Json(kSquashFrom)));
   const bool squash = size >= kSquashFrom;
-  const double share = json.value("crop_pct", 224.0 / 256.0);
-  if (!(share > 0 && share <= 1)) throw ModelFileError("crop_pct " + json["crop_pct"].dump() + " is not in (0, 1]");
+  const double share = crop_share(json, 224.0 / 256.0);
   p.resize_mode = squash ? ResizeMode::kSquash : ResizeMode::kShortestEdge;
   p.resize = squash ? size : static_cast<int>(size / share);
   p.crop = squash ? 0 : size;
@@ -80,7 +100,7 @@ Preprocess timm(const Json& cfg, const Preprocess& fallback) {
   if (!cfg.is_object() || !cfg.contains("input_size")) return fallback;
   const Json& size = cfg.at("input_size");
   if (size.at(1) != size.at(2)) throw ModelFileError("only square pictures are supported, not " + size.dump());
-  Preprocess p = Preprocess::timm(size.at(2).get<int>(), cfg.value("crop_pct", 0.875),
+  Preprocess p = Preprocess::timm(side_of(size.at(2)), crop_share(cfg, 0.875),
                                   filter_from_string(cfg.value("interpolation", "bicubic")),
                                   cfg.value("mean", fallback.mean), cfg.value("std", fallback.std));
   const std::string mode = cfg.value("crop_mode", "center");

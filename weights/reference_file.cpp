@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "weights/hdf5.h"
 
 namespace tessera {
@@ -57,7 +58,7 @@ ReferenceActivation read_activation(const Hdf5Reader& file, const Json& entry) {
 
 ReferenceFile read_reference_file(const std::filesystem::path& path) {
   const Hdf5Reader file(path);
-  const Json index = Json::parse(file.read_text("/index", kMostIndexBytes), nullptr, false);
+  const Json index = parse_json(file.read_text("/index", kMostIndexBytes));
   try {
     ReferenceFile reference;
     reference.model = index.at("model").get<std::string>();

@@ -127,10 +127,14 @@ TEST_F(ConvertFolder, RefusesWhatItDoesNotKnow) {
       {{{"do_rescale", false}}, "only pixels rescaled by 1 / 255"},
       {{{"rescale_factor", 1.0}}, "only pixels rescaled by 1 / 255"},
       {{{"size", {{"height", 32}, {"width", 48}}}}, "only square pictures"},
+      {{{"size", -1}}, "a side of -1 pixels"},
+      {{{"size", 1e9}}, "a side of 1000000000.0 pixels"},
+      {{{"size", 1e300}}, "not a JSON object"},
+      {{{"feature_extractor_type", "ConvNextFeatureExtractor"}, {"size", 32}, {"crop_pct", 0.0}}, "crop_pct 0 is not"},
       {{{"resample", 5}}, "resample 5 is not supported"},
       {{{"image_mean", "none"}}, "cannot be used"},
       {{{"image_std", {0, 0, 0}}}, "std positive"},
-      {{{"size", {{"height", 1 << 30}, {"width", 1 << 30}}}}, "must lie in"},
+      {{{"size", {{"height", 1 << 30}, {"width", 1 << 30}}}}, "a side of 1073741824 pixels"},
       {nlohmann::json::array(), "is not a JSON object"},
   };
   for (const auto& [processor, part] : processors) {
@@ -140,6 +144,8 @@ TEST_F(ConvertFolder, RefusesWhatItDoesNotKnow) {
   fs::remove(folder_ / "preprocessor_config.json");
   change_config({{"hidden_act", "quick_gelu"}});
   expect_refused("hidden_act 'quick_gelu' is not supported");
+  change_config({{"pretrained_cfg", {{"input_size", {3, 32, 32}}, {"crop_pct", 0.0}}}});
+  expect_refused("crop_pct 0 is not in 0.01 to 1");
   change_config({{"layer_norm_eps", "small"}});
   expect_refused("cannot be used");
 }

@@ -151,7 +151,7 @@ TEST_F(ModelFile, RefusesADamagedCard) {
       {R"({"format": "tessera-model", "version": 1})", "its card or manifest is damaged"},
       {"{\"format\": ", "its card is not a JSON object"},
       {"{\"format\": \"\xff\"}", "its card is not a JSON object"},
-      {std::string(100'000, '['), "nested too deeply"},
+      {std::string(100'000, '['), "nests too deeply"},
   };
   for (const auto& [card, part] : bad) {
     set_card(card);
@@ -171,7 +171,7 @@ TEST_F(ModelFile, RefusesACardThatDoesNotMakeSense) {
       {"/name", "\x1b[2J", "its name is too long or not plain text"},
       {"/parameters/depth", 1'000'000'000, "the parameter depth is 1000000000; at most 1000 is read"},
       {"/parameters/dim", std::int64_t{1} << 51, "the parameter dim is"},
-      {"/parameters/mlp_ratio", 1e300, "the parameter mlp_ratio is"},
+      {"/parameters/mlp_ratio", 1e8, "the parameter mlp_ratio is"},
       {"/parameters/dim", -8, "vit:"},
       {"/parameters/heads", 0, "vit:"},
       {"/parameters/dim", "wide", "cannot be used"},
@@ -181,7 +181,7 @@ TEST_F(ModelFile, RefusesACardThatDoesNotMakeSense) {
       {"/labels", Json::array({"a", "b"}), "2 labels for 5 classes"},
       {"/source/origin", Json::array(), "its card or manifest is damaged"},
       {"/calibration", calibration(Json::array({2, 1})), "the calibrated range of norm is [2,1]"},
-      {"/calibration", calibration(Json::array({0, 1e39})), "the calibrated range of norm is"},
+      {"/calibration", calibration(Json::array({0, 1e39})), "impossible number"},
       {"/calibration", calibration(Json::array({0})), "its card or manifest is damaged"},
       {"/calibration", calibration("wide"), "its card or manifest is damaged"},
       {"/calibration", 3, "its card or manifest is damaged"},

@@ -1,0 +1,14 @@
+#pragma once
+// JSON from outside.
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+namespace tessera {
+
+// The value that `text` is; discarded (is_discarded()) where it is not JSON, nests deeper than 16 levels, or holds a
+// fraction beyond ±2^31. The last keeps `get<int>()` of what the text has for an integer within what a conversion
+// defines; no field of ours comes near it. Never throws on any text.
+nlohmann::json parse_json(std::string_view text);
+
+}  // namespace tessera
