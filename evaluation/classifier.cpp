@@ -150,11 +150,13 @@ Classifier::Classifier(LoadedModel model, const RunOptions& options) {
 
 std::int64_t Classifier::outputs() const { return program().graph().shape(program().graph().output_id())[-1]; }
 
-View Classifier::input(std::int64_t batch) {
+Shape Classifier::input_shape(std::int64_t batch) const {
   Shape shape = input_.shape();
   shape[0] = batch;
-  return {input_.data(), shape};
+  return shape;
 }
+
+View Classifier::input(std::int64_t batch) { return {input_.data(), input_shape(batch)}; }
 
 void Classifier::preprocess(const Image& image, std::int64_t index) {
   preprocess_image(image, card_.preprocess, input_.view().slice(index));

@@ -69,6 +69,9 @@ class Classifier {
   void preprocess(const Image& image, std::int64_t index);
   // Runs the first `batch` pictures; [batch, outputs], valid until the next run.
   ConstView run(std::int64_t batch);
+  // The same on pictures that were preprocessed elsewhere, of input_shape(batch), batch <= max_batch.
+  ConstView run(ConstView pictures) { return session_->run(pictures); }
+  Shape input_shape(std::int64_t batch) const;
 
  private:
   ModelCard card_;

@@ -1,9 +1,11 @@
 #include "evaluation/comparison.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "core/error.h"
+#include "evaluation/picture_queue.h"
 
 namespace tessera {
 
@@ -11,63 +13,107 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::size_t kBest = 5;  // classes kept of each prediction
+
 double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-Image load(ComparisonRow& row, const DecodeOptions& options) {
-  const auto start = Clock::now();
-  Image image;
-  try {
-    image = decode(read_picture_file(row.sample.path), row.sample.path.string(), options);
-  } catch (const InputError& error) {
-    row.error = error.what();
-  }
-  row.load_ms = ms_since(start);
-  return image;
+// The order in which the models run on a batch: drawn from the seed and the batch's first picture, so that what drifts
+// (clock, temperature, other work) hits all alike and a run that is resumed takes the same order.
+std::vector<std::size_t> order_of_models(std::size_t models, std::uint64_t seed, std::int64_t picture) {
+  std::uint64_t state = seed * 0x9E3779B97F4A7C15U + static_cast<std::uint64_t>(picture);
+  const auto draw = [&state] {  // SplitMix64
+    state += 0x9E3779B97F4A7C15U;
+    std::uint64_t z = state;
+    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
+    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
+    return z ^ (z >> 31U);
+  };
+  std::vector<std::size_t> order(models);
+  for (std::size_t i = 0; i < models; ++i) order[i] = i;
+  for (std::size_t left = models; left > 1; --left) std::swap(order[left - 1], order[draw() % left]);
+  return order;
 }
 
-void read_prediction(ConstView output, int label, Prediction& prediction) {
-  const auto start = Clock::now();
-  const std::vector<ClassProbability> best = top(probabilities(output.values()), 5);
-  prediction.index = best[0].index;
-  prediction.confidence = best[0].probability;
-  prediction.top1_correct = best[0].index == label;
-  prediction.top5_correct = std::ranges::find(best, label, &ClassProbability::index) != best.end();
-  prediction.postprocess_ms = ms_since(start);
-}
+// What each model says of the pictures of one batch, by picture and model.
+using Probabilities = std::vector<std::vector<std::vector<double>>>;
 
-// Rows and pictures of one batch; pictures that could not be decoded are not among them.
-struct Batch {
-  std::vector<ComparisonRow*> rows;
-  std::vector<Image> images;
-};
-
-void run_model(Classifier& model, std::size_t index, const Batch& batch) {
+void run_model(Classifier& model, std::size_t index, PreparedBatch& batch, Probabilities& all) {
   const auto count = static_cast<std::int64_t>(batch.rows.size());
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto start = Clock::now();
-    try {
-      model.preprocess(batch.images[static_cast<std::size_t>(i)], i);
-    } catch (const InputError& error) {
-      batch.rows[static_cast<std::size_t>(i)]->error = error.what();
-    }
-    batch.rows[static_cast<std::size_t>(i)]->predictions[index].preprocess_ms = ms_since(start);
-  }
   const auto start = Clock::now();
-  const ConstView output = model.run(count);
+  const ConstView output = model.run(ConstView(batch.inputs[index].data(), model.input_shape(count)));
   const double inference_ms = ms_since(start) / static_cast<double>(count);
-  for (std::int64_t i = 0; i < count; ++i) {
-    ComparisonRow& row = *batch.rows[static_cast<std::size_t>(i)];
-    row.predictions[index].inference_ms = inference_ms;
-    read_prediction(output.slice(i), row.sample.label, row.predictions[index]);
+  for (std::size_t i = 0; i < batch.rows.size(); ++i) {
+    ComparisonRow& row = batch.rows[i];
+    if (!row.error.empty()) continue;
+    Prediction& prediction = row.predictions[index];
+    prediction.inference_ms = inference_ms;
+    const auto begin = Clock::now();
+    all[i][index] = probabilities(output.slice(static_cast<std::int64_t>(i)).values());
+    set_best(prediction, top(all[i][index], kBest), row.sample.label);
+    prediction.postprocess_ms = ms_since(begin);
   }
 }
+
+// Summed in the order of the models, whichever ran first: the same digits in every run.
+std::vector<ClassProbability> best_of_mean(const std::vector<std::vector<double>>& by_model) {
+  std::vector<double> mean(by_model.front().size());
+  for (const std::vector<double>& of_model : by_model) {
+    for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += of_model[i];
+  }
+  for (double& value : mean) value /= static_cast<double>(by_model.size());
+  return top(mean, kBest);
+}
+
+class Comparison {
+ public:
+  Comparison(std::vector<std::unique_ptr<Classifier>>& models, std::size_t pictures, const ComparisonOptions& options,
+             const ComparisonHooks& hooks)
+      : models_(models), options_(options), hooks_(hooks) {
+    progress_.total = pictures;
+    progress_.top1.resize(models.size());
+  }
+
+  void run(PreparedBatch& batch) {
+    Probabilities all(batch.rows.size(), std::vector<std::vector<double>>(models_.size()));
+    const bool any = std::ranges::any_of(batch.rows, [](const ComparisonRow& row) { return row.error.empty(); });
+    for (const std::size_t m : order_of_models(models_.size(), options_.seed, batch.rows.front().number)) {
+      if (any) run_model(*models_[m], m, batch, all);
+    }
+    progress_.seconds = ms_since(start_) / 1e3;
+    for (std::size_t i = 0; i < batch.rows.size(); ++i) {
+      ComparisonRow& row = batch.rows[i];
+      if (row.error.empty() && models_.size() > 1) row.average = best_of_mean(all[i]);
+      count(row);
+      hooks_.row(row, progress_.seconds);
+    }
+    hooks_.progress(progress_);
+  }
+
+ private:
+  void count(const ComparisonRow& row) {
+    ++progress_.done;
+    progress_.errors += row.error.empty() ? 0 : 1;
+    for (std::size_t m = 0; m < row.predictions.size(); ++m) {
+      progress_.top1[m] += row.predictions[m].top1_correct ? 1 : 0;
+    }
+  }
+
+  std::vector<std::unique_ptr<Classifier>>& models_;
+  const ComparisonOptions& options_;
+  const ComparisonHooks& hooks_;
+  const Clock::time_point start_ = Clock::now();
+  ComparisonProgress progress_;
+};
 
 void check_models(const std::vector<std::unique_ptr<Classifier>>& models, const ComparisonOptions& options) {
   for (const auto& model : models) {
     if (!model->has_classes()) {
       throw UsageError(model->card().name + " has no classes to predict; it gives features only");
+    }
+    if (options.mode == ComparisonMode::kLatency && options.batch != 1) {
+      throw UsageError("mode latency runs one picture at a time; --batch goes with --mode throughput");
     }
     if (model->program().max_batch() < options.batch) throw InternalError("a model was opened for a smaller batch");
   }
@@ -93,6 +139,26 @@ std::vector<std::string> column_prefixes(const std::vector<std::unique_ptr<Class
   return prefixes;
 }
 
+}  // namespace
+
+std::string_view to_string(ComparisonMode mode) { return mode == ComparisonMode::kLatency ? "latency" : "throughput"; }
+
+ComparisonMode mode_from_string(std::string_view name) {
+  for (const ComparisonMode mode : {ComparisonMode::kLatency, ComparisonMode::kThroughput}) {
+    if (name == to_string(mode)) return mode;
+  }
+  throw UsageError("unknown mode '" + std::string(name) + "'; known: latency, throughput");
+}
+
+void set_best(Prediction& prediction, std::vector<ClassProbability> best, int label) {
+  prediction.best = std::move(best);
+  prediction.index = prediction.best.front().index;
+  prediction.confidence = prediction.best.front().probability;
+  prediction.top1_correct = prediction.index == label;
+  prediction.top5_correct =
+      std::ranges::find(prediction.best, label, &ClassProbability::index) != prediction.best.end();
+}
+
 std::vector<ComparedModel> facts_of(const std::vector<std::unique_ptr<Classifier>>& models) {
   const std::vector<std::string> prefixes = column_prefixes(models);
   std::vector<ComparedModel> facts;
@@ -110,45 +176,31 @@ std::vector<ComparedModel> facts_of(const std::vector<std::unique_ptr<Classifier
   return facts;
 }
 
-}  // namespace
-
-ComparisonResult compare_models(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
-                                const ComparisonOptions& options, const std::atomic<bool>& stop,
-                                const std::function<void(const ComparisonProgress&)>& progress) {
+void compare_models(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
+                    std::span<const std::int64_t> numbers, const ComparisonOptions& options,
+                    const std::atomic<bool>& stop, const ComparisonHooks& hooks) {
   check_models(models, options);
+  if (numbers.empty()) return;
   for (const auto& model : models) {
     for (int run = 0; run < options.warmup; ++run) model->run(options.batch);
   }
-  ComparisonResult result{.models = facts_of(models), .labels = models.front()->card().labels};
-  result.rows.reserve(dataset.samples.size());
-  ComparisonProgress state{.total = dataset.samples.size()};
-  const auto start = Clock::now();
-  const auto batch_size = static_cast<std::size_t>(options.batch);
-  for (std::size_t first = 0; first < dataset.samples.size() && !stop; first += batch_size) {
-    Batch batch;
-    const std::size_t end = std::min(first + batch_size, dataset.samples.size());
-    for (std::size_t i = first; i < end; ++i) {
-      ComparisonRow& row = result.rows.emplace_back();
-      row.sample = dataset.samples[i];
-      Image image = load(row, options.decode);
-      if (!row.error.empty()) continue;
-      row.predictions.resize(models.size());
-      batch.rows.push_back(&row);
-      batch.images.push_back(std::move(image));
+  Comparison comparison(models, numbers.size(), options, hooks);
+  if (options.mode == ComparisonMode::kThroughput) {
+    PictureQueue queue(models, dataset, numbers, options);
+    while (!stop) {
+      PreparedBatch* const batch = queue.next();
+      if (batch == nullptr) break;
+      comparison.run(*batch);
     }
-    for (std::size_t m = 0; m < models.size() && !batch.rows.empty(); ++m) run_model(*models[m], m, batch);
-    for (std::size_t i = first; i < end; ++i) {
-      ComparisonRow& row = result.rows[i];
-      if (!row.error.empty()) row.predictions.clear();
-      state.errors += row.error.empty() ? 0 : 1;
-    }
-    state.done = end;
-    state.seconds = ms_since(start) / 1e3;
-    progress(state);
+    return;
   }
-  result.loop_ms = ms_since(start);
-  result.interrupted = stop && result.rows.size() < dataset.samples.size();
-  return result;
+  PreparedBatch batch = make_batch(models, 1);
+  batch.rows.resize(1);
+  for (const std::int64_t number : numbers) {
+    if (stop) break;
+    prepare_picture(models, dataset.samples[static_cast<std::size_t>(number)], number, options.decode, batch, 0);
+    comparison.run(batch);
+  }
 }
 
 }  // namespace tessera

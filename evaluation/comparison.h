@@ -5,70 +5,54 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
+#include <span>
 #include <vector>
 
-#include "evaluation/classifier.h"
-#include "vision/dataset.h"
+#include "evaluation/result.h"
 #include "vision/decode.h"
-#include "vision/labels.h"
 
 namespace tessera {
 
-// What one model said of one picture.
-struct Prediction {
-  int index = -1;         // the most probable class
-  double confidence = 0;  // its probability, 0 to 1
-  bool top1_correct = false;
-  bool top5_correct = false;
-  double preprocess_ms = 0;
-  double inference_ms = 0;    // of the batch, divided by its pictures
-  double postprocess_ms = 0;  // softmax and top 5
+// What is measured (MLPerf's SingleStream and Offline scenarios).
+enum class ComparisonMode {
+  kLatency,     // one picture and one model at a time, nothing beside it
+  kThroughput,  // batches; the pictures of the next are read, decoded and preprocessed meanwhile
 };
-
-struct ComparisonRow {
-  Sample sample;
-  std::string error;                    // not empty: the picture could not be read, and there are no predictions
-  double load_ms = 0;                   // read and decode
-  std::vector<Prediction> predictions;  // by model
-};
+std::string_view to_string(ComparisonMode mode);
+// "latency" or "throughput". Throws UsageError.
+ComparisonMode mode_from_string(std::string_view name);
 
 struct ComparisonOptions {
-  std::int64_t batch = 1;
-  int warmup = 3;  // runs of each model before the first picture; in no figure
+  ComparisonMode mode = ComparisonMode::kLatency;
+  std::int64_t batch = 1;  // 1 in mode latency
+  int warmup = 3;          // runs of each model before the first picture; in no figure
+  int workers = 1;         // threads that prepare pictures in mode throughput
+  std::uint64_t seed = 1;  // of the order in which the models run, drawn anew for each picture or batch
   DecodeOptions decode;
 };
 
 struct ComparisonProgress {
   std::size_t done = 0, total = 0, errors = 0;
-  double seconds = 0;  // since the first picture
+  std::size_t here = 0;           // of `done`, those of this sitting
+  std::vector<std::size_t> top1;  // right so far, by model
+  double seconds = 0;             // since the first picture
 };
 
-// What is known of a model that was compared.
-struct ComparedModel {
-  std::string name;
-  std::string prefix;  // of its columns in predictions.csv: its family ("resnet") where that is unique
-  // 0 where only the predictions are known:
-  double load_ms = 0;
-  std::int64_t parameters = 0;
-  std::int64_t macs = 0;          // multiply-adds of a picture
-  std::int64_t memory_bytes = 0;  // weights as they are packed, arena and scratch
+struct ComparisonHooks {
+  // Each row as soon as it is whole, in the order of `numbers`, with the seconds since the first picture.
+  std::function<void(const ComparisonRow& row, double seconds)> row;
+  std::function<void(const ComparisonProgress&)> progress;  // after each batch
 };
 
-struct ComparisonResult {
-  std::vector<ComparedModel> models;
-  LabelSet labels;
-  std::vector<ComparisonRow> rows;
-  double loop_ms = 0;   // 0 where only the predictions are known; so is the next
-  double total_ms = 0;  // from the start of the program
-  bool interrupted = false;
-};
+// Runs the models on the pictures with these numbers. `stop` ends the run after the batch at hand. A picture that
+// cannot be decoded becomes an error row. Predictions depend neither on batch, mode, order nor on which pictures are
+// asked for. Models must have been opened with max_batch >= options.batch. What a hook throws ends the run and passes
+// through.
+void compare_models(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
+                    std::span<const std::int64_t> numbers, const ComparisonOptions& options,
+                    const std::atomic<bool>& stop, const ComparisonHooks& hooks);
 
-// Runs the models one after the other on each batch of pictures. `stop` ends the run after the batch at hand. Rows come
-// in the order of the data set; a picture that cannot be decoded becomes an error row. Predictions do not depend on the
-// batch. Models must have been opened with max_batch >= options.batch. `total_ms` is left to the caller.
-ComparisonResult compare_models(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
-                                const ComparisonOptions& options, const std::atomic<bool>& stop,
-                                const std::function<void(const ComparisonProgress&)>& progress);
+// Name, size and cost of each model.
+std::vector<ComparedModel> facts_of(const std::vector<std::unique_ptr<Classifier>>& models);
 
 }  // namespace tessera

@@ -66,6 +66,24 @@ class Table {
     if (value != "False" && value != "false" && value != "0") fail(column, "True or False");
     return false;
   }
+  // What best_text() wrote; empty where there is no such column.
+  std::vector<ClassProbability> best(const std::string& column) const {
+    std::vector<ClassProbability> best;
+    const std::string& list = text(column);
+    const char* at = list.data();
+    const char* const end = at + list.size();
+    while (at != end) {
+      ClassProbability of_class;
+      const auto index = std::from_chars(at, end, of_class.index);
+      if (index.ec != std::errc() || index.ptr == end || *index.ptr != ':') fail(column, "class:probability");
+      const auto probability = std::from_chars(index.ptr + 1, end, of_class.probability);
+      const bool sound = probability.ec == std::errc() && of_class.index >= 0 && of_class.probability >= 0;
+      at = probability.ptr;
+      if (!sound || (at != end && *at++ != ' ')) fail(column, "class:probability");
+      best.push_back(of_class);
+    }
+    return best;
+  }
   [[noreturn]] void fail(const std::string& column, const std::string& expected) const {
     if (!has(column)) throw InputError(fmt::format("{}: there is no column '{}'", path_, column));
     constexpr std::size_t kShown = 40;
@@ -116,6 +134,7 @@ Prediction read_prediction(const Table& table, const std::string& prefix) {
   p.preprocess_ms = table.time(prefix + "_preprocess_ms");
   p.inference_ms = table.time(prefix + "_inference_ms");
   p.postprocess_ms = table.time(prefix + "_postprocess_ms");
+  p.best = table.best(prefix + "_top5");
   return p;
 }
 
@@ -140,6 +159,15 @@ class Names {
   std::vector<std::string> names_;
 };
 
+// "281:0.913 282:0.04": classes and their probabilities, the most probable first.
+std::string best_text(const std::vector<ClassProbability>& best) {
+  std::string text;
+  for (const ClassProbability& of_class : best) {
+    text += fmt::format("{}{}:{}", text.empty() ? "" : " ", of_class.index, of_class.probability);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string predictions_csv(const ComparisonResult& result) {
@@ -151,8 +179,8 @@ std::string predictions_csv(const ComparisonResult& result) {
         model.prefix);
   }
   csv += ",image_load_ms";
-  for (const ComparedModel& model : result.models) csv += fmt::format(",{}_postprocess_ms", model.prefix);
-  csv += ",error\n";
+  for (const ComparedModel& model : result.models) csv += fmt::format(",{0}_postprocess_ms,{0}_top5", model.prefix);
+  csv += ",image_read_ms,average_top5,error\n";
   for (const ComparisonRow& row : result.rows) {
     csv += fmt::format("{},{},{},{}", csv_field(row.sample.name), csv_field(row.sample.folder), row.sample.label,
                        csv_field(result.labels.name(row.sample.label)));
@@ -169,9 +197,10 @@ std::string predictions_csv(const ComparisonResult& result) {
     }
     csv += fmt::format(",{}", row.load_ms);
     for (std::size_t m = 0; m < result.models.size(); ++m) {
-      csv += failed ? "," : fmt::format(",{}", row.predictions[m].postprocess_ms);
+      csv +=
+          failed ? ",," : fmt::format(",{},{}", row.predictions[m].postprocess_ms, best_text(row.predictions[m].best));
     }
-    csv += fmt::format(",{}\n", csv_field(row.error));
+    csv += fmt::format(",{},{},{}\n", row.read_ms, best_text(row.average), csv_field(row.error));
   }
   return csv;
 }
@@ -196,6 +225,9 @@ ComparisonResult read_predictions_csv(const std::filesystem::path& path) {
     row.sample.label = table->index("gt_idx");
     row.error = table->text("error");
     row.load_ms = table->time("image_load_ms");
+    row.read_ms = table->time("image_read_ms");
+    row.average = table->best("average_top5");
+    row.number = static_cast<std::int64_t>(result.rows.size()) - 1;
     names.add(row.sample.label, table->text("gt_label"));
     if (!row.error.empty()) return;
     for (const ComparedModel& model : result.models) {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "evaluation/comparison.h"
+#include "evaluation/result.h"
 #include "evaluation/statistics.h"
 
 namespace tessera {

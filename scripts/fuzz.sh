@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fuzzes every reader of untrusted input: model files, their cards, safetensors, configurations, pictures, lists.
+# Fuzzes every reader of untrusted input: model files, their cards, safetensors, configurations, pictures, lists, tables of predictions, logs of runs.
 #
 #   scripts/fuzz.sh [SECONDS] [TARGET]...   each target for so long (default 30), as many at a time as there are cores
 #
@@ -9,7 +9,7 @@ set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-30}
 [ $# -eq 0 ] || shift
-targets=${*:-config dataset model_card model_file picture safetensors}
+targets=${*:-config dataset model_card model_file picture predictions run_log safetensors}
 corpus=build/fuzz/corpus
 data=tests/data
 
@@ -19,9 +19,11 @@ cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz -j "$(nproc)" --target tessera $(printf '%s_fuzz ' $targets)
 
 mkdir -p build/fuzz/findings
-for target in config dataset model_card model_file picture safetensors; do mkdir -p "$corpus/$target"; done
+for target in config dataset model_card model_file picture predictions run_log safetensors; do mkdir -p "$corpus/$target"; done
 cp tests/fuzz/seeds/config/* "$corpus/config"
 cp tests/fuzz/seeds/dataset/* "$corpus/dataset"
+cp tests/fuzz/seeds/predictions/* "$corpus/predictions"
+cp tests/fuzz/seeds/run_log/* "$corpus/run_log"
 cp tests/fuzz/seeds/model_card/* "$corpus/model_card"
 cp $data/vision/*.jpg $data/vision/*.png "$corpus/picture"
 cp $data/weights/h5py*.h5 "$corpus/model_file"

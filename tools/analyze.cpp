@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "evaluation/predictions_csv.h"
-#include "evaluation/summary.h"
+#include "evaluation/run.h"
 #include "tools/tool.h"
 
 namespace tessera {
@@ -24,18 +24,20 @@ struct AnalyzeCommand {
   bool json = false;
 };
 
-fs::path predictions_file(const std::string& source) {
-  return fs::is_directory(source) ? fs::path(source) / "predictions.csv" : fs::path(source);
+ComparisonResult predictions_of(const std::string& source) {
+  if (!fs::is_directory(source)) return read_predictions_csv(source);
+  if (!has_run_log(source)) return read_predictions_csv(fs::path(source) / "predictions.csv");
+  RunRecord record = read_run(source);
+  for (const std::string& note : record.notes) fmt::print(stderr, "{}: {}\n", source, note);
+  return result_of(std::move(record));
 }
 
 int run_analyze(const AnalyzeCommand& command) {
-  const ComparisonResult result = read_predictions_csv(predictions_file(command.source));
+  const ComparisonResult result = predictions_of(command.source);
   const ComparisonSummary summary = summarise(result, command.options);
   const nlohmann::json json = summary_json(summary, result);
   if (!command.out.empty()) {
-    std::error_code error;
-    fs::create_directories(command.out, error);
-    if (error) throw ResourceError(command.out + ": cannot be made (" + error.message() + ")");
+    make_folder(command.out);
     write_file(fs::path(command.out) / "summary.json", json.dump(2) + "\n");
   }
   if (command.json) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <new>
 #include <string>
@@ -60,8 +61,8 @@ int run(int argc, char** argv) {
       "  tessera inspect seeded:vit_base_patch16_224\n"
       "`tessera COMMAND --help` says more.");
   Outcome outcome;
-  for (const auto add : {add_classify, add_compare, add_analyze, add_inspect, add_convert, add_verify, add_profile,
-                         add_roofline, add_quantize, add_seed_weights, add_models}) {
+  for (const auto add : {add_classify, add_compare, add_merge, add_analyze, add_inspect, add_convert, add_verify,
+                         add_profile, add_roofline, add_quantize, add_seed_weights, add_models}) {
     add(app, outcome);
   }
   const std::vector<std::string> arguments(argv + 1, argv + argc);
@@ -82,6 +83,7 @@ int run(int argc, char** argv) {
 }  // namespace tessera
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the size limit is an error of write(), as a full disk is
   try {
     return tessera::run(argc, argv);
   } catch (const tessera::Error& error) {

@@ -34,6 +34,7 @@ struct Outcome {
 // Each adds its subcommand to the application; the callback sets the outcome.
 void add_classify(CLI::App& app, Outcome& outcome);
 void add_compare(CLI::App& app, Outcome& outcome);
+void add_merge(CLI::App& app, Outcome& outcome);
 void add_analyze(CLI::App& app, Outcome& outcome);
 void add_inspect(CLI::App& app, Outcome& outcome);
 void add_convert(CLI::App& app, Outcome& outcome);

@@ -1,118 +1,8 @@
-// The binary as a user runs it: what it prints, which exit code it ends with, what it leaves on the disk.
+// What each command does, as a user runs it.
+#include "tests/tools/cli_fixture.h"
 
-#include <fcntl.h>
-#include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <chrono>
-#include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <nlohmann/json.hpp>
-#include <sstream>
-#include <thread>
-
-namespace tessera {
+namespace tessera::cli_test {
 namespace {
-
-namespace fs = std::filesystem;
-using Json = nlohmann::json;
-
-const fs::path kPictures = fs::path(TESSERA_TEST_DATA) / "vision";
-constexpr const char* kResNet = "seeded:resnet18@1";
-constexpr const char* kVit = "seeded:vit_tiny_patch16_224@1";
-
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-struct Outcome {
-  int exit_code = -1;
-  std::string out, err;
-};
-
-class Cli : public testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("tessera-cli-" + std::to_string(::getpid()));
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-    ::setenv("TESSERA_HOME", (folder_ / "home").c_str(), 1);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  pid_t start(const std::vector<std::string>& arguments, rlim_t memory = RLIM_INFINITY) const {
-    const pid_t child = ::fork();
-    if (child != 0) return child;
-    ::dup2(::open((folder_ / "out").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
-    ::dup2(::open((folder_ / "err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
-    if (memory != RLIM_INFINITY) {
-      const rlimit limit{memory, memory};
-      ::setrlimit(RLIMIT_AS, &limit);
-    }
-    std::vector<char*> argv{const_cast<char*>(TESSERA_BINARY)};
-    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-    argv.push_back(nullptr);
-    ::execv(TESSERA_BINARY, argv.data());
-    ::_exit(127);
-  }
-  Outcome wait(pid_t child) const {
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(folder_ / "out"),
-            read_file(folder_ / "err")};
-  }
-  Outcome run(const std::vector<std::string>& arguments) const { return wait(start(arguments)); }
-  Json run_json(std::vector<std::string> arguments) const {
-    arguments.push_back("--json");
-    const Outcome outcome = run(arguments);
-    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-    return Json::parse(outcome.out);
-  }
-  // Pictures in folders by wnid.
-  fs::path data_set(int copies = 1) const {
-    const fs::path data = folder_ / "data";
-    for (const auto& [wnid, file] : {std::pair{"n01440764", "jpeg_444.jpg"},
-                                     {"n01443537", "png_rgb.png"},
-                                     {"n15075141", "jpeg_progressive.jpg"}}) {
-      fs::create_directories(data / wnid);
-      for (int i = 0; i < copies; ++i) {
-        const std::string name = std::to_string(i) + "_" + file;
-        fs::copy_file(kPictures / file, data / wnid / name, fs::copy_options::overwrite_existing);
-      }
-    }
-    return data;
-  }
-  // The rows of a CSV without the columns that hold times.
-  static std::vector<std::string> without_times(const fs::path& csv) {
-    std::istringstream text(read_file(csv));
-    std::string line, header;
-    std::getline(text, header);
-    std::vector<bool> keep;
-    std::istringstream names(header);
-    for (std::string name; std::getline(names, name, ',');) keep.push_back(!name.ends_with("_ms"));
-    std::vector<std::string> rows;
-    while (std::getline(text, line)) {
-      std::string kept;
-      std::size_t column = 0;
-      bool quoted = false;
-      for (const char c : line) {
-        if (c == '"') quoted = !quoted;
-        if (c == ',' && !quoted) ++column;
-        if (keep[column]) kept += c;
-      }
-      rows.push_back(kept);
-    }
-    return rows;
-  }
-
-  fs::path folder_;
-};
 
 TEST_F(Cli, HelpsWithExamples) {
   for (const char* command : {"classify", "compare", "analyze", "inspect", "convert", "verify", "profile", "roofline",
@@ -309,7 +199,11 @@ TEST_F(Cli, ComparesIntoTheArticlesColumns) {
       "image,wnid,gt_idx,gt_label,resnet_pred_idx,resnet_pred_label,resnet_top1_correct,resnet_top5_correct,"
       "resnet_conf,resnet_preprocess_ms,resnet_inference_ms,vit_pred_idx,vit_pred_label,vit_top1_correct,"
       "vit_top5_correct,vit_conf,vit_preprocess_ms,vit_inference_ms,image_load_ms";
-  EXPECT_EQ(csv.find(article + ",resnet_postprocess_ms,vit_postprocess_ms,error\n"), 0U) << csv.substr(0, 500);
+  EXPECT_EQ(
+      csv.find(article +
+               ",resnet_postprocess_ms,resnet_top5,vit_postprocess_ms,vit_top5,image_read_ms,average_top5,error\n"),
+      0U)
+      << csv.substr(0, 500);
   EXPECT_NE(csv.find("0_jpeg_444.jpg,n01440764,0,\"tench, Tinca tinca\","), std::string::npos);
   for (const char* part : {"COMPARISON SUMMARY", "Model load time", "TOTAL TIME (3 images)", "PER-IMAGE AVERAGE",
                            "PER-IMAGE MIN", "PER-IMAGE MAX", "Images/second", "Image loading - total",
@@ -384,29 +278,11 @@ TEST_F(Cli, RefusesModelsThatDoNotPredictTheSameClasses) {
   EXPECT_FALSE(fs::exists(folder_ / "run" / "predictions.csv"));
 }
 
-TEST_F(Cli, KeepsResultsWhenInterrupted) {
-  const fs::path data = data_set(200), out = folder_ / "run";
-  const pid_t child =
-      start({"compare", "--data", data.string(), "--model", "seeded:resnet34@1", "--out", out.string()});
-  // The first batch is through when the run says so.
-  while (read_file(folder_ / "err").find("Evaluating") == std::string::npos) {
-    ASSERT_EQ(::waitpid(child, nullptr, WNOHANG), 0) << read_file(folder_ / "err");
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  ::kill(child, SIGINT);
-  const Outcome outcome = wait(child);
-  EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
-  EXPECT_NE(outcome.out.find("The run was interrupted"), std::string::npos);
-  const std::size_t rows = without_times(out / "predictions.csv").size();
-  EXPECT_GT(rows, 0U);
-  EXPECT_LT(rows, 600U);
-}
-
 TEST_F(Cli, SaysWhenMemoryRunsOut) {
   constexpr rlim_t kTooLittle = 300 << 20;
   const Outcome outcome = wait(start(
       {"classify", (kPictures / "png_rgb.png").string(), "--model", "seeded:vit_base_patch16_224", "--threads", "1"},
-      kTooLittle));
+      RLIMIT_AS, kTooLittle));
   EXPECT_EQ(outcome.exit_code, 5) << outcome.err;
   EXPECT_NE(outcome.err.find("memory"), std::string::npos) << outcome.err;
 }
@@ -520,4 +396,4 @@ TEST_F(Cli, EndsWhenItsReaderDoes) {
 }
 
 }  // namespace
-}  // namespace tessera
+}  // namespace tessera::cli_test

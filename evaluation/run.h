@@ -1,0 +1,49 @@
+#pragma once
+// A comparison as it is run: logged, resumable, sharded; and the files that it leaves.
+
+#include <filesystem>
+
+#include "evaluation/comparison.h"
+#include "evaluation/run_log.h"
+#include "evaluation/summary.h"
+
+namespace tessera {
+
+// Of the names, folders and labels of the pictures, in their order; SHA-256 in hexadecimal digits.
+std::string dataset_hash(const Dataset& dataset);
+
+struct RunPlan {
+  RunHeader header;
+  std::filesystem::path folder;  // is made
+  bool resume = true;
+  ComparisonOptions options;
+};
+
+// Runs what of the shard is not in the folder's log (run.log) yet and gives all rows of the shard. Throws as RunLog and
+// compare_models do. `notes` are for the user.
+ComparisonResult run_comparison(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
+                                const RunPlan& plan, const std::atomic<bool>& stop,
+                                const std::function<void(const ComparisonProgress&)>& progress,
+                                const std::function<void(const std::string&)>& note);
+
+// What is in logs of one run: one log, or all its shards. Throws InputError for logs of different runs, for a picture
+// that is in two of them or, in more than one log, in none.
+RunRecord join_runs(std::vector<RunRecord> records, const std::vector<std::string>& names);
+// Writes the joined record as folder/run.log.
+void write_run_log(const std::filesystem::path& folder, const RunRecord& record);
+
+// The result that a record comes to. An unfinished one is marked as interrupted.
+ComparisonResult result_of(RunRecord record);
+
+// The log of the run in that folder. Throws as read_run_log does.
+RunRecord read_run(const std::filesystem::path& folder);
+bool has_run_log(const std::filesystem::path& folder);
+
+// predictions.csv and summary.json, each whole or not there. Throws ResourceError.
+void write_results(const std::filesystem::path& folder, const ComparisonResult& result,
+                   const ComparisonSummary& summary);
+
+// A folder for results. Throws ResourceError.
+void make_folder(const std::filesystem::path& folder);
+
+}  // namespace tessera

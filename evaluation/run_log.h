@@ -1,0 +1,86 @@
+#pragma once
+// The log of a run: what makes it survive kill -9, a full disk and a power cut, and what shards are joined from.
+//
+// A text file. Each line is the CRC-32 (zlib) of what follows in eight hexadecimal digits, a space, and one JSON
+// document: first the header, then "sitting" (a process began to write here) and one row for each picture. A line is
+// written by a single write(), so that a process that dies tears at most the last one; that one is dropped and its
+// picture done again. The file is locked (flock) while it is written.
+
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "evaluation/result.h"
+
+namespace tessera {
+
+// Which pictures of a data set a process takes: those whose number leaves `index - 1` when divided by `count`.
+struct Shard {
+  int index = 1;  // 1 to count
+  int count = 1;
+  bool operator==(const Shard&) const = default;
+};
+// "2/4". Throws UsageError.
+Shard shard_from_string(const std::string& text);
+
+struct RunHeader {
+  // Everything that predictions or times follow from: models and the hashes of their weights, preprocessing, kernels,
+  // dtype, batch, mode, the hash of the data set's names and labels. The same for all shards of a run.
+  nlohmann::json settings;
+  std::int64_t pictures = 0;  // of the data set, all shards together
+  Shard shard;
+  std::vector<ComparedModel> models;
+  LabelSet labels;
+};
+
+// What a log holds.
+struct RunRecord {
+  RunHeader header;
+  std::vector<ComparisonRow> rows;  // by number; each number once
+  double loop_ms = 0;               // from the first picture to the last, summed over the sittings
+  double load_ms = 0;               // loading the models, likewise
+  std::vector<std::string> notes;   // lines that were not whole, for the user
+};
+
+// Throws InputError naming the file, for one that is no log, a header that is damaged, a row that cannot be.
+RunRecord read_run_log(const std::filesystem::path& path);
+
+// The record as a log of one sitting.
+std::string run_log_text(const RunRecord& record);
+
+// The names of the settings in which two runs differ, with their values.
+std::string differing_settings(const RunHeader& there, const RunHeader& here);
+
+// Not thread-safe.
+class RunLog {
+ public:
+  // Opens or makes the log. With `resume` what it holds is in before(), otherwise it begins anew. Throws UsageError
+  // when another process writes it or when it belongs to a run with other settings (which are named), InputError for a
+  // file that is no log, ResourceError.
+  RunLog(std::filesystem::path path, const RunHeader& header, bool resume);
+  ~RunLog();
+  RunLog(const RunLog&) = delete;
+  RunLog& operator=(const RunLog&) = delete;
+
+  const RunRecord& before() const noexcept { return before_; }
+  // Writes one row; `seconds` since this sitting's first picture. To the disk itself every few seconds. Throws
+  // ResourceError when the disk is full; the file is then whole up to the row before.
+  void append(const ComparisonRow& row, double seconds);
+  // Everything to the disk itself.
+  void sync();
+
+ private:
+  void begin(const RunHeader& header, bool resume);
+  void write_line(const nlohmann::json& json);
+
+  std::filesystem::path path_;
+  int file_ = -1;
+  std::int64_t length_ = 0;  // of the lines that are whole
+  RunRecord before_;
+  std::chrono::steady_clock::time_point synced_;
+};
+
+}  // namespace tessera

@@ -1,0 +1,130 @@
+#include "evaluation/run_log.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "core/error.h"
+#include "core/file.h"
+
+namespace tessera {
+namespace {
+
+namespace fs = std::filesystem;
+
+class RunLogTest : public testing::Test {
+ protected:
+  void TearDown() override { fs::remove(path_); }
+
+  static RunHeader header() {
+    return {.settings = {{"mode", "latency"}, {"batch", 1}},
+            .pictures = 5,
+            .models = {{.name = "a/b", .prefix = "a", .load_ms = 10}, {.name = "c", .prefix = "c", .load_ms = 5}},
+            .labels = LabelSet::custom({"cat", "dog", "cow", "owl", "fox", "bee"})};
+  }
+  static ComparisonRow row(std::int64_t number) {
+    ComparisonRow row{.number = number, .sample = {.path = {}, .name = "p,\"1\".jpg", .folder = "cat", .label = 2}};
+    row.read_ms = 0.1;
+    row.load_ms = 1.0 / 3;
+    row.predictions.resize(2);
+    set_best(row.predictions[0], {{2, 0.7}, {1, 0.1}}, 2);
+    set_best(row.predictions[1], {{4, 1e-9}, {2, 0.0}}, 2);
+    row.predictions[1].inference_ms = 0.1 + static_cast<double>(number);
+    row.average = {{2, 0.4}};
+    return row;
+  }
+  void put(const std::string& text) const { std::ofstream(path_, std::ios::binary | std::ios::trunc) << text; }
+  std::string text() const { return read_file(path_, 1 << 20); }
+  std::string written() const {
+    RunLog log(path_, header(), true);
+    for (std::int64_t number : {0, 1, 2}) log.append(row(number), static_cast<double>(number + 1));
+    return text();
+  }
+
+  fs::path path_ = fs::temp_directory_path() / ("tessera-runlog-" + std::to_string(::getpid()));
+};
+
+TEST_F(RunLogTest, GivesBackWhatWasWritten) {
+  written();
+  {
+    RunLog log(path_, header(), true);
+    EXPECT_EQ(log.before().rows.size(), 3U);
+    ComparisonRow failed{.number = 4, .sample = {.path = {}, .name = "x", .folder = "", .label = 0}};
+    failed.error = "x: is empty";
+    log.append(failed, 0.5);
+  }
+  const RunRecord record = read_run_log(path_);
+  EXPECT_EQ(record.header.settings, header().settings);
+  EXPECT_EQ(record.header.models[0].name, "a/b");
+  EXPECT_EQ(record.header.labels.name(3), "owl");
+  EXPECT_EQ(record.loop_ms, 3500);  // of both sittings
+  EXPECT_EQ(record.load_ms, 30);
+  EXPECT_TRUE(record.notes.empty());
+  ASSERT_EQ(record.rows.size(), 4U);
+  const ComparisonRow expected = row(1), &read = record.rows[1];
+  EXPECT_EQ(read.sample.name, expected.sample.name);
+  EXPECT_EQ(read.sample.folder, "cat");
+  EXPECT_EQ(read.load_ms, expected.load_ms);  // every digit
+  EXPECT_TRUE(read.predictions[0].top1_correct);
+  EXPECT_FALSE(read.predictions[1].top1_correct);
+  EXPECT_TRUE(read.predictions[1].top5_correct);
+  EXPECT_EQ(read.predictions[1].inference_ms, expected.predictions[1].inference_ms);
+  EXPECT_EQ(read.predictions[1].best[0].probability, 1e-9);
+  EXPECT_EQ(read.average[0].index, 2);
+  EXPECT_EQ(record.rows[3].error, "x: is empty");
+}
+
+// A process that dies at any byte leaves the rows before it.
+TEST_F(RunLogTest, HoldsEveryWholeRowWhereverItIsCutOff) {
+  const std::string whole = written();
+  const std::size_t head = whole.find('\n') + 1;
+  for (std::size_t length = 0; length <= whole.size(); ++length) {
+    const auto lines = std::count(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length), '\n');
+    put(whole.substr(0, length));
+    const RunLog log(path_, header(), true);
+    EXPECT_EQ(log.before().rows.size(), static_cast<std::size_t>(std::max<std::ptrdiff_t>(lines - 2, 0))) << length;
+    EXPECT_EQ(text().substr(0, head), whole.substr(0, head)) << length;
+    EXPECT_EQ(text().back(), '\n') << length;
+  }
+}
+
+TEST_F(RunLogTest, NoFlippedBitPassesForARow) {
+  const std::string whole = written();
+  const std::size_t rows = whole.find("\n", whole.find('\n') + 1) + 1;  // header and sitting go before
+  for (std::size_t at = rows; at < whole.size(); at += 3) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ (1 << (at % 7)));
+    put(damaged);
+    const RunRecord record = read_run_log(path_);
+    EXPECT_LT(record.rows.size(), 3U) << at;
+    EXPECT_FALSE(record.notes.empty()) << at;
+  }
+}
+
+TEST_F(RunLogTest, RefusesWhatIsNoLog) {
+  const std::string whole = written();
+  for (const std::string& text : {std::string("image,wnid\n"), std::string("\n"), "00000000 {}\n" + whole}) {
+    put(text);
+    EXPECT_THROW(read_run_log(path_), InputError) << text.substr(0, 20);
+    EXPECT_THROW(RunLog(path_, header(), true), InputError) << text.substr(0, 20);
+    EXPECT_EQ(this->text(), text);
+  }
+  put("");
+  EXPECT_THROW(read_run_log(path_), InputError);
+}
+
+TEST_F(RunLogTest, TwoCannotWriteIt) {
+  const RunLog log(path_, header(), true);
+  EXPECT_THROW(RunLog(path_, header(), true), UsageError);
+}
+
+TEST(Shards, AreNamedFromOne) {
+  EXPECT_EQ(shard_from_string("2/4"), (Shard{2, 4}));
+  for (const char* text : {"", "2", "0/4", "5/4", "-1/2", "1/2/3", "1/", "/2", "1/9999999", "a/b", "1 /2"}) {
+    EXPECT_THROW(shard_from_string(text), UsageError) << text;
+  }
+}
+
+}  // namespace
+}  // namespace tessera
