@@ -157,8 +157,8 @@ class LogReader {
     if (whole_ < text_.size()) note("a line was cut off at the end and is dropped; its picture is done again");
     end_sitting();
     std::ranges::stable_sort(record_.rows, {}, &ComparisonRow::number);
-    const auto [first, last] = std::ranges::unique(record_.rows, {}, &ComparisonRow::number);
-    record_.rows.erase(first, last);
+    const auto same = [](const ComparisonRow& a, const ComparisonRow& b) { return a.number == b.number; };
+    record_.rows.erase(std::unique(record_.rows.begin(), record_.rows.end(), same), record_.rows.end());
     return std::move(record_);
   }
   std::size_t whole() const noexcept { return whole_; }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
+#include <numeric>
 #include <random>
 
 #include "core/error.h"
@@ -11,6 +13,7 @@ namespace tessera {
 
 namespace {
 
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kZ95 = 1.959963984540054;  // the normal distribution's 97.5 % point
 
 double share(std::int64_t part, std::int64_t whole) { return static_cast<double>(part) / static_cast<double>(whole); }
@@ -81,6 +84,22 @@ Difference bootstrap_difference(const PairCounts& counts, std::uint64_t seed, in
   };
   constexpr double kTail = 0.025;
   return {share(counts.first_only - counts.second_only, total), {at(kTail), at(1 - kTail)}};
+}
+
+Ratio ratio_of_means(std::span<const double> first, std::span<const double> second) {
+  if (first.size() != second.size()) throw InternalError("a ratio of paired values needs as many of each");
+  const auto count = static_cast<double>(first.size());
+  const double sum = std::accumulate(second.begin(), second.end(), 0.0);
+  if (first.empty() || sum == 0) return {kNaN, {kNaN, kNaN}};
+  const double ratio = std::accumulate(first.begin(), first.end(), 0.0) / sum;
+  if (first.size() < 2) return {ratio, {kNaN, kNaN}};
+  double squares = 0;
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    const double residual = first[i] - ratio * second[i];
+    squares += residual * residual;
+  }
+  const double error = std::sqrt(squares / (count - 1) / count) / (sum / count);
+  return {ratio, {ratio - kZ95 * error, ratio + kZ95 * error}};
 }
 
 double error_consistency(const PairCounts& counts) {

@@ -40,6 +40,15 @@ struct Difference {
 };
 Difference bootstrap_difference(const PairCounts& counts, std::uint64_t seed, int samples = 10'000);
 
+// Mean of the first over mean of the second, of values measured on the same pictures, and its 95 % interval by the
+// delta method (Cochran 1977, eq. 2.39): the pictures are a sample, and what costs both alike cancels. NaN for no
+// pictures or a second mean of 0. Throws InternalError when the lengths differ.
+struct Ratio {
+  double ratio = 0;
+  Interval interval;
+};
+Ratio ratio_of_means(std::span<const double> first, std::span<const double> second);
+
 // Cohen's kappa (1960) of being right: 1 when both err on the same pictures, 0 when as often together as chance has it
 // ("error consistency", Geirhos et al. 2020). NaN where chance alone makes them agree always.
 double error_consistency(const PairCounts& counts);

@@ -65,6 +65,10 @@ ModelSummary summarise_model(const ComparisonResult& result, std::size_t m, doub
   model.preprocess = summarise_times(result, [m](const auto& row) { return row.predictions[m].preprocess_ms; });
   model.inference = summarise_times(result, [m](const auto& row) { return row.predictions[m].inference_ms; });
   model.postprocess = summarise_times(result, [m](const auto& row) { return row.predictions[m].postprocess_ms; });
+  model.each = summarise_times(result, [m](const auto& row) {
+    const Prediction& p = row.predictions[m];
+    return p.preprocess_ms + p.inference_ms + p.postprocess_ms;
+  });
   const double each = model.preprocess.mean + model.inference.mean;
   model.images_per_second = rate(each);
   model.images_per_second_with_decoding = rate(each + load_ms);
@@ -73,25 +77,49 @@ ModelSummary summarise_model(const ComparisonResult& result, std::size_t m, doub
   return model;
 }
 
-// The classes on which the models differ, the largest difference first.
-std::vector<ClassDifference> class_differences(const ComparisonResult& result, const PairSummary& pair) {
-  std::map<int, ClassDifference> by_label;
+std::vector<ClassAccuracy> class_accuracies(const ComparisonResult& result) {
+  std::map<int, ClassAccuracy> by_label;
   for (const ComparisonRow& row : result.rows) {
     if (!row.error.empty()) continue;
-    ClassDifference& of_class = by_label[row.sample.label];
+    ClassAccuracy& of_class = by_label[row.sample.label];
     of_class.label = row.sample.label;
+    of_class.correct.resize(result.models.size());
     ++of_class.pictures;
-    of_class.first += row.predictions[pair.first].top1_correct ? 1 : 0;
-    of_class.second += row.predictions[pair.second].top1_correct ? 1 : 0;
+    for (std::size_t m = 0; m < row.predictions.size(); ++m) {
+      of_class.correct[m] += row.predictions[m].top1_correct ? 1 : 0;
+    }
   }
+  std::vector<ClassAccuracy> classes;
+  for (auto& [label, of_class] : by_label) classes.push_back(std::move(of_class));
+  return classes;
+}
+
+// The classes on which the models differ, the largest difference first.
+std::vector<ClassDifference> class_differences(const std::vector<ClassAccuracy>& accuracies, const PairSummary& pair) {
   std::vector<ClassDifference> classes;
-  for (const auto& [label, of_class] : by_label) {
-    if (of_class.first != of_class.second) classes.push_back(of_class);
+  for (const ClassAccuracy& of_class : accuracies) {
+    const std::int64_t first = of_class.correct[pair.first], second = of_class.correct[pair.second];
+    if (first != second) classes.push_back({of_class.label, of_class.pictures, first, second});
   }
   std::ranges::stable_sort(classes, std::greater(), [](const ClassDifference& of_class) {
     return static_cast<double>(std::abs(of_class.first - of_class.second)) / static_cast<double>(of_class.pictures);
   });
   return classes;
+}
+
+// The models together: the mean of their probabilities.
+void summarise_average(const ComparisonResult& result, ComparisonSummary& summary) {
+  summary.average_top1 = summary.average_top5 = 0;
+  for (const ComparisonRow& row : result.rows) {
+    if (!row.error.empty()) continue;
+    if (row.average.empty()) {
+      summary.average_top1 = summary.average_top5 = -1;
+      return;
+    }
+    summary.average_top1 += row.average.front().index == row.sample.label ? 1 : 0;
+    const bool among = std::ranges::find(row.average, row.sample.label, &ClassProbability::index) != row.average.end();
+    summary.average_top5 += among ? 1 : 0;
+  }
 }
 
 void add_row(PairSummary& pair, const ComparisonResult& result, std::size_t index) {
@@ -115,17 +143,21 @@ void add_row(PairSummary& pair, const ComparisonResult& result, std::size_t inde
   if (pair.examples[kind].size() < kExamples) pair.examples[kind].push_back(index);
 }
 
-PairSummary summarise_pair(const ComparisonResult& result, std::size_t first, std::size_t second,
-                           const SummaryOptions& options) {
+PairSummary summarise_pair(const ComparisonResult& result, const std::vector<ClassAccuracy>& classes, std::size_t first,
+                           std::size_t second, const SummaryOptions& options) {
   PairSummary pair{.first = first, .second = second};
   std::vector<int> labels_first, labels_second;
+  std::vector<double> times_first, times_second;
   for (const std::size_t index : predicted_rows(result)) {
     add_row(pair, result, index);
     labels_first.push_back(result.rows[index].predictions[first].index);
     labels_second.push_back(result.rows[index].predictions[second].index);
+    times_first.push_back(result.rows[index].predictions[first].inference_ms);
+    times_second.push_back(result.rows[index].predictions[second].inference_ms);
   }
   pair.test = mcnemar(pair.correct);
   pair.difference = bootstrap_difference(pair.correct, options.seed);
+  pair.time = ratio_of_means(times_first, times_second);
   pair.error_consistency = error_consistency(pair.correct);
   pair.cohen_kappa = cohen_kappa(labels_first, labels_second);
   std::ranges::stable_sort(pair.disagreements, std::greater(), [&](std::size_t index) {
@@ -133,7 +165,7 @@ PairSummary summarise_pair(const ComparisonResult& result, std::size_t first, st
     return std::min(predictions[first].confidence, predictions[second].confidence);
   });
   pair.disagreements.resize(std::min(pair.disagreements.size(), options.examples));
-  pair.classes = class_differences(result, pair);
+  pair.classes = class_differences(classes, pair);
   pair.classes.resize(std::min(pair.classes.size(), options.examples));
   return pair;
 }
@@ -171,6 +203,7 @@ nlohmann::json to_json(const ModelSummary& model, std::int64_t pictures) {
           {"preprocess_ms", to_json(model.preprocess)},
           {"inference_ms", to_json(model.inference)},
           {"postprocess_ms", to_json(model.postprocess)},
+          {"each_ms", to_json(model.each)},
           {"images_per_second", model.images_per_second},
           {"images_per_second_with_decoding", model.images_per_second_with_decoding},
           {"mean_confidence", model.confidence},
@@ -217,6 +250,8 @@ nlohmann::json to_json(const PairSummary& pair, const ComparisonResult& result) 
             {"p_corrected", pair.test.p_corrected}}},
           {"top1_difference", pair.difference.difference},
           {"top1_difference_interval", to_json(pair.difference.interval)},
+          {"inference_time_ratio", finite(pair.time.ratio)},
+          {"inference_time_ratio_interval", {finite(pair.time.interval.low), finite(pair.time.interval.high)}},
           {"error_consistency", finite(pair.error_consistency)},
           {"cohen_kappa", finite(pair.cohen_kappa)},
           {"either_correct", pair.either()},
@@ -232,22 +267,35 @@ ComparisonSummary summarise(const ComparisonResult& result, const SummaryOptions
   ComparisonSummary summary{.loop_ms = result.loop_ms, .total_ms = result.total_ms, .interrupted = result.interrupted};
   for (const ComparisonRow& row : result.rows) ++(row.error.empty() ? summary.pictures : summary.errors);
   summary.load = summarise_times(result, [](const auto& row) { return row.load_ms; });
+  summary.read = summarise_times(result, [](const auto& row) { return row.read_ms; });
+  summary.classes = class_accuracies(result);
+  summarise_average(result, summary);
   for (std::size_t m = 0; m < result.models.size(); ++m) {
     summary.models.push_back(summarise_model(result, m, summary.load.mean));
   }
   for (std::size_t a = 0; a < result.models.size(); ++a) {
     for (std::size_t b = a + 1; b < result.models.size(); ++b) {
-      summary.pairs.push_back(summarise_pair(result, a, b, options));
+      summary.pairs.push_back(summarise_pair(result, summary.classes, a, b, options));
     }
   }
   return summary;
 }
 
 nlohmann::json summary_json(const ComparisonSummary& summary, const ComparisonResult& result) {
-  nlohmann::json json{{"pictures", summary.pictures},      {"errors", summary.errors},
-                      {"load_ms", to_json(summary.load)},  {"loop_ms", summary.loop_ms},
-                      {"total_ms", summary.total_ms},      {"interrupted", summary.interrupted},
-                      {"models", nlohmann::json::array()}, {"pairs", nlohmann::json::array()}};
+  nlohmann::json json{
+      {"pictures", summary.pictures},       {"errors", summary.errors},          {"load_ms", to_json(summary.load)},
+      {"read_ms", to_json(summary.read)},   {"loop_ms", summary.loop_ms},        {"total_ms", summary.total_ms},
+      {"interrupted", summary.interrupted}, {"models", nlohmann::json::array()}, {"pairs", nlohmann::json::array()}};
+  if (summary.average_top1 >= 0) {
+    json["average"] = {{"top1", summary.average_top1}, {"top5", summary.average_top5}};
+  }
+  json["classes"] = nlohmann::json::array();
+  for (const ClassAccuracy& of_class : summary.classes) {
+    json["classes"].push_back({{"index", of_class.label},
+                               {"label", result.labels.name(of_class.label)},
+                               {"pictures", of_class.pictures},
+                               {"correct", of_class.correct}});
+  }
   for (const ModelSummary& model : summary.models) json["models"].push_back(to_json(model, summary.pictures));
   for (const PairSummary& pair : summary.pairs) {
     json["pairs"].push_back(to_json(pair, result));

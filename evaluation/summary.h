@@ -28,6 +28,7 @@ struct ModelSummary {
   std::int64_t top1 = 0, top5 = 0;  // pictures
   Interval top1_interval, top5_interval;
   TimeSummary preprocess, inference, postprocess;
+  TimeSummary each;              // their sum, for a picture
   double images_per_second = 0;  // 1000 / (mean preprocess + mean inference): the article's; decoding is not in it
   double images_per_second_with_decoding = 0;
   double confidence = 0;  // mean of the predictions' probabilities
@@ -41,6 +42,13 @@ struct ClassDifference {
   std::int64_t pictures = 0, first = 0, second = 0;  // right
 };
 
+// How many of a class's pictures each model names right.
+struct ClassAccuracy {
+  int label = -1;
+  std::int64_t pictures = 0;
+  std::vector<std::int64_t> correct;  // by model
+};
+
 struct PairSummary {
   std::size_t first = 0, second = 0;  // models
   PairCounts correct;
@@ -48,6 +56,7 @@ struct PairSummary {
   std::int64_t same_wrong = 0;  // of those, wrong
   McNemar test;
   Difference difference;         // of top-1
+  Ratio time;                    // mean inference of the first over that of the second
   double error_consistency = 0;  // NaN where it has no meaning
   double cohen_kappa = 0;
   std::int64_t more_confident = 0;                     // right, if one always believes the more confident of the two
@@ -63,8 +72,12 @@ struct ComparisonSummary {
   std::int64_t pictures = 0;  // with predictions
   std::int64_t errors = 0;
   std::vector<ModelSummary> models;
-  std::vector<PairSummary> pairs;  // every two models
-  TimeSummary load;                // read and decode
+  std::vector<PairSummary> pairs;      // every two models
+  TimeSummary load;                    // read and decode
+  TimeSummary read;                    // of it; zeros where only the sum is known
+  std::vector<ClassAccuracy> classes;  // that have pictures, by index
+  // Pictures that the mean of the models' probabilities names right; -1 where it is not known.
+  std::int64_t average_top1 = -1, average_top5 = -1;
   double loop_ms = 0, total_ms = 0;
   bool interrupted = false;
 };

@@ -135,6 +135,11 @@ void add_statistics(Table& table, const ComparisonSummary& s, const PairSummary&
                          percent(pair.right_when_different[1], different)));
   table.line(fmt::format("Either is right: {:.2f} %; believing the more confident one: {:.2f} %", share(pair.either()),
                          share(pair.more_confident)));
+  if (std::isfinite(pair.time.interval.low)) {
+    table.line(
+        fmt::format("Inference takes the first {:.3f} times what it takes the second (95 % interval {:.3f} to {:.3f})",
+                    pair.time.ratio, pair.time.interval.low, pair.time.interval.high));
+  }
   constexpr std::size_t kShown = 5;
   constexpr double kPercent = 100;
   table.line("\n--- The most confident disagreements ---");
@@ -197,6 +202,10 @@ std::string summary_text(const ComparisonSummary& s, const ComparisonResult& res
     table.line(fmt::format("{:<40} | {:>7.2f} % | {:>7.2f} % | {:>11.2f} ms | {:.2f} to {:.2f} %", model.model.name,
                            percent(model.top1, s.pictures), percent(model.top5, s.pictures), model.inference.mean,
                            model.top1_interval.low * kPercent, model.top1_interval.high * kPercent));
+  }
+  if (s.average_top1 >= 0) {
+    table.line(fmt::format("{:<40} | {:>7.2f} % | {:>7.2f} %", "Mean of their probabilities",
+                           percent(s.average_top1, s.pictures), percent(s.average_top5, s.pictures)));
   }
   add_calibration(table, s);
   for (const PairSummary& pair : s.pairs) add_pair(table, s, pair, result);

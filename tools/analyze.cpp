@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "evaluation/advice.h"
 #include "evaluation/predictions_csv.h"
 #include "evaluation/run.h"
 #include "tools/tool.h"
@@ -19,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct AnalyzeCommand {
-  std::string source, out;
+  std::string source, out, budget;
   SummaryOptions options;
   bool json = false;
 };
@@ -35,7 +36,13 @@ ComparisonResult predictions_of(const std::string& source) {
 int run_analyze(const AnalyzeCommand& command) {
   const ComparisonResult result = predictions_of(command.source);
   const ComparisonSummary summary = summarise(result, command.options);
-  const nlohmann::json json = summary_json(summary, result);
+  nlohmann::json json = summary_json(summary, result);
+  std::string text = summary_text(summary, result);
+  if (!command.budget.empty()) {
+    const std::vector<ModelAdvice> advice = advise(summary, budget_from_string(command.budget));
+    json["advice"] = advice_json(summary, advice);
+    text += advice_text(summary, advice);
+  }
   if (!command.out.empty()) {
     make_folder(command.out);
     write_file(fs::path(command.out) / "summary.json", json.dump(2) + "\n");
@@ -43,7 +50,7 @@ int run_analyze(const AnalyzeCommand& command) {
   if (command.json) {
     print_json(json);
   } else {
-    fmt::print("{}", summary_text(summary, result));
+    fmt::print("{}", text);
   }
   return 0;
 }
@@ -59,10 +66,12 @@ void add_analyze(CLI::App& app, Outcome& outcome) {
   sub->add_option("--seed", command->options.seed, "of the bootstrap")->capture_default_str();
   sub->add_option("--examples", command->options.examples, "disagreements and classes to list in the JSON")
       ->capture_default_str();
+  add_budget_option(*sub, command->budget);
   add_json_option(*sub, command->json);
   sub->footer(
       "Examples:\n"
       "  tessera analyze run/\n"
+      "  tessera analyze run/ --budget latency=10ms,memory=200MB,accuracy=78%\n"
       "  tessera analyze comparison_results-1000.csv --json");
   sub->callback([command, &outcome] { outcome.exit_code = run_analyze(*command); });
 }

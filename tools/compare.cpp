@@ -10,6 +10,8 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "cpu/cpu_backend.h"
+#include "evaluation/advice.h"
 #include "evaluation/run.h"
 #include "tools/tool.h"
 #include "vision/dataset.h"
@@ -23,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 
 struct CompareCommand {
   CommonOptions common;
-  std::string data, out, labels, mode, shard = "1/1";
+  std::string data, out, labels, mode, budget, shard = "1/1";
   std::vector<std::string> models;
   std::int64_t batch = 1, limit = 0, max_errors = 0;
   int warmup = 3, workers = 0;
@@ -80,6 +82,12 @@ class ProgressReport {
   Clock::time_point said_ = terminal_ ? Clock::time_point{} : Clock::now();
 };
 
+// The instruction set that kernels are taken from: logits differ in their last digits between two of them.
+std::string isa_of(const RunOptions& run) {
+  if (run.device == "eigen") return "";
+  return run.isa == "auto" ? cpu_isas().front() : run.isa;
+}
+
 nlohmann::json settings_of(const CompareCommand& command, const std::vector<std::unique_ptr<Classifier>>& models,
                            const Dataset& dataset, const ComparisonOptions& options) {
   nlohmann::json json{{"tessera", TESSERA_VERSION},
@@ -99,6 +107,7 @@ nlohmann::json settings_of(const CompareCommand& command, const std::vector<std:
                               {"weights_sha256", model->card().sha256},
                               {"preprocess", to_json(model->card().preprocess)},
                               {"backend", model->program().backend()},
+                              {"isa", isa_of(command.common.run)},
                               {"dtype", command.common.run.dtype},
                               {"exact", command.common.run.exact},
                               {"tuned", command.common.run.tune},
@@ -160,14 +169,19 @@ void print_errors(const ComparisonResult& result) {
 }
 
 // Results in the folder and on stdout; how many pictures failed.
-std::int64_t report(const fs::path& out, const ComparisonResult& result, const SummaryOptions& options, bool json) {
+std::int64_t report(const fs::path& out, const ComparisonResult& result, const SummaryOptions& options,
+                    const std::string& budget, bool json) {
   const ComparisonSummary summary = summarise(result, options);
   write_results(out, result, summary);
+  std::vector<ModelAdvice> advice;
+  if (!budget.empty()) advice = advise(summary, budget_from_string(budget));
   if (json) {
-    print_json(summary_json(summary, result));
+    nlohmann::json document = summary_json(summary, result);
+    if (!budget.empty()) document["advice"] = advice_json(summary, advice);
+    print_json(document);
   } else {
-    fmt::print("{}\nDetailed results saved to: {}\n", summary_text(summary, result),
-               (out / "predictions.csv").string());
+    fmt::print("{}{}\nDetailed results saved to: {}\n", summary_text(summary, result),
+               budget.empty() ? "" : advice_text(summary, advice), (out / "predictions.csv").string());
   }
   print_errors(result);
   return summary.errors;
@@ -175,6 +189,7 @@ std::int64_t report(const fs::path& out, const ComparisonResult& result, const S
 
 int run_compare(const CompareCommand& command) {
   const ComparisonOptions options = comparison_options(command);
+  budget_from_string(command.budget);  // a wrong one is refused before the work, not after
   const Shard shard = shard_from_string(command.shard);
   const Dataset dataset = dataset_of(command);
   make_folder(command.out);
@@ -200,7 +215,7 @@ int run_compare(const CompareCommand& command) {
   run["data"] = command.data;
   run["shard"] = command.shard;
   write_file(fs::path(command.out) / "run.json", run.dump(2) + "\n");
-  const std::int64_t errors = report(command.out, result, {.seed = command.seed}, command.common.json);
+  const std::int64_t errors = report(command.out, result, {.seed = command.seed}, command.budget, command.common.json);
   if (signal_exit_code() != 0) return signal_exit_code();
   return errors > command.max_errors ? static_cast<int>(ErrorKind::kInput) : 0;
 }
@@ -228,7 +243,8 @@ int run_merge(const MergeCommand& command) {
   nlohmann::json run = joined.header.settings;
   run["merged"] = command.runs;
   write_file(fs::path(command.out) / "run.json", run.dump(2) + "\n");
-  const std::int64_t errors = report(command.out, result_of(std::move(joined)), {.seed = command.seed}, command.json);
+  const std::int64_t errors =
+      report(command.out, result_of(std::move(joined)), {.seed = command.seed}, "", command.json);
   return errors > command.max_errors ? static_cast<int>(ErrorKind::kInput) : 0;
 }
 
@@ -267,6 +283,7 @@ void add_compare(CLI::App& app, Outcome& outcome) {
       ->capture_default_str();
   command->add_option("--max-errors", options->max_errors, "pictures that may fail before the exit code is 3")
       ->capture_default_str();
+  add_budget_option(*command, options->budget);
   add_common_options(*command, options->common);
   command->footer(
       "Examples:\n"

@@ -39,6 +39,12 @@ void add_json_option(CLI::App& command, bool& json) {
   command.add_flag("--json", json, "print one JSON document instead of text");
 }
 
+void add_budget_option(CLI::App& command, std::string& budget) {
+  command.add_option("--budget", budget,
+                     "which models meet it and which are worth their cost: latency=10ms,throughput=50,memory=200MB,"
+                     "parameters=30M,accuracy=78%");
+}
+
 void add_common_options(CLI::App& command, CommonOptions& options) {
   command.add_option("--device", options.run.device, "auto, cpu, eigen or cuda[:N]")->capture_default_str();
   command.add_option("--isa", options.run.isa, "instruction set of the CPU kernels: auto, avx512, avx2 or sse4")

@@ -24,6 +24,8 @@ struct CommonOptions {
   DecodeOptions decode_options() const;
 };
 void add_common_options(CLI::App& command, CommonOptions& options);
+// --budget, for budget_from_string().
+void add_budget_option(CLI::App& command, std::string& budget);
 void add_json_option(CLI::App& command, bool& json);
 
 // The exit code that a subcommand that did not throw ends with.

@@ -62,6 +62,21 @@ TEST(Statistics, PairedTests) {
 }
 
 // The reference has 400,000 samples of the counts; ours 10,000, whose percentiles vary by some 2 % of the width.
+TEST(Statistics, RatiosOfMeans) {
+  for (const Json& entry : reference().at("ratios")) {
+    const auto first = entry.at("first").get<std::vector<double>>();
+    const Ratio found = ratio_of_means(first, entry.at("second").get<std::vector<double>>());
+    expect_close(found.ratio, entry.at("ratio"), 1e-12);
+    expect_close(found.interval.low, entry.at("interval")[0], 1e-8);
+    expect_close(found.interval.high, entry.at("interval")[1], 1e-8);
+    if (first.size() < 100) continue;  // where a bootstrap comes to the same
+    const double width = found.interval.high - found.interval.low;
+    EXPECT_NEAR(found.interval.low, entry.at("bootstrap")[0].get<double>(), 0.1 * width);
+    EXPECT_NEAR(found.interval.high, entry.at("bootstrap")[1].get<double>(), 0.1 * width);
+  }
+  EXPECT_TRUE(std::isnan(ratio_of_means({}, {}).ratio));
+}
+
 TEST(Statistics, BootstrapIntervals) {
   for (const Json& entry : reference().at("pairs")) {
     SCOPED_TRACE(entry.dump());

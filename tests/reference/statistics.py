@@ -66,7 +66,24 @@ def calibration(seed, count, bins):
             "error": float(error), "bin_accuracy": accuracy.tolist(), "bin_confidence": mean.tolist()}
 
 
-print(json.dumps({"wilson": [wilson(*case) for case in [(804, 1000), (0, 10), (10, 10), (1, 3), (40191, 50000), (0, 1)]],
+def ratio(seed, count):
+    # The interval from the residuals' standard error, and as a check of it the percentiles of a bootstrap.
+    random = numpy.random.default_rng(seed)
+    drift = random.gamma(20, 0.05, count)
+    first, second = numpy.round(drift * 3 + random.random(count), 6), numpy.round(drift * 2 + random.random(count), 6)
+    value = first.mean() / second.mean()
+    covariance = numpy.cov(first, second)
+    variance = (covariance[0, 0] - 2 * value * covariance[0, 1] + value ** 2 * covariance[1, 1]) / count
+    error = float(numpy.sqrt(variance)) / second.mean()
+    drawn = random.integers(0, count, (4000, count))
+    low, high = numpy.percentile(first[drawn].mean(1) / second[drawn].mean(1), [2.5, 97.5])
+    return {"first": first.tolist(), "second": second.tolist(), "ratio": value,
+            "interval": [value - stats.norm.ppf(0.975) * error, value + stats.norm.ppf(0.975) * error],
+            "bootstrap": [low, high]}
+
+
+print(json.dumps({"ratios": [ratio(1, 200), ratio(2, 3)],
+                  "wilson": [wilson(*case) for case in [(804, 1000), (0, 10), (10, 10), (1, 3), (40191, 50000), (0, 1)]],
                   "pairs": [pair(*case) for case in PAIRS],
                   "labels": [labels(1, 10, 500, 0.7), labels(2, 1000, 300, 0.9), labels(3, 3, 50, 0.0)],
                   "calibration": [calibration(1, 400, 15), calibration(2, 60, 10)]}))
