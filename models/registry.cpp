@@ -13,7 +13,7 @@
 
 namespace tessera {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ResNetParameters, image_size, bottleneck, depths, classes, norm_eps)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ResNetParameters, image_size, bottleneck, depths, width, classes, norm_eps)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(VitParameters, image_size, patch, dim, depth, heads, mlp_ratio, classes, norm_eps,
                                    pool, layer_scale, registers, embed_class, pos_grid, interpolate_antialias, head,
                                    qkv_bias)

@@ -59,13 +59,13 @@ Graph build_resnet(const ResNetParameters& parameters, std::int64_t max_batch) {
   Graph graph;
   const Scope s{graph, ""};
   Value x = graph.input({max_batch, parameters.image_size, parameters.image_size, 3});
-  x = net.conv_bn(s, x, "conv1", "bn1", {.out_channels = 64, .kernel = 7, .stride = 2, .padding = 3});
+  x = net.conv_bn(s, x, "conv1", "bn1", {.out_channels = parameters.width, .kernel = 7, .stride = 2, .padding = 3});
   x = relu(s / "act1", x);
   x = max_pool(s / "maxpool", x, 3, 2, 1);
-  x = net.stage(s / "layer1", x, 64, parameters.depths[0], 1);
-  x = net.stage(s / "layer2", x, 128, parameters.depths[1], 2);
-  x = net.stage(s / "layer3", x, 256, parameters.depths[2], 2);
-  x = net.stage(s / "layer4", x, 512, parameters.depths[3], 2);
+  x = net.stage(s / "layer1", x, parameters.width, parameters.depths[0], 1);
+  x = net.stage(s / "layer2", x, 2 * parameters.width, parameters.depths[1], 2);
+  x = net.stage(s / "layer3", x, 4 * parameters.width, parameters.depths[2], 2);
+  x = net.stage(s / "layer4", x, 8 * parameters.width, parameters.depths[3], 2);
   x = global_average_pool(s / "global_pool", x);
   if (parameters.classes > 0) x = linear(s / "fc", x, parameters.classes);
   graph.set_output(x);

@@ -44,6 +44,7 @@ void add_verify(CLI::App& app, Outcome& outcome);
 void add_profile(CLI::App& app, Outcome& outcome);
 void add_roofline(CLI::App& app, Outcome& outcome);
 void add_quantize(CLI::App& app, Outcome& outcome);
+void add_synth(CLI::App& app, Outcome& outcome);
 void add_seed_weights(CLI::App& app, Outcome& outcome);
 void add_models(CLI::App& app, Outcome& outcome);
 

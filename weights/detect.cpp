@@ -86,6 +86,7 @@ Json resnet_parameters(const WeightStore& weights) {
   }
   return {{"bottleneck", weights.contains("layer1.0.conv3.weight")},
           {"depths", depths},
+          {"width", dimension(weights, "conv1.weight", 0)},
           {"classes", weights.contains("fc.weight") ? dimension(weights, "fc.weight", 0) : 0}};
 }
 

@@ -1,0 +1,33 @@
+#pragma once
+// A data set of labelled pictures that needs no download: sixteen classes, each a shape that is filled with a texture
+// of its own. Position, size, rotation, colours, light, clutter, what covers the shape, and noise are drawn anew for
+// each picture. In the cue-conflict variant the texture is another class's (Geirhos et al. 2019, arXiv:1811.12231).
+//
+// A picture is a function of its seed and number alone: the same pixels on every machine and for any number of threads.
+
+#include <cstdint>
+#include <string_view>
+
+#include "vision/image.h"
+
+namespace tessera {
+
+inline constexpr int kShapeClasses = 16;
+inline constexpr int kShapeSide = 64;  // pixels
+
+// The name of a class, which is that of its shape: "disc", "ring", ...
+std::string_view shape_name(int shape);
+// What a class's shape is filled with: "stripes", "checks", ...
+std::string_view texture_name(int texture);
+
+struct ShapePicture {
+  int shape = 0;    // the class
+  int texture = 0;  // the same, but in a cue conflict
+};
+// What picture `number` of the set shows; every class is as frequent as any other.
+ShapePicture shape_picture(std::uint64_t seed, std::int64_t number, bool cue_conflict);
+
+// 64 x 64 pixels.
+Image draw_shape_picture(std::uint64_t seed, std::int64_t number, ShapePicture what);
+
+}  // namespace tessera

@@ -1,0 +1,102 @@
+#include "synth/shapes_data.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/thread_pool.h"
+#include "synth/shapes.h"
+#include "vision/jpeg_encode.h"
+
+namespace tessera {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// A folder that is removed with all that is in it, unless it was put in its place.
+class UnfinishedFolder {
+ public:
+  explicit UnfinishedFolder(const fs::path& target)
+      : target_(target), path_(target.lexically_normal().string() + "." + std::to_string(::getpid()) + ".tmp") {
+    std::error_code error;
+    if (fs::exists(target_, error) && !(fs::is_directory(target_, error) && fs::is_empty(target_, error))) {
+      throw UsageError(target_.string() + ": is there already; give another folder or remove it");
+    }
+    fs::create_directories(path_, error);
+    if (error) throw ResourceError(path_.string() + ": cannot be made (" + error.message() + ")");
+  }
+  ~UnfinishedFolder() {
+    std::error_code error;
+    if (!path_.empty()) fs::remove_all(path_, error);
+  }
+  UnfinishedFolder(const UnfinishedFolder&) = delete;
+  UnfinishedFolder& operator=(const UnfinishedFolder&) = delete;
+
+  const fs::path& path() const { return path_; }
+  void put_in_place() {
+    std::error_code error;
+    fs::remove(target_, error);  // which is empty, if it is there
+    fs::rename(path_, target_, error);
+    if (error) throw ResourceError(target_.string() + ": cannot be made (" + error.message() + ")");
+    path_.clear();
+  }
+
+ private:
+  fs::path target_, path_;
+};
+
+void write_bytes(const fs::path& path, std::span<const std::byte> bytes) {
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  if (!file) throw ResourceError(path.string() + ": cannot be written (is the disk full?)");
+}
+
+std::string file_name(std::int64_t number, ShapePicture what) {
+  if (what.shape == what.texture) return fmt::format("{:06}.jpg", number);
+  return fmt::format("{}{}-{}.jpg", shape_name(what.shape), number, shape_name(what.texture));
+}
+
+void write_picture(const fs::path& folder, const ShapesOptions& options, std::int64_t number) {
+  const ShapePicture what = shape_picture(options.seed, number, options.cue_conflict);
+  write_bytes(folder / shape_name(what.shape) / file_name(number, what),
+              encode_jpeg(draw_shape_picture(options.seed, number, what), options.quality));
+}
+
+void write_labels(const fs::path& folder) {
+  nlohmann::json labels;
+  for (int shape = 0; shape < kShapeClasses; ++shape) {
+    fs::create_directory(folder / shape_name(shape));
+    labels[std::string(shape_name(shape))] = shape;
+  }
+  const std::string text = labels.dump(2) + "\n";
+  write_bytes(folder / "labels.json", std::as_bytes(std::span(text)));
+}
+
+}  // namespace
+
+bool write_shapes(const fs::path& folder, const ShapesOptions& options, const std::atomic<bool>& stop,
+                  const std::function<void(std::int64_t)>& progress) {
+  constexpr std::int64_t kAtATime = 512;
+  UnfinishedFolder unfinished(folder);
+  write_labels(unfinished.path());
+  ThreadPool pool(options.threads);
+  for (std::int64_t first = 0; first < options.count; first += kAtATime) {
+    if (stop) return false;
+    const std::int64_t count = std::min(kAtATime, options.count - first);
+    pool.for_each(count, [&](std::int64_t i, int) { write_picture(unfinished.path(), options, first + i); });
+    progress(first + count);
+  }
+  unfinished.put_in_place();
+  return true;
+}
+
+}  // namespace tessera
