@@ -17,9 +17,9 @@ double ms_since(Clock::time_point start) {
 
 Image load(ComparisonRow& row, const DecodeOptions& options) {
   const auto start = Clock::now();
-  const std::vector<std::byte> bytes = read_picture_file(row.sample.path);
+  const std::vector<std::byte> bytes = read_picture(row.sample);
   row.read_ms = ms_since(start);
-  return decode(bytes, row.sample.path.string(), options);
+  return decode(bytes, where(row.sample), options);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 
 struct CompareCommand {
   CommonOptions common;
-  std::string data, out, labels, mode, budget, shard = "1/1";
+  std::string data, out, labels, ground_truth, mode, budget, shard = "1/1";
   std::vector<std::string> models;
   std::int64_t batch = 1, limit = 0, max_errors = 0;
   int warmup = 3, workers = 0;
@@ -135,22 +135,30 @@ ComparisonOptions comparison_options(const CompareCommand& command) {
           .decode = command.common.decode_options()};
 }
 
-// How many classes the models have: all the same.
-int common_classes(const std::vector<std::string>& models) {
+// What the classes of the models are: all have as many, and the first one's names.
+DatasetOptions classes_of(const std::vector<std::string>& models) {
+  DatasetOptions options;
   int classes = 0;
   for (const std::string& name : models) {
-    const auto count = static_cast<int>(class_count(open_card(name).config));
+    const ModelCard card = open_card(name);
+    const auto count = static_cast<int>(class_count(card.config));
+    for (std::size_t i = 0; classes == 0 && i < card.labels.size(); ++i) {
+      options.class_names.push_back(card.labels.name(static_cast<int>(i)));
+    }
     if (classes != 0 && count != classes) {
       throw UsageError(fmt::format("{} has {} classes, the models before it {}", name, count, classes));
     }
     classes = count;
   }
-  return classes;
+  options.classes = classes;
+  return options;
 }
 
 Dataset dataset_of(const CompareCommand& command) {
-  DatasetOptions options{.labels = {}, .classes = common_classes(command.models), .limit = command.limit};
+  DatasetOptions options = classes_of(command.models);
+  options.limit = command.limit;
   if (!command.labels.empty()) options.labels = command.labels;
+  if (!command.ground_truth.empty()) options.ground_truth = command.ground_truth;
   Dataset dataset = open_dataset(command.data, options);
   for (const std::string& note : dataset.notes) fmt::print(stderr, "{}\n", note);
   fmt::print(stderr, "Found {} images in {}\n", dataset.samples.size(), command.data);
@@ -254,11 +262,16 @@ void add_compare(CLI::App& app, Outcome& outcome) {
   auto options = std::make_shared<CompareCommand>();
   CLI::App* command = app.add_subcommand("compare", "Models on the same labelled pictures: accuracy, agreement, times");
   command
-      ->add_option("--data,--val-dir", options->data,
-                   "folder of class folders (ImageNet wnids), or a CSV list path,label")
+      ->add_option(
+          "--data,--val-dir", options->data,
+          "folder of class folders (named by wnids or the models' classes), folder of pictures with "
+          "--ground-truth, uncompressed tar of either (or a folder in it: x.tar/val), or a CSV list path,label")
       ->required();
   command->add_option("--labels", options->labels,
                       "class of each folder: JSON {\"folder\": index} or CSV folder,index");
+  command->add_option("--ground-truth", options->ground_truth,
+                      "classes of pictures in no class folder: LOC_val_solution.csv, lines 'name class', or a class "
+                      "(index or wnid) a line");
   command->add_option("--model,-m", options->models, "a model file, an installed name or seeded:NAME@SEED; repeatable")
       ->required()
       ->allow_extra_args(false);
@@ -288,6 +301,7 @@ void add_compare(CLI::App& app, Outcome& outcome) {
   command->footer(
       "Examples:\n"
       "  tessera compare --data imagenet-val/ --model resnet50.h5 --model vit.h5 --out run/\n"
+      "  tessera compare --data ILSVRC2012_img_val.tar --ground-truth LOC_val_solution.csv -m A.h5 -m B.h5 -o run/\n"
       "  tessera compare --data pets/ --labels pets.json --model my.h5 --out run/ --batch 8\n"
       "A run that was stopped goes on with the same command.");
   command->callback([options, &outcome] { outcome.exit_code = run_compare(*options); });

@@ -1,34 +1,22 @@
 #include "vision/dataset.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
-#include <charconv>
-#include <fstream>
-#include <limits>
-#include <nlohmann/json.hpp>
-#include <sstream>
+#include <set>
+#include <utility>
 
 #include "core/error.h"
-#include "core/file.h"
-#include "core/json.h"
+#include "vision/decode.h"
+#include "vision/label_files.h"
 #include "vision/labels.h"
+#include "vision/tar_index.h"
 
 namespace tessera {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-bool is_picture_name(const fs::path& path) {
-  constexpr std::array<std::string_view, 3> kEndings{".jpeg", ".jpg", ".png"};
-  std::string ending = path.extension().string();
-  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return std::ranges::find(kEndings, ending) != kEndings.end();
-}
 
 std::vector<fs::path> sorted_entries(const fs::path& folder) {
   std::vector<fs::path> entries;
@@ -41,116 +29,205 @@ std::vector<fs::path> sorted_entries(const fs::path& folder) {
   return entries;
 }
 
-// A list or label file, which no tar of pictures is taken for.
-std::string read_text(const fs::path& path) {
-  std::string text = read_file(path, std::uintmax_t{256} << 20);
-  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // a byte order mark, as spreadsheets write it
-  return text;
-}
-
-bool parse_index(std::string_view text, int& index) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), index);
-  return error == std::errc() && end == text.data() + text.size();
-}
-
-void check_range(std::int64_t label, int classes, const std::string& where) {
-  const std::int64_t largest = classes > 0 ? classes - 1 : std::numeric_limits<int>::max();
-  if (label < 0 || label > largest) {
-    throw InputError(fmt::format("{}: class {} is out of range; the classes are 0 to {}", where, label, largest));
-  }
-}
-
-// One line "a,b" with optional double quotes around a.
-bool split_line(std::string_view line, std::string& first, std::string& second) {
-  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-  std::size_t comma = std::string_view::npos;
-  if (!line.empty() && line.front() == '"') {
-    const std::size_t close = line.find("\",", 1);
-    if (close == std::string_view::npos) return false;
-    first = line.substr(1, close - 1);
-    comma = close + 1;
-  } else {
-    comma = line.find(',');
-    if (comma == std::string_view::npos) return false;
-    first = line.substr(0, comma);
-  }
-  second = line.substr(comma + 1);
-  return !first.empty() && !second.empty() && second.find(',') == std::string::npos;
-}
-
-// Calls entry(first, second) for each line of a two-column CSV; a first line that `entry` refuses by returning false
-// is a header, unless it names a picture.
-template <class Entry>
-void for_each_line(const fs::path& path, const Entry& entry) {
-  std::istringstream text(read_text(path));
-  std::string line, first, second;
-  for (int number = 1; std::getline(text, line); ++number) {
-    if (line.empty() || line == "\r") continue;
-    if (!split_line(line, first, second) || !entry(first, second)) {
-      if (number == 1 && !is_picture_name(first)) continue;
-      throw InputError(fmt::format("{}:{}: expected two columns, a name and a class, found '{}'", path.string(), number,
-                                   line.substr(0, 100)));
-    }
-  }
-}
-
 Dataset open_list(const fs::path& path, const DatasetOptions& options) {
   Dataset dataset;
-  for_each_line(path, [&](const std::string& file, const std::string& label) {
+  for_each_pair(path, [&](const std::string& file, const std::string& label) {
     Sample sample{.path = fs::path(file).is_absolute() ? fs::path(file) : path.parent_path() / file,
                   .name = fs::path(file).filename().string(),
                   .folder = "",
                   .label = imagenet_index(label)};
     if (sample.label >= 0) {
       sample.folder = label;
-    } else if (!parse_index(label, sample.label)) {
+    } else if (!parse_class(label, sample.label)) {
       return false;
     }
-    check_range(sample.label, options.classes, path.string() + ": " + file);
+    check_class(sample.label, options.classes, path.string() + ": " + file);
     dataset.samples.push_back(std::move(sample));
     return true;
   });
   return dataset;
 }
 
-Dataset open_folders(const fs::path& path, const DatasetOptions& options) {
-  std::map<std::string, int> labels;
-  if (options.labels) labels = read_label_file(*options.labels, options.classes);
-  Dataset dataset;
-  std::vector<std::string> unknown;
-  std::size_t left_out = 0;
-  for (const fs::path& folder : sorted_entries(path)) {
+// Pictures without their labels, as a folder or an archive holds them: those in class folders, and those beside them.
+struct Pictures {
+  std::vector<Sample> in_folders, loose;
+  std::vector<std::string> notes;
+};
+
+Pictures pictures_of_folder(const fs::path& path) {
+  Pictures found;
+  for (const fs::path& entry : sorted_entries(path)) {
     std::error_code error;
-    if (!fs::is_directory(folder, error)) continue;
-    const std::string name = folder.filename().string();
-    int label = -1;
-    if (!options.labels) {
-      label = imagenet_index(name);
-    } else if (const auto found = labels.find(name); found != labels.end()) {
-      label = found->second;
-    }
-    const std::vector<fs::path> pictures = pictures_in(folder);
-    if (label < 0 && !pictures.empty()) {
-      unknown.push_back(name);
-      left_out += pictures.size();
-      continue;
-    }
-    for (const fs::path& picture : pictures) {
-      dataset.samples.push_back({picture, picture.filename().string(), name, label});
+    if (fs::is_directory(entry, error)) {
+      for (const fs::path& picture : pictures_in(entry)) {
+        found.in_folders.push_back(
+            {.path = picture, .name = picture.filename().string(), .folder = entry.filename().string()});
+      }
+    } else if (is_picture_name(entry)) {
+      found.loose.push_back({.path = entry, .name = entry.filename().string()});
     }
   }
-  if (!unknown.empty()) {
-    constexpr std::size_t kNamed = 10;
-    const std::size_t named = std::min(kNamed, unknown.size());
+  return found;
+}
+
+// A folder and what is in it, told apart from another folder of the same name.
+using Parents = std::map<std::string, std::set<std::string>>;
+
+void refuse_two_sets(const fs::path& archive, const Parents& parents) {
+  for (const auto& [folder, in] : parents) {
+    if (in.size() < 2) continue;
+    const std::string first = in.begin()->empty() ? "" : "/" + *in.begin();
+    throw InputError(fmt::format("{0}: has the folder '{1}' in {2} places; name one of them, as in --data {0}{3}",
+                                 archive.string(), folder, in.size(), first));
+  }
+}
+
+// Of an archive, the pictures under the folder `inner` ("" for all). A picture's class is the folder that it lies in,
+// at whatever depth.
+Pictures pictures_of_tar(const fs::path& archive, const std::string& inner) {
+  const TarIndex index = index_tar(archive);
+  Pictures found;
+  Parents parents;
+  const std::string start = inner.empty() ? "" : inner + "/";
+  for (const TarEntry& entry : index.entries) {
+    if (!entry.name.starts_with(start) || !is_picture_name(entry.name)) continue;
+    const fs::path name = entry.name.substr(start.size());
+    Sample sample{.path = archive,
+                  .name = name.filename().string(),
+                  .folder = name.parent_path().filename().string(),
+                  .offset = entry.offset,
+                  .size = entry.size};
+    if (!sample.folder.empty()) parents[sample.folder].insert(name.parent_path().parent_path().string());
+    (sample.folder.empty() ? found.loose : found.in_folders).push_back(std::move(sample));
+  }
+  refuse_two_sets(archive, parents);
+  const auto by_name = [](const Sample& a, const Sample& b) {
+    return std::tie(a.folder, a.name) < std::tie(b.folder, b.name);
+  };
+  std::ranges::stable_sort(found.in_folders, by_name);
+  std::ranges::stable_sort(found.loose, by_name);
+  if (index.others > 0) {
+    found.notes.push_back(
+        fmt::format("{}: {} entries that are no regular files are left out", archive.string(), index.others));
+  }
+  return found;
+}
+
+// The class of each folder's name: of the label file, or of the model's class names and the wnids.
+class FolderClasses {
+ public:
+  explicit FolderClasses(const DatasetOptions& options) : options_(options) {
+    if (options.labels) {
+      classes_ = read_label_file(*options.labels, options.classes);
+      return;
+    }
+    std::set<std::string> twice;
+    for (std::size_t i = 0; i < options.class_names.size(); ++i) {
+      const std::string& name = options.class_names[i];
+      if (!classes_.emplace(name, static_cast<int>(i)).second) twice.insert(name);
+    }
+    for (const std::string& name : twice) classes_.erase(name);
+  }
+  // -1 where none is known.
+  int operator()(const std::string& folder) const {
+    const auto found = classes_.find(folder);
+    if (found != classes_.end()) return found->second;
+    const int label = options_.labels ? -1 : imagenet_index(folder);
+    return options_.classes > 0 && label >= options_.classes ? -1 : label;
+  }
+
+ private:
+  const DatasetOptions& options_;
+  std::map<std::string, int> classes_;
+};
+
+// "a, b, c, ..."
+std::string first_of(const std::set<std::string>& names) {
+  constexpr std::size_t kNamed = 10;
+  const auto end = std::next(names.begin(), static_cast<std::ptrdiff_t>(std::min(kNamed, names.size())));
+  return fmt::format("{}{}", fmt::join(names.begin(), end, ", "), names.size() > kNamed ? ", ..." : "");
+}
+
+void add_labelled_folders(std::vector<Sample> pictures, const DatasetOptions& options, Dataset& dataset) {
+  const FolderClasses class_of(options);
+  std::set<std::string> unknown;
+  std::size_t left_out = 0;
+  for (Sample& sample : pictures) {
+    sample.label = class_of(sample.folder);
+    if (sample.label < 0) {
+      unknown.insert(sample.folder);
+      ++left_out;
+    } else {
+      dataset.samples.push_back(std::move(sample));
+    }
+  }
+  if (unknown.empty()) return;
+  dataset.notes.push_back(fmt::format("{} picture(s) in {} folder(s) left out: no class is known for {}", left_out,
+                                      unknown.size(), first_of(unknown)));
+}
+
+void add_loose(std::vector<Sample> pictures, const DatasetOptions& options, Dataset& dataset) {
+  if (pictures.empty()) return;
+  if (!options.ground_truth) {
     dataset.notes.push_back(
-        fmt::format("{} picture(s) in {} folder(s) left out: no class is known for {}{}", left_out, unknown.size(),
-                    fmt::join(unknown.begin(), unknown.begin() + static_cast<std::ptrdiff_t>(named), ", "),
-                    named < unknown.size() ? ", ..." : ""));
+        fmt::format("{} picture(s) in no class folder left out: {}{}; --ground-truth FILE would "
+                    "name their classes",
+                    pictures.size(), pictures.front().name, pictures.size() > 1 ? ", ..." : ""));
+    return;
   }
+  std::vector<std::string> names;
+  for (const Sample& sample : pictures) names.push_back(sample.name);
+  const std::vector<int> labels = read_ground_truth(*options.ground_truth, names, options.classes);
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    pictures[i].label = labels[i];
+    dataset.samples.push_back(std::move(pictures[i]));
+  }
+}
+
+Dataset label(Pictures pictures, const DatasetOptions& options) {
+  Dataset dataset{.samples = {}, .notes = std::move(pictures.notes)};
+  if (options.ground_truth && pictures.loose.empty()) {
+    throw InputError(options.ground_truth->string() + ": is for pictures in no class folder, and there are none");
+  }
+  add_labelled_folders(std::move(pictures.in_folders), options, dataset);
+  add_loose(std::move(pictures.loose), options, dataset);
   return dataset;
 }
 
+// "photos.tar/val" as the archive and the folder in it; the archive alone where the path is no such thing.
+std::pair<fs::path, std::string> split_at_archive(const fs::path& path) {
+  std::error_code error;
+  for (fs::path at = path; at.has_relative_path() && at != at.parent_path(); at = at.parent_path()) {
+    if (fs::is_regular_file(at, error)) {
+      const std::string inner = path.lexically_relative(at).generic_string();
+      return {at, inner == "." ? "" : inner};
+    }
+  }
+  return {path, ""};
+}
+
+Dataset open_any(const fs::path& path, const DatasetOptions& options) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) return label(pictures_of_folder(path), options);
+  const auto [file, inner] = split_at_archive(path);
+  if (!fs::exists(file, error)) throw InputError(path.string() + ": no such file or folder");
+  if (inner.empty() && file.extension() != ".tar") return open_list(file, options);
+  return label(pictures_of_tar(file, inner), options);
+}
+
 }  // namespace
+
+std::string where(const Sample& sample) {
+  if (sample.size < 0) return sample.path.string();
+  return (sample.path / sample.folder / sample.name).string();
+}
+
+std::vector<std::byte> read_picture(const Sample& sample) {
+  constexpr std::int64_t kLargest = std::int64_t{1} << 30;
+  if (sample.size < 0) return read_picture_file(sample.path);
+  if (sample.size > kLargest) throw InputError(where(sample) + ": is larger than 1 GiB");
+  return read_picture_part(sample.path, sample.offset, sample.size, where(sample));
+}
 
 std::vector<fs::path> pictures_in(const fs::path& folder) {
   std::vector<fs::path> pictures = sorted_entries(folder);
@@ -170,41 +247,13 @@ std::vector<fs::path> pictures_under(const fs::path& folder) {
   return pictures;
 }
 
-std::map<std::string, int> read_label_file(const fs::path& path, int classes) {
-  std::map<std::string, int> labels;
-  const auto put = [&](const std::string& folder, std::int64_t label) {
-    check_range(label, classes, path.string() + ": " + folder);
-    if (!labels.emplace(folder, static_cast<int>(label)).second)
-      throw InputError(path.string() + ": '" + folder + "' stands twice");
-  };
-  if (path.extension() == ".json") {
-    const auto json = parse_json(read_text(path));
-    if (!json.is_object()) throw InputError(path.string() + ": expected a JSON object {\"folder\": index}");
-    for (const auto& [folder, label] : json.items()) {
-      if (!label.is_number_integer()) throw InputError(path.string() + ": the class of '" + folder + "' is no integer");
-      put(folder, label.get<std::int64_t>());
-    }
-  } else {
-    for_each_line(path, [&](const std::string& folder, const std::string& text) {
-      int label = 0;
-      if (!parse_index(text, label)) return false;
-      put(folder, label);
-      return true;
-    });
-  }
-  if (labels.empty()) throw InputError(path.string() + ": names no class");
-  return labels;
-}
-
 Dataset open_dataset(const fs::path& path, const DatasetOptions& options) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (!fs::exists(status)) throw InputError(path.string() + ": no such file or folder");
-  Dataset dataset = fs::is_directory(status) ? open_folders(path, options) : open_list(path, options);
+  Dataset dataset = open_any(path, options);
   if (dataset.samples.empty()) {
     std::string message = path.string() +
-                          ": no labelled pictures; expected folders named by ImageNet wnid (n01440764), "
-                          "any folders with --labels, or a CSV list 'path,label'";
+                          ": no labelled pictures; expected folders named by ImageNet wnid (n01440764) or by the "
+                          "model's classes, any folders with --labels, pictures with --ground-truth, a tar archive of "
+                          "such, or a CSV list 'path,label'";
     for (const std::string& note : dataset.notes) message += "\n  " + note;
     throw InputError(message);
   }

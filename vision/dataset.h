@@ -1,6 +1,9 @@
 #pragma once
-// Lists of labelled pictures. Nothing is opened but folders and lists; the order is the same on every run.
+// Lists of labelled pictures. Nothing is opened but folders, archives' headers and lists; the order is the same on
+// every run.
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -10,11 +13,18 @@
 namespace tessera {
 
 struct Sample {
-  std::filesystem::path path;
-  std::string name;    // file name, as the CSV shows it
-  std::string folder;  // the class folder (a wnid, for ImageNet), or ""
-  int label = -1;      // class index; -1: not known
+  std::filesystem::path path;  // of the picture, or of the tar archive that it is in
+  std::string name;            // file name, as the CSV shows it
+  std::string folder;          // the class folder (a wnid, for ImageNet), or ""
+  int label = -1;              // class index; -1: not known
+  std::int64_t offset = 0;     // where the picture begins in `path`
+  std::int64_t size = -1;      // its bytes; -1: `path` is the picture
 };
+
+// The picture for messages: its path, or archive and name.
+std::string where(const Sample& sample);
+// The bytes of its file. Thread-safe. Throws InputError, also for more than 1 GiB.
+std::vector<std::byte> read_picture(const Sample& sample);
 
 struct Dataset {
   std::vector<Sample> samples;
@@ -23,15 +33,23 @@ struct Dataset {
 
 struct DatasetOptions {
   // Class index by folder, when folders are not ImageNet wnids: JSON {"folder": index} or CSV "folder,index".
-  std::optional<std::filesystem::path> labels;
+  std::optional<std::filesystem::path> labels = {};
+  // Classes of pictures that lie in no class folder, as ImageNet's ILSVRC2012_val_*.JPEG: see read_ground_truth().
+  std::optional<std::filesystem::path> ground_truth = {};
+  // Names of the model's classes, which folders may bear; of names that are there twice none is taken.
+  std::vector<std::string> class_names = {};
   int classes = 1000;      // labels must be below; 0: not checked
   std::int64_t limit = 0;  // the first so many pictures; 0: all
 };
 
-// `path` is a folder of class folders, or a CSV list "path,label" (header optional; paths relative to the list; the
-// label an index or a wnid). Pictures are files ending in .jpeg, .jpg or .png in any case, sorted by folder and name.
-// Folders without a label are left out, counted and named in the notes. Throws InputError for a path that cannot be
-// read, a list with a bad line (its number), a label out of range, no pictures at all.
+// `path` is
+//   a folder of class folders (named by wnids, by the model's classes, or any with options.labels),
+//   a folder of pictures, with options.ground_truth,
+//   an uncompressed tar archive of either, or a folder in one (photos.tar/val),
+//   a CSV list "path,label" (header optional; paths relative to the list; the label an index or a wnid).
+// Pictures are files ending in .jpeg, .jpg or .png in any case, sorted by folder and name. What has no label is left
+// out, counted and named in the notes. Throws InputError for a path that cannot be read, a list with a bad line (its
+// number), a label out of range, no pictures at all.
 Dataset open_dataset(const std::filesystem::path& path, const DatasetOptions& options);
 
 // The pictures right in a folder, sorted. Throws InputError.
@@ -39,8 +57,5 @@ std::vector<std::filesystem::path> pictures_in(const std::filesystem::path& fold
 
 // Those and the pictures right in its subfolders, labelled or not. Throws InputError when there are none.
 std::vector<std::filesystem::path> pictures_under(const std::filesystem::path& folder);
-
-// Reads the file of DatasetOptions::labels. Throws InputError naming the file and the entry.
-std::map<std::string, int> read_label_file(const std::filesystem::path& path, int classes);
 
 }  // namespace tessera

@@ -50,6 +50,41 @@ class Descriptor {
   int descriptor_;
 };
 
+[[noreturn]] void fail(const std::string& name, const std::string& reason) { throw InputError(name + ": " + reason); }
+[[noreturn]] void fail_by_errno(const std::string& name, const char* what) {
+  fail(name, std::string(what) + " (" + std::strerror(errno) + ")");
+}
+
+// Without waiting on a pipe.
+int open_for_reading(const std::filesystem::path& path, const std::string& name) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) fail_by_errno(name, "cannot be opened");
+  return file;
+}
+
+std::int64_t regular_size(int file, const std::string& name) {
+  struct stat status {};
+  if (::fstat(file, &status) != 0) fail_by_errno(name, "cannot be read");
+  if (S_ISDIR(status.st_mode)) fail(name, "is a folder, not a picture");
+  if (!S_ISREG(status.st_mode)) fail(name, "is not a regular file");
+  return status.st_size;
+}
+
+std::vector<std::byte> read_part(int file, std::int64_t offset, std::int64_t size, const std::string& name) {
+  if (size == 0) fail(name, "is empty");
+  std::vector<std::byte> bytes(static_cast<std::size_t>(size));
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t got =
+        ::pread(file, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset) + static_cast<off_t>(done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail_by_errno(name, "cannot be read");
+    if (got == 0) fail(name, "became shorter while it was read");
+    done += static_cast<std::size_t>(got);
+  }
+  return bytes;
+}
+
 }  // namespace
 
 Decoder decoder_from_string(std::string_view name) {
@@ -74,24 +109,16 @@ Image decode(std::span<const std::byte> bytes, const std::string& name, const De
 }
 
 std::vector<std::byte> read_picture_file(const std::filesystem::path& path) {
-  const auto fail = [&](const std::string& reason) -> void { throw InputError(path.string() + ": " + reason); };
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) fail(std::string("cannot be opened (") + std::strerror(errno) + ")");
-  struct stat status {};
-  if (::fstat(file.get(), &status) != 0) fail(std::string("cannot be read (") + std::strerror(errno) + ")");
-  if (S_ISDIR(status.st_mode)) fail("is a folder, not a picture");
-  if (!S_ISREG(status.st_mode)) fail("is not a regular file");
-  if (status.st_size == 0) fail("is empty");
-  std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
-  std::size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t got = ::read(file.get(), bytes.data() + done, bytes.size() - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail(std::string("cannot be read (") + std::strerror(errno) + ")");
-    if (got == 0) fail("became shorter while it was read");
-    done += static_cast<std::size_t>(got);
-  }
-  return bytes;
+  const Descriptor file(open_for_reading(path, path.string()));
+  return read_part(file.get(), 0, regular_size(file.get(), path.string()), path.string());
+}
+
+std::vector<std::byte> read_picture_part(const std::filesystem::path& path, std::int64_t offset, std::int64_t size,
+                                         const std::string& name) {
+  const Descriptor file(open_for_reading(path, name));
+  const std::int64_t length = regular_size(file.get(), name);
+  if (offset < 0 || size < 0 || offset > length || size > length - offset) fail(name, "lies beyond the archive's end");
+  return read_part(file.get(), offset, size, name);
 }
 
 }  // namespace tessera

@@ -33,5 +33,8 @@ Image decode(std::span<const std::byte> bytes, const std::string& name, const De
 // Reads a regular file whole. Throws InputError for what cannot be read, a directory, a pipe (without waiting on it),
 // an empty file.
 std::vector<std::byte> read_picture_file(const std::filesystem::path& path);
+// `size` bytes of it from `offset`, for a picture in an archive; `name` is for messages. Throws InputError.
+std::vector<std::byte> read_picture_part(const std::filesystem::path& path, std::int64_t offset, std::int64_t size,
+                                         const std::string& name);
 
 }  // namespace tessera

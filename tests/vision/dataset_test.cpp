@@ -51,7 +51,7 @@ TEST_F(DatasetTest, ListsFoldersByWnidSortedAndNamesUnknownOnes) {
   EXPECT_EQ(found.samples[1].name, "z.jpg");
   EXPECT_EQ(found.samples[2].label, 999);
   EXPECT_EQ(found.samples[2].folder, "n15075141");
-  ASSERT_EQ(found.notes.size(), 1U);
+  ASSERT_EQ(found.notes.size(), 2U);
   EXPECT_NE(found.notes[0].find("2 picture(s) in 1 folder(s)"), std::string::npos) << found.notes[0];
   EXPECT_NE(found.notes[0].find("unknown"), std::string::npos);
   EXPECT_EQ(open_dataset(root_, {.limit = 2}).samples.size(), 2U);
@@ -87,9 +87,9 @@ TEST_F(DatasetTest, ReadsListsRelativeToThemselves) {
 
 TEST_F(DatasetTest, RefusesBadListsNamingTheLine) {
   put("columns.csv", "a.jpg,1\nb.jpg\n");
-  EXPECT_NE(message_of(root_ / "columns.csv", {}).find("columns.csv:2"), std::string::npos);
+  EXPECT_NE(message_of(root_ / "columns.csv", {}).find("columns.csv: row 2"), std::string::npos);
   put("word.csv", "a.jpg,1\nb.jpg,seven\n");
-  EXPECT_NE(message_of(root_ / "word.csv", {}).find("word.csv:2"), std::string::npos);
+  EXPECT_NE(message_of(root_ / "word.csv", {}).find("word.csv: row 2"), std::string::npos);
   put("range.csv", "a.jpg,1000\n");
   EXPECT_NE(message_of(root_ / "range.csv", {}).find("class 1000 is out of range"), std::string::npos);
   put("negative.csv", "a.jpg,-1\n");
@@ -98,7 +98,7 @@ TEST_F(DatasetTest, RefusesBadListsNamingTheLine) {
 
 TEST_F(DatasetTest, TakesAPictureInTheFirstLineForNoHeader) {
   put("first.csv", "a.jpg,seven\nb.jpg,1\n");
-  EXPECT_NE(message_of(root_ / "first.csv", {}).find("first.csv:1"), std::string::npos);
+  EXPECT_NE(message_of(root_ / "first.csv", {}).find("first.csv: row 1"), std::string::npos);
   put("mark.csv",
       "\xEF\xBB\xBF"
       "a.jpg,1\nb.jpg,2\n");

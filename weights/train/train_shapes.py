@@ -119,6 +119,10 @@ class Vit(nn.Module):
         self.blocks = nn.Sequential(*[Block(dim, heads) for _ in range(depth)])
         self.norm = nn.LayerNorm(dim, 1e-6)
         self.head = nn.Linear(dim, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):  # as timm
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
 
     def forward(self, x):
         x = self.patch_embed(x)
@@ -170,7 +174,7 @@ def main():
     parser.add_argument("-o", "--out", type=pathlib.Path, required=True)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
 
