@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "evaluation/panels.h"
 #include "evaluation/predictions_csv.h"
 #include "weights/sha256.h"
 
@@ -161,9 +162,17 @@ void write_run_log(const std::filesystem::path& folder, const RunRecord& record)
   write_file(folder / kLogName, run_log_text(record));
 }
 
+void write_figure(const std::filesystem::path& folder, const ComparisonResult& result,
+                  const ComparisonSummary& summary) {
+  const Panels panels = draw_panels(summary, result);
+  write_file(folder / "panels.png", panels.png);
+  write_file(folder / "panels.svg", panels.svg);
+}
+
 void write_results(const std::filesystem::path& folder, const ComparisonResult& result,
                    const ComparisonSummary& summary) {
   write_file(folder / "predictions.csv", predictions_csv(result));
+  write_figure(folder, result, summary);
   write_file(folder / "summary.json", summary_json(summary, result).dump(2) + "\n");
 }
 

@@ -39,7 +39,11 @@ ComparisonResult result_of(RunRecord record);
 RunRecord read_run(const std::filesystem::path& folder);
 bool has_run_log(const std::filesystem::path& folder);
 
-// predictions.csv and summary.json, each whole or not there. Throws ResourceError.
+// panels.png and panels.svg, each whole or not there. Throws ResourceError.
+void write_figure(const std::filesystem::path& folder, const ComparisonResult& result,
+                  const ComparisonSummary& summary);
+
+// predictions.csv, summary.json and the figure, each whole or not there. Throws ResourceError.
 void write_results(const std::filesystem::path& folder, const ComparisonResult& result,
                    const ComparisonSummary& summary);
 

@@ -46,6 +46,7 @@ int run_analyze(const AnalyzeCommand& command) {
   if (!command.out.empty()) {
     make_folder(command.out);
     write_file(fs::path(command.out) / "summary.json", json.dump(2) + "\n");
+    write_figure(command.out, result, summary);
   }
   if (command.json) {
     print_json(json);
@@ -62,7 +63,7 @@ void add_analyze(CLI::App& app, Outcome& outcome) {
   CLI::App* sub = app.add_subcommand("analyze", "Accuracy, agreement, tests and calibration of existing predictions");
   sub->add_option("source", command->source, "the folder of a comparison, or a predictions.csv (the article's as well)")
       ->required();
-  sub->add_option("-o,--out", command->out, "folder for summary.json");
+  sub->add_option("-o,--out", command->out, "folder for summary.json, panels.png and panels.svg");
   sub->add_option("--seed", command->options.seed, "of the bootstrap")->capture_default_str();
   sub->add_option("--examples", command->options.examples, "disagreements and classes to list in the JSON")
       ->capture_default_str();

@@ -276,8 +276,10 @@ void add_compare(CLI::App& app, Outcome& outcome) {
       ->required()
       ->allow_extra_args(false);
   command
-      ->add_option("--out,-o", options->out,
-                   "folder for predictions.csv, summary.json, run.json and the log that a run goes on from")
+      ->add_option(
+          "--out,-o", options->out,
+          "folder for predictions.csv, summary.json, panels.png and .svg, run.json, and the log that a run goes on "
+          "from")
       ->required();
   command->add_option("--mode", options->mode,
                       "latency: one picture and one model at a time; throughput: batches, the next prepared meanwhile "

@@ -211,6 +211,8 @@ TEST_F(Cli, ComparesIntoTheArticlesColumns) {
                            "Both models wrong", "True agreement", "up to 5 examples", "Detailed results saved to"}) {
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part;
   }
+  EXPECT_TRUE(read_file(out / "panels.png").starts_with("\x89PNG"));
+  EXPECT_NE(read_file(out / "panels.svg").find("</svg>"), std::string::npos);
   const Json summary = Json::parse(read_file(out / "summary.json"));
   EXPECT_EQ(summary.at("pictures"), 3);
   const Json& pair = summary.at("pairs")[0];
