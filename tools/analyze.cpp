@@ -11,6 +11,7 @@
 #include "evaluation/advice.h"
 #include "evaluation/predictions_csv.h"
 #include "evaluation/run.h"
+#include "evaluation/shape_bias.h"
 #include "tools/tool.h"
 
 namespace tessera {
@@ -22,7 +23,7 @@ namespace fs = std::filesystem;
 struct AnalyzeCommand {
   std::string source, out, budget;
   SummaryOptions options;
-  bool json = false;
+  bool cue_conflict = false, json = false;
 };
 
 ComparisonResult predictions_of(const std::string& source) {
@@ -42,6 +43,11 @@ int run_analyze(const AnalyzeCommand& command) {
     const std::vector<ModelAdvice> advice = advise(summary, budget_from_string(command.budget));
     json["advice"] = advice_json(summary, advice);
     text += advice_text(summary, advice);
+  }
+  if (command.cue_conflict) {
+    const std::vector<ShapeBias> biases = shape_biases(result);
+    json["cue_conflict"] = shape_bias_json(result, biases);
+    text += shape_bias_text(result, biases);
   }
   if (!command.out.empty()) {
     make_folder(command.out);
@@ -67,12 +73,15 @@ void add_analyze(CLI::App& app, Outcome& outcome) {
   sub->add_option("--seed", command->options.seed, "of the bootstrap")->capture_default_str();
   sub->add_option("--examples", command->options.examples, "disagreements and classes to list in the JSON")
       ->capture_default_str();
+  sub->add_flag("--cue-conflict", command->cue_conflict,
+                "files are named SHAPE1-TEXTURE2.jpg: which of the two the predictions go by (Geirhos et al. 2019)");
   add_budget_option(*sub, command->budget);
   add_json_option(*sub, command->json);
   sub->footer(
       "Examples:\n"
       "  tessera analyze run/\n"
       "  tessera analyze run/ --budget latency=10ms,memory=200MB,accuracy=78%\n"
+      "  tessera analyze conflict-run/ --cue-conflict\n"
       "  tessera analyze comparison_results-1000.csv --json");
   sub->callback([command, &outcome] { outcome.exit_code = run_analyze(*command); });
 }

@@ -5,8 +5,8 @@ namespace tessera::cli_test {
 namespace {
 
 TEST_F(Cli, HelpsWithExamples) {
-  for (const char* command : {"classify", "compare", "analyze", "inspect", "convert", "verify", "profile", "roofline",
-                              "seed-weights", "models"}) {
+  for (const char* command : {"classify", "compare", "merge", "analyze", "synth", "inspect", "convert", "verify",
+                              "profile", "roofline", "seed-weights", "models"}) {
     const Outcome outcome = run({command, "--help"});
     EXPECT_EQ(outcome.exit_code, 0) << command;
     EXPECT_NE(outcome.out.find("Example"), std::string::npos) << command;
@@ -143,6 +143,50 @@ TEST_F(Cli, EndsWithTheExitCodeOfTheFault) {
   EXPECT_EQ(run({"convert", picture}).exit_code, 4);
   EXPECT_EQ(run({"seed-weights", "resnet18@1", "-o", "/nonexistent/folder/x.h5"}).exit_code, 5);
   EXPECT_EQ(run({"classify", picture, "--model", kResNet, "--device", "cuda"}).exit_code, 7);
+}
+
+TEST_F(Cli, MakesTheSyntheticSet) {
+  const fs::path out = folder_ / "shapes";
+  const Json made = run_json({"synth", "shapes", "--count", "40", "--seed", "3", "--out", out.string()});
+  EXPECT_EQ(made.at("count"), 40);
+  EXPECT_EQ(Json::parse(read_file(out / "labels.json")).size(), 16U);
+  EXPECT_TRUE(fs::exists(out / "ring" / "000017.jpg"));
+  const Outcome again = run({"synth", "shapes", "--count", "40", "--out", out.string()});
+  EXPECT_EQ(again.exit_code, 2);
+  EXPECT_NE(again.err.find("is there already"), std::string::npos) << again.err;
+  EXPECT_EQ(run({"synth", "shapes", "--count", "0", "--out", (folder_ / "none").string()}).exit_code, 2);
+  EXPECT_FALSE(fs::exists(folder_ / "none"));
+  // Labels by file, for models of other classes.
+  const Outcome compared = run({"compare", "--data", out.string(), "--labels", (out / "labels.json").string(),
+                                "--model", kVit, "--out", (folder_ / "run").string(), "--limit", "4"});
+  EXPECT_EQ(compared.exit_code, 0) << compared.err;
+}
+
+TEST_F(Cli, ReadsPicturesInATarWithAGroundTruthFile) {
+  const fs::path flat = folder_ / "flat";
+  fs::create_directories(flat);
+  fs::copy_file(kPictures / "jpeg_444.jpg", flat / "ILSVRC2012_val_00000001.JPEG");
+  fs::copy_file(kPictures / "png_rgb.png", flat / "ILSVRC2012_val_00000002.JPEG");
+  const fs::path tar = folder_ / "val.tar", truth = folder_ / "truth.csv";
+  ASSERT_EQ(std::system(("tar -cf '" + tar.string() + "' -C '" + flat.string() + "' .").c_str()), 0);
+  std::ofstream(truth) << "ImageId,PredictionString\nILSVRC2012_val_00000002,n01443537 1 2 3 4\n"
+                          "ILSVRC2012_val_00000001,n01440764 1 2 3 4\n";
+  std::vector<std::vector<std::string>> rows;
+  for (const fs::path& data : {flat, tar}) {
+    const fs::path out = folder_ / ("run" + std::to_string(rows.size()));
+    const Outcome outcome = run(
+        {"compare", "--data", data.string(), "--ground-truth", truth.string(), "--model", kVit, "--out", out.string()});
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    rows.push_back(without_times(out / "predictions.csv"));
+  }
+  ASSERT_EQ(rows[0].size(), 2U);
+  EXPECT_NE(rows[0][1].find("goldfish"), std::string::npos) << rows[0][1];
+  EXPECT_EQ(rows[1], rows[0]);
+  std::ofstream(truth) << "7\n";
+  EXPECT_EQ(run({"compare", "--data", tar.string(), "--ground-truth", truth.string(), "--model", kVit, "--out",
+                 (folder_ / "x").string()})
+                .exit_code,
+            3);
 }
 
 TEST_F(Cli, ClassifiesInTextAndJson) {
