@@ -53,12 +53,15 @@ class PaddedLines {
 
   // pointers[tap * rows + r] for output pixels [row, row + rows) of the picture whose copy `padded` is.
   void point(const float* padded, std::int64_t row, std::int64_t rows, const float** pointers) const {
+    std::int64_t oy = row / out_[2], ox = row % out_[2];
     for (std::int64_t r = 0; r < rows; ++r) {
-      const std::int64_t oy = (row + r) / out_[2], ox = (row + r) % out_[2];
-      const float* first = padded + oy * layer_.stride.height * line_ + ox * layer_.stride.width * in_[3];
-      for (std::int64_t ky = 0; ky < layer_.kernel.height; ++ky) {
-        pointers[ky * rows + r] = first + ky * layer_.dilation.height * line_;
+      const float* line = padded + oy * layer_.stride.height * line_ + ox * layer_.stride.width * in_[3];
+      for (std::int64_t ky = 0; ky < layer_.kernel.height; ++ky, line += layer_.dilation.height * line_) {
+        pointers[ky * rows + r] = line;
       }
+      if (++ox < out_[2]) continue;
+      ox = 0;
+      ++oy;
     }
   }
 

@@ -66,22 +66,22 @@ struct FinishArguments {
   ActivationKind activation = ActivationKind::kNone;  // beyond the clamp
 };
 
-// Outputs [0, width) of one row of a depthwise convolution:
-//   y[x][c] = clamp(bias[c] + residual[x][c] + sum over ky, kx of line[ky][x * x_step + kx * tap_step + c] * filter)
-// Outputs whose taps reach out of the picture are given separately, with the taps that are inside.
+// Outputs [0, width), channels [channel, channel_end) of one row of a depthwise convolution:
+//   y[x][c] = clamp(bias[c] + residual[x][c] + sum over ky, kx of line[ky][x * stride - pad + kx * dilation][c] *
+//   filter)
+// where what lies outside of the line adds nothing.
 struct DepthwiseArguments {
-  const std::byte* const* lines = nullptr;  // by kernel row: where the first tap of output 0 lies; null: all padding
+  const std::byte* const* lines = nullptr;  // by kernel row: a row of the picture, [in_width, C]; null: all padding
   ValueType x_type;
-  const float* filter = nullptr;    // of the first tap; [KH, KW, C]
+  const float* filter = nullptr;    // [KH, KW, C]
   const float* bias = nullptr;      // [C]
   const float* residual = nullptr;  // [width, C], or null
   std::byte* y = nullptr;           // [width, C]
   ValueType y_type;
   std::int64_t kernel_height = 0, kernel_width = 0;
-  std::int64_t filter_step = 0;  // floats between kernel rows of the filter
-  std::int64_t x_step = 0;       // values between neighbouring outputs' first taps: stride * C
-  std::int64_t tap_step = 0;     // values between neighbouring taps: dilation * C
-  std::int64_t width = 0, channels = 0;
+  std::int64_t stride = 1, dilation = 1, pad = 0;  // along the row
+  std::int64_t in_width = 0, width = 0;
+  std::int64_t channels = 0, channel = 0, channel_end = 0;
   float low = 0, high = 0;
 };
 
