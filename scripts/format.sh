@@ -2,7 +2,7 @@
 # Formats the C++ sources with clang-format; --check only says which are not formatted, and fails.
 set -eu
 cd "$(dirname "$0")/.."
-files=$(find core layers engine cpu models weights vision evaluation tools tests bench -name '*.h' -o -name '*.cpp')
+files=$(find core layers engine cpu models weights vision pages evaluation tools tests bench -name '*.h' -o -name '*.cpp')
 if [ "${1:-}" = --check ]; then
   # shellcheck disable=SC2086
   clang-format --dry-run --Werror $files

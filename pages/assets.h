@@ -1,0 +1,10 @@
+#pragma once
+// The files of this folder that are embedded in the binary: base.css is assets::base_css.
+
+#include <string_view>
+
+namespace tessera::assets {
+
+extern const std::string_view base_css, base_js, plots_js;
+
+}  // namespace tessera::assets
