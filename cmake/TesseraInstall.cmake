@@ -1,4 +1,5 @@
-# `cmake --install`: the binary, the libraries, the headers, and what find_package(tessera) needs.
+# `cmake --install`: the binary with the models that come with it, the libraries, the headers, and what
+# find_package(tessera) needs.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -8,6 +9,7 @@ install(TARGETS ${libraries} tessera_options EXPORT tesseraTargets ARCHIVE DESTI
 foreach(folder core layers engine cpu models weights vision pages evaluation)
   install(DIRECTORY ${folder}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tessera/${folder} FILES_MATCHING PATTERN "*.h")
 endforeach()
+install(DIRECTORY weights/embedded/ DESTINATION ${CMAKE_INSTALL_DATADIR}/tessera/models FILES_MATCHING PATTERN "*.h5")
 install(EXPORT tesseraTargets NAMESPACE tessera:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tessera)
 configure_package_config_file(cmake/tesseraConfig.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/tesseraConfig.cmake
   INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tessera)

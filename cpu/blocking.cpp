@@ -11,15 +11,6 @@ namespace {
 constexpr std::int64_t kRowBytes = 4 << 20;  // rows of A of a task: a part of the L3 cache
 constexpr std::int64_t kTasksPerThread = 4;
 
-// Half of the L2 cache is for panels of B, which each tile of rows reads again.
-std::int64_t cache_for_panels() {
-  static const std::int64_t bytes = [] {
-    constexpr std::int64_t kSmallest = 256 << 10, kLargest = 2 << 20;
-    return std::clamp<std::int64_t>(::sysconf(_SC_LEVEL2_CACHE_SIZE), kSmallest, kLargest) / 2;
-  }();
-  return bytes;
-}
-
 // How many row tiles and panels one task takes.
 struct Blocking {
   std::int64_t row_tiles, panels;
@@ -28,7 +19,7 @@ struct Blocking {
 Blocking choose_blocking(const BlockingRequest& request, int threads) {
   const std::int64_t row_tiles = ceil_div(request.rows, request.tile_rows);
   Blocking block{std::clamp<std::int64_t>(kRowBytes / request.row_tile_bytes, 1, row_tiles),
-                 std::clamp<std::int64_t>(cache_for_panels() / request.panel_bytes, 1, request.panels)};
+                 std::clamp<std::int64_t>(cache_for_reuse() / request.panel_bytes, 1, request.panels)};
   const auto tasks = [&] { return ceil_div(row_tiles, block.row_tiles) * ceil_div(request.panels, block.panels); };
   while (threads > 1 && tasks() < kTasksPerThread * threads) {
     // The larger operand is the one to be read once.
@@ -41,6 +32,14 @@ Blocking choose_blocking(const BlockingRequest& request, int threads) {
 }
 
 }  // namespace
+
+std::int64_t cache_for_reuse() {
+  static const std::int64_t bytes = [] {
+    constexpr std::int64_t kSmallest = 256 << 10, kLargest = 2 << 20;
+    return std::clamp<std::int64_t>(::sysconf(_SC_LEVEL2_CACHE_SIZE), kSmallest, kLargest) / 2;
+  }();
+  return bytes;
+}
 
 std::size_t cache_for_activations() {
   constexpr std::int64_t kSmallest = 4 << 20, kLargest = 64 << 20;

@@ -16,6 +16,8 @@ struct Block {
   std::int64_t row, row_end, panel, panel_end;
 };
 
+// Half of the L2 cache: what is read again and again of one operand, beside what passes of the others.
+std::int64_t cache_for_reuse();
 // Half of the machine's last cache: what a network's activations may take of it, beside its weights.
 std::size_t cache_for_activations();
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cpu/blocking.h"
+#include "cpu/fusion.h"
 #include "cpu/methods.h"
 
 namespace tessera {
@@ -21,6 +22,11 @@ class CpuBackend final : public Backend {
   std::string_view name() const noexcept override { return "cpu"; }
 
   std::size_t activation_cache() const noexcept override { return cpu::cache_for_activations(); }
+
+  // In few bits the wide maps are small, and the kernels that read them are others.
+  void rewrite(Graph& graph, const KeptValues& kept) const override {
+    if (settings_.precision == Precision::kF32) cpu::fuse_inverted_residuals(graph, kept);
+  }
 
   // A value is kept in few bits when the kernel that writes it and all that read it can do so.
   std::vector<ValueType> choose_types(const Graph& graph) const override {

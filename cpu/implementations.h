@@ -52,6 +52,10 @@ bool can_winograd(const Conv2d& layer);
 bool can_depthwise(const Conv2d& layer, const Shape& in);
 std::unique_ptr<Kernel> make_depthwise(const KernelTable& table, const Conv2d& layer, const NodeRequest& request,
                                        Weights weights);
+// Three convolutions without a wide map between them, where they are what the kernel takes.
+bool can_fuse(const InvertedResidual& layer, const Shape& in);
+std::unique_ptr<Kernel> make_inverted_residual(const KernelTable& table, const InvertedResidual& layer,
+                                               const NodeRequest& request, const Weights& weights);
 std::unique_ptr<Kernel> make_attention(const KernelTable& table, const Attention& layer, const NodeRequest& request);
 // The output may be of any type.
 std::unique_ptr<Kernel> make_layer_norm(const KernelTable& table, const LayerNorm& layer, const NodeRequest& request,

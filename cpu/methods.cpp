@@ -48,6 +48,10 @@ class Methods {
     }
     return methods;
   }
+  std::vector<Method> operator()(const InvertedResidual& layer) const {
+    if (!can_fuse(layer, in_[0])) return {};
+    return {{"rows_fused", make(layer, &make_inverted_residual)}};
+  }
   std::vector<Method> operator()(const PatchEmbed& layer) const {
     const Conv2d conv = layer.convolution();
     if (!can_conv(conv, in_[0])) return {};

@@ -11,6 +11,7 @@
 #include "core/thread_pool.h"
 #include "core/value.h"
 #include "engine/graph.h"
+#include "engine/passes.h"
 
 namespace tessera {
 
@@ -48,6 +49,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string_view name() const noexcept = 0;
+  // Rewrites a graph that the passes have been over into what this backend computes better, values in `kept` aside.
+  virtual void rewrite(Graph& /*graph*/, const KeptValues& /*kept*/) const {}
   // How each value of the graph is to be kept, by ValueId. Its input and output are always float32.
   virtual std::vector<ValueType> choose_types(const Graph& graph) const {
     return std::vector<ValueType>(graph.value_count());

@@ -53,8 +53,12 @@ CpuOptions cpu_options(const RunOptions& options, const ModelCard& card) {
 KernelChoices tuned_choices(const RunOptions& options, const ModelCard& card, CpuOptions cpu) {
   cpu.choices = read_tuning_cache();
   Graph graph = graph_of(card, options.max_batch);
-  if (options.optimise) run_passes(graph, {});
-  if (options.taps.empty()) graph.set_batch(pictures_at_a_time(graph, *make_cpu_backend(cpu)));
+  const std::unique_ptr<Backend> backend = make_cpu_backend(cpu);
+  if (options.optimise) {
+    run_passes(graph, {});
+    backend->rewrite(graph, {});
+  }
+  if (options.taps.empty()) graph.set_batch(pictures_at_a_time(graph, *backend));
   KernelChoices choices = tune_kernels(graph, cpu, options.threads);
   if (choices != cpu.choices) write_tuning_cache(choices);
   return choices;

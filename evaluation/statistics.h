@@ -1,7 +1,7 @@
 #pragma once
 // What can be said of two classifiers from the same pictures: intervals, tests of a difference, agreement, calibration.
 // Functions of counts and arrays; nothing here knows of models. Values are checked against SciPy, statsmodels and
-// scikit-learn (tests/reference/statistics.py).
+// scikit-learn (tests/reference/paired_statistics.py).
 
 #include <cstddef>
 #include <cstdint>

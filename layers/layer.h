@@ -10,6 +10,7 @@
 #include "layers/combine.h"
 #include "layers/conv2d.h"
 #include "layers/face.h"
+#include "layers/inverted_residual.h"
 #include "layers/layer_norm.h"
 #include "layers/linear.h"
 #include "layers/patch_embed.h"
@@ -32,7 +33,8 @@ template <LayerType... Types>
 using LayerVariant = std::variant<Types...>;
 
 using Layer = LayerVariant<Conv2d, BatchNorm, Linear, LayerNorm, Attention, PatchEmbed, TokenEmbed, TokenPool, Pool2d,
-                           GlobalAveragePool, Activation, Softmax, Add, Multiply, Concat, Flatten, LayerScale, Dropout>;
+                           GlobalAveragePool, Activation, Softmax, Add, Multiply, Concat, Flatten, LayerScale, Dropout,
+                           InvertedResidual>;
 
 // The members of face.h, with their defaults for layers that do not have them.
 std::string_view layer_name(const Layer& layer);

@@ -87,7 +87,7 @@ int run_models(const ModelsCommand& command) {
   const std::vector<std::string> installed = installed_models();
   for (const std::string& name : installed) {
     try {
-      const ModelCard card = read_model_card(installed_path(name));
+      const ModelCard card = read_model_card(installed_file(name));
       fmt::print("  {:<32} {:<28} {}\n", name, card.config.architecture, card.source.origin);
     } catch (const Error& error) {
       fmt::print("  {:<32} cannot be used: {}\n", name, error.what());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <set>
 
 #include "core/error.h"
 #include "core/nearest.h"
@@ -47,13 +48,28 @@ void apply_image_size(ModelCard& card, const OpenOptions& options) {
   card.config.parameters["image_size"] = size;
 }
 
+// Where a model of that name lies in a folder of models.
+fs::path relative_path(const std::string& name) {
+  fs::path relative(name + std::string(kEnding));
+  const bool leaves =
+      relative.is_absolute() || std::ranges::any_of(relative, [](const fs::path& p) { return p == ".."; });
+  if (name.empty() || leaves) throw UsageError("'" + name + "' cannot be a model's name");
+  return relative;
+}
+
+// The user's, then those that came with the program.
+std::vector<fs::path> model_folders() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  return {model_home() / "models", program.parent_path().parent_path() / "share" / "tessera" / "models"};
+}
+
 fs::path find_file(const std::string& name) {
   std::error_code error;
   if (fs::exists(name, error) && !fs::is_directory(name, error)) return name;
   const bool looks_like_path = name.ends_with(kEnding) || name.starts_with("/") || name.starts_with(".");
   if (!looks_like_path) {
-    const fs::path installed = installed_path(name);
-    if (fs::exists(installed, error)) return installed;
+    if (const fs::path installed = installed_file(name); !installed.empty()) return installed;
     throw ModelFileError("no model '" + name + "': neither a file nor installed in " + model_home().string() +
                          did_you_mean(name, installed_models()) +
                          " (`tessera models` lists what is there; `seeded:" + name + "` would make untrained weights)");
@@ -93,25 +109,27 @@ fs::path model_home() {
   return fs::path(user == nullptr ? "." : user) / ".local" / "share" / "tessera";
 }
 
-fs::path installed_path(const std::string& name) {
-  const fs::path relative(name + std::string(kEnding));
-  const bool leaves =
-      relative.is_absolute() || std::ranges::any_of(relative, [](const fs::path& p) { return p == ".."; });
-  if (name.empty() || leaves) throw UsageError("'" + name + "' cannot be a model's name");
-  return model_home() / "models" / relative;
+fs::path installed_path(const std::string& name) { return model_home() / "models" / relative_path(name); }
+
+fs::path installed_file(const std::string& name) {
+  std::error_code error;
+  for (const fs::path& folder : model_folders()) {
+    if (const fs::path file = folder / relative_path(name); fs::exists(file, error)) return file;
+  }
+  return {};
 }
 
 std::vector<std::string> installed_models() {
-  std::vector<std::string> names;
+  std::set<std::string> names;
   std::error_code error;
-  const fs::path root = model_home() / "models";
-  for (fs::recursive_directory_iterator it(root, error), end; !error && it != end; it.increment(error)) {
-    if (!it->is_regular_file(error) || it->path().extension() != kEnding) continue;
-    std::string name = fs::relative(it->path(), root, error).string();
-    names.push_back(name.substr(0, name.size() - kEnding.size()));
+  for (const fs::path& root : model_folders()) {
+    for (fs::recursive_directory_iterator it(root, error), end; !error && it != end; it.increment(error)) {
+      if (!it->is_regular_file(error) || it->path().extension() != kEnding) continue;
+      const std::string name = fs::relative(it->path(), root, error).string();
+      names.insert(name.substr(0, name.size() - kEnding.size()));
+    }
   }
-  std::ranges::sort(names);
-  return names;
+  return {names.begin(), names.end()};
 }
 
 }  // namespace tessera

@@ -9,7 +9,9 @@
 
 #include "core/error.h"
 #include "engine/passes.h"
+#include "engine/program.h"
 #include "models/registry.h"
+#include "tests/cpu/random_layer.h"
 #include "tests/cpu/run_kernel.h"
 #include "tests/layers/case_file.h"
 
@@ -132,6 +134,45 @@ TEST(CpuBackend, LeavesNoArithmeticToTheReference) {
       EXPECT_TRUE(copying.contains(layer_name(node.layer))) << name << ": " << node.path;
     }
   }
+}
+
+// Weights of every tensor that a graph asks for; variances are positive.
+WeightStore random_weights(const Graph& graph) {
+  Draw draw(1);
+  WeightStore store;
+  for (const WeightSpec& spec : graph.weight_specs()) {
+    const auto fan_in = static_cast<double>(spec.shape.count() / spec.shape[0]);
+    Tensor tensor = draw.tensor(spec.shape, spec.shape.rank() == 1 ? 0.2 : 1.7 / std::sqrt(fan_in));
+    const bool scale = spec.name.ends_with("running_var") || (spec.shape.rank() == 1 && spec.name.ends_with("weight"));
+    for (float& value : tensor.values()) value += scale ? 1.0F : 0.0F;
+    store.put(spec.name, std::move(tensor));
+  }
+  return store;
+}
+
+TEST(CpuBackend, FusesInvertedResidualsWithoutChangingABit) {
+  const ModelConfig config = make_config("efficientnet_lite0");
+  const std::unique_ptr<Backend> backend = make_cpu_backend();
+  const auto logits = [&](const std::vector<std::string>& taps, int threads, std::size_t& fused) {
+    Graph graph = build_graph(config, 2);
+    WeightStore weights = random_weights(graph);
+    Session session(
+        Program::compile(std::move(graph), std::move(weights), *backend, {.taps = taps, .threads = threads}));
+    const Program& program = session.program();
+    for (std::size_t n = 0; n < program.graph().nodes().size(); ++n) {
+      if (program.kernel(n).implementation().starts_with("rows_fused")) ++fused;
+    }
+    const Tensor pictures = Draw(2).tensor({2, 224, 224, 3}, 2);
+    const ConstView found = session.run(pictures.view());
+    return std::vector<float>(found.values().begin(), found.values().end());
+  };
+  std::size_t fused = 0, hidden = 0, seen = 0;
+  const std::vector<float> expected = logits({"blocks.*.conv_dw", "blocks.*.conv_pw"}, 1, seen);
+  EXPECT_EQ(seen, 0U);  // a tap on what lies between keeps the layers apart
+  for (const int threads : {1, 2, 3}) EXPECT_TRUE(same_bits(expected, logits({}, threads, fused))) << threads;
+  EXPECT_GE(fused, 3U * 4);
+  EXPECT_TRUE(same_bits(expected, logits({"blocks.1.1"}, 2, hidden)));  // the block's own output may be seen
+  EXPECT_EQ(3 * hidden, fused);
 }
 
 }  // namespace

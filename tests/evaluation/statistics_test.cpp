@@ -1,4 +1,4 @@
-// Statistics against SciPy, statsmodels and scikit-learn (tests/reference/statistics.py).
+// Statistics against SciPy, statsmodels and scikit-learn (tests/reference/paired_statistics.py).
 
 #include "evaluation/statistics.h"
 

@@ -18,20 +18,28 @@ Size2 size2(const Json& json) { return {json.at(0).get<std::int64_t>(), json.at(
 
 ActivationKind activation_of(const Json& a) { return activation_from_string(a.at("activation").get<std::string>()); }
 
+Conv2d make_conv2d(const Json& a) {
+  Conv2d conv{.out_channels = a.at("out_channels"),
+              .kernel = size2(a.at("kernel")),
+              .stride = size2(a.at("stride")),
+              .padding = size2(a.at("padding")),
+              .padding_same = a.at("padding_same"),
+              .dilation = size2(a.at("dilation")),
+              .groups = a.at("groups"),
+              .bias = a.at("bias"),
+              .residual = a.at("residual"),
+              .activation = activation_of(a)};
+  if (!a.at("folded_batch_norm").is_null()) conv.folded_batch_norm = a.at("folded_batch_norm").get<float>();
+  return conv;
+}
+
 Layer make_layer(const std::string& kind, const Json& a) {
-  if (kind == "Conv2d") {
-    Conv2d conv{.out_channels = a.at("out_channels"),
-                .kernel = size2(a.at("kernel")),
-                .stride = size2(a.at("stride")),
-                .padding = size2(a.at("padding")),
-                .padding_same = a.at("padding_same"),
-                .dilation = size2(a.at("dilation")),
-                .groups = a.at("groups"),
-                .bias = a.at("bias"),
-                .residual = a.at("residual"),
-                .activation = activation_of(a)};
-    if (!a.at("folded_batch_norm").is_null()) conv.folded_batch_norm = a.at("folded_batch_norm").get<float>();
-    return conv;
+  if (kind == "Conv2d") return make_conv2d(a);
+  if (kind == "InvertedResidual") {
+    InvertedResidual block{
+        .expand = {}, .depthwise = make_conv2d(a.at("depthwise")), .project = make_conv2d(a.at("project"))};
+    if (!a.at("expand").is_null()) block.expand = make_conv2d(a.at("expand"));
+    return block;
   }
   if (kind == "Linear") {
     return Linear{.out_features = a.at("out_features"),

@@ -64,6 +64,10 @@ TEST(Layers, RefuseShapesTheyCannotTake) {
       {Activation{}, {}},
       {LayerScale{}, {{4}}},
       {Dropout{}, {}},
+      {InvertedResidual{.expand = {}, .depthwise = {.out_channels = 8, .groups = 4}, .project = {.out_channels = 2}},
+       {{1, 4, 4, 4}}},
+      {InvertedResidual{.expand = {}, .depthwise = {.out_channels = 4, .groups = 4}, .project = {.out_channels = 2}},
+       {{1, 4, 4, 4}, {1, 4, 4, 2}}},
   };
   std::set<std::string_view> refused;
   for (const BadShape& bad : cases) {

@@ -287,11 +287,52 @@ def squeeze_excite():
         case("squeeze excite " + inner, "SqueezeExcite", {"reduced": 4, "inner": inner}, [x], list(state.items()), y)
 
 
+def inverted_residual(name, shape, wide, out, kernel, stride=1, same=False, expand=True, residual=False):
+    """The three convolutions as cases of their own make them, joined into one."""
+    first = len(CASES)
+    if expand:
+        conv("expand", shape, wide, 1, activation="relu6")
+    wide = wide if expand else shape[3]
+    between = (*shape[:3], wide)
+    conv("depthwise", between, wide, kernel, stride, 0 if same else kernel // 2, groups=wide, same=same, activation="relu6")
+    conv("project", (*CASES[-1]["output"].shape[:3], wide), out, 1, residual=residual)
+    parts = CASES[first:]
+    del CASES[first:]
+    x = parts[0]["inputs"][0]
+    y = nchw(x)
+    for part in parts:
+        a = part["attributes"]
+        pads = tuple(a["padding"])
+        if a["padding_same"]:
+            need = []
+            for length, k, s in reversed(list(zip(y.shape[2:], a["kernel"], a["stride"]))):
+                total = max(0, ((length + s - 1) // s - 1) * s + k - length)
+                need += [total // 2, total - total // 2]
+            y = F.pad(y, need)
+        y = F.conv2d(y, *[t(w) for _, w in part["weights"]], stride=tuple(a["stride"]), padding=pads, groups=a["groups"])
+        if a["residual"]:
+            y = y + nchw(part["inputs"][1])
+        y = ACTIVATIONS[a["activation"]](y)
+    attributes = {"expand": parts[0]["attributes"] if expand else None, "depthwise": parts[-2]["attributes"],
+                  "project": parts[-1]["attributes"]}
+    weights = [(f"{place}.{n}", w) for place, part in zip(("expand", "depthwise", "project")[-len(parts):], parts)
+               for n, w in part["weights"]]
+    case(name, "InvertedResidual", attributes, [x, *parts[-1]["inputs"][1:]], weights, nhwc(y).contiguous())
+
+
+def inverted_residuals():
+    inverted_residual("inverted residual", (2, 9, 8, 6), 20, 7, 3)
+    inverted_residual("inverted residual, stride 2, same", (1, 10, 15, 5), 17, 8, 5, stride=2, same=True)
+    inverted_residual("inverted residual that adds", (2, 7, 9, 8), 24, 8, 5, residual=True)
+    inverted_residual("inverted residual without expansion", (1, 11, 12, 18), 18, 4, 3, expand=False)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", required=True)
     output = parser.parse_args().output
-    for make in (convolutions, linears, norms, attentions, tokens, pools, elementwise, squeeze_excite):
+    for make in (convolutions, linears, norms, attentions, tokens, pools, elementwise, squeeze_excite,
+                 inverted_residuals):
         make()
     index = [{"name": entry["name"], "layer": entry["layer"], "attributes": entry["attributes"],
               "inputs": [list(x.shape) for x in entry["inputs"]],

@@ -108,26 +108,38 @@ class PatchEmbed(nn.Module):
         return self.proj(x).flatten(2).transpose(1, 2)
 
 
+def sine_positions(side, dim):
+    """[1, 1 + side * side, dim]: sines and cosines of a patch's row and column, zeros for the class token."""
+    rates = 1 / 10000 ** (torch.arange(dim // 4) / (dim // 4))
+    angles = torch.arange(side)[:, None] * rates
+    along = torch.cat([angles.sin(), angles.cos()], 1)  # [side, dim / 2]
+    rows = along[:, None].expand(side, side, -1)
+    columns = along[None].expand(side, side, -1)
+    grid = torch.cat([rows, columns], 2).reshape(side * side, dim)
+    return torch.cat([torch.zeros(1, dim), grid])[None] * 0.5
+
+
 class Vit(nn.Module):
-    """Dosovitskiy et al. 2020, class token and all."""
+    """Dosovitskiy et al. 2020, with what Beyer et al. 2022 (arXiv:2205.01580) found to learn faster from few pictures:
+    the mean of the patches instead of the class token, and positions that begin as sines."""
 
     def __init__(self, classes, dim=64, depth=4, heads=4, patch=8):
         super().__init__()
         self.patch_embed = PatchEmbed(dim, patch)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
-        self.pos_embed = nn.Parameter(torch.randn(1, 1 + (SIDE // patch) ** 2, dim) * 0.02)
+        self.pos_embed = nn.Parameter(sine_positions(SIDE // patch, dim))
         self.blocks = nn.Sequential(*[Block(dim, heads) for _ in range(depth)])
-        self.norm = nn.LayerNorm(dim, 1e-6)
+        self.fc_norm = nn.LayerNorm(dim, 1e-6)
         self.head = nn.Linear(dim, classes)
         for module in self.modules():
-            if isinstance(module, nn.Linear):  # as timm
-                nn.init.trunc_normal_(module.weight, std=0.02)
+            if isinstance(module, nn.Linear):  # as the paper's own code: timm's deviation of 0.02 is for wide models
+                nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
 
     def forward(self, x):
         x = self.patch_embed(x)
         x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1) + self.pos_embed
-        return self.head(self.norm(self.blocks(x))[:, 0])
+        return self.head(self.fc_norm(self.blocks(x)[:, 1:].mean(1)))
 
 
 MODELS = {
@@ -156,6 +168,18 @@ def augmented(x, generator):
         x = x.flip(3)
     shift = torch.randint(-4, 5, (2,), generator=generator).tolist()
     return torch.roll(x, shift, (2, 3)).contiguous(memory_format=torch.channels_last)
+
+
+def optimisers(model, lr):
+    """AdamW; for the matrices inside of a transformer's blocks Muon (Jordan et al. 2024), which learns them some three times
+    faster here: one pass over the pictures with AdamW alone leaves a ViT of this size where it began."""
+    matrices = [p for name, p in model.named_parameters() if name.startswith("blocks.") and p.ndim == 2]
+    inside = {id(p) for p in matrices}
+    rest = [p for p in model.parameters() if id(p) not in inside]
+    made = [torch.optim.AdamW(rest, 2e-3 if matrices else lr, weight_decay=0.05)]
+    if matrices:
+        made.append(torch.optim.Muon(matrices, lr, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"))
+    return made
 
 
 @torch.no_grad()
@@ -187,11 +211,11 @@ def main():
     model = make(len(names)).to(memory_format=torch.channels_last)
     print(f"{options.model}: {sum(p.numel() for p in model.parameters())} parameters, {len(pictures)} pictures, "
           f"torch {torch.__version__}", flush=True)
-    optimiser = torch.optim.AdamW(model.parameters(), options.lr, weight_decay=0.05)
     steps = options.epochs * (len(pictures) // options.batch)
     warm_up = steps // 20
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min(step / warm_up, 0.5 + 0.5 * math.cos(math.pi * step / steps)))
+    used = optimisers(model, options.lr)
+    schedules = [torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(step / warm_up, 0.5 + 0.5 * math.cos(math.pi * step / steps))) for optimiser in used]
     for epoch in range(options.epochs):
         model.train()
         start, total = time.time(), 0.0
@@ -200,11 +224,12 @@ def main():
             chosen = order[first:first + options.batch]
             x = augmented(normalised(pictures[chosen]), generator)
             loss = functional.cross_entropy(model(x), labels[chosen], label_smoothing=0.05)
-            optimiser.zero_grad(set_to_none=True)
+            model.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
+            for optimiser, schedule in zip(used, schedules):
+                optimiser.step()
+                schedule.step()
             total += loss.item()
         print(f"epoch {epoch + 1:2}: loss {total / (len(pictures) // options.batch):.4f}, held-out top-1 "
               f"{100 * accuracy(model, held_out, held_out_labels):.2f} %, {time.time() - start:.0f} s", flush=True)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Values of SciPy, statsmodels and scikit-learn for tests/evaluation/statistics_test.cpp.
 
-    python tests/reference/statistics.py > tests/data/evaluation/statistics.json
+    python tests/reference/paired_statistics.py > tests/data/evaluation/statistics.json
 
 Counts are chosen to reach every branch: none, few, equal, lopsided, as many as a run over ImageNet has.
 """
