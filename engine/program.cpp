@@ -63,7 +63,7 @@ std::shared_ptr<const Program> Program::compile(Graph graph, WeightStore weights
     program->pass_results_ = run_passes(graph, kept);
     kept.clear();  // a dropped identity's tap now looks at its input
     for (const std::string& name : program->taps_) kept.insert(graph.names().at(name));
-    backend.rewrite(graph, kept);
+    if (options.rewrite) backend.rewrite(graph, kept);
     graph.verify();
   }
   program->max_batch_ = graph.batch();

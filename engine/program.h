@@ -22,6 +22,7 @@ namespace tessera {
 
 struct CompileOptions {
   bool optimise = true;           // false: one node a layer, as the paper draws it
+  bool rewrite = true;            // false: without what the backend fuses itself (Backend::rewrite)
   std::vector<std::string> taps;  // globs over Graph::names(): values that must exist after a run
   int threads = 1;                // of the sessions that will run it; sizes the scratch
 };

@@ -23,9 +23,9 @@ std::string_view to_string(RangeMethod method);
 // `limit` of pictures_under() a folder (0: all), taken at equal distances so that every class has its share.
 std::vector<std::filesystem::path> calibration_pictures(const std::filesystem::path& folder, std::size_t limit);
 
-// Runs the pictures through a classifier (float32, batch 1), twice: for the ends of each range, then for what lies
-// between. Calls progress(done, total) after each picture and gives nothing when that says false. Throws InputError for
-// a picture that cannot be read.
+// Runs the pictures through a classifier (float32, batch 1, RunOptions::rewrite off: each layer's output is to be
+// seen), twice: for the ends of each range, then for what lies between. Calls progress(done, total) after each picture
+// and gives nothing when that says false. Throws InputError for a picture that cannot be read.
 std::optional<Calibration> calibrate(Classifier& classifier, const std::vector<std::filesystem::path>& pictures,
                                      RangeMethod method, const DecodeOptions& decode,
                                      const std::function<bool(std::size_t, std::size_t)>& progress);

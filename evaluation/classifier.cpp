@@ -143,9 +143,9 @@ Classifier::Classifier(LoadedModel model, const RunOptions& options) {
   card_.preprocess = choose_preprocess(card_, options.preprocess);
   const std::unique_ptr<Backend> backend = make_backend(options, card_);
   const auto start = Clock::now();  // tuning, which is done once on a machine, is not loading
-  session_ = std::make_unique<Session>(
-      Program::compile(graph_of(card_, options.max_batch), std::move(model.weights), *backend,
-                       {.optimise = options.optimise, .taps = options.taps, .threads = options.threads}));
+  session_ = std::make_unique<Session>(Program::compile(
+      graph_of(card_, options.max_batch), std::move(model.weights), *backend,
+      {.optimise = options.optimise, .rewrite = options.rewrite, .taps = options.taps, .threads = options.threads}));
   Shape input = program().graph().shape(program().graph().input_id());
   input[0] = program().max_batch();
   input_ = Tensor::zeros(input);

@@ -25,6 +25,7 @@ struct RunOptions {
   std::string preprocess = "model";  // "model", "timm", "hf", "hf-fast"
   std::optional<int> image_size;
   bool optimise = true;
+  bool rewrite = true;  // as CompileOptions has them
   bool verify_weights = true;
   std::vector<std::string> taps;
 };

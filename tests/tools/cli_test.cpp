@@ -413,6 +413,10 @@ TEST_F(Cli, QuantisesAndRunsInFewerBits) {
   EXPECT_LT(bf16, 0.03);
   EXPECT_GT(int8, 1e-4);
   EXPECT_LT(int8, 0.2);
+  // Also of what the CPU computes together with its neighbours.
+  const Json fused = run_json({"quantize", "seeded:efficientnet_lite0@1", "--calibrate", data, "--limit", "1", "-o",
+                               (folder_ / "lite.h5").string()});
+  EXPECT_TRUE(fused.at("ranges").contains("blocks.1.0.bn1.act")) << fused;
   const Outcome uncalibrated = run({"classify", picture, "--model", model, "--dtype", "int8"});
   EXPECT_EQ(uncalibrated.exit_code, 2);
   EXPECT_NE(uncalibrated.err.find("tessera quantize"), std::string::npos) << uncalibrated.err;

@@ -47,7 +47,7 @@ class BasicBlock(nn.Module):
 class ResNet(nn.Module):
     """He et al. 2015, with a stem of `width` channels: 7x7 and max pooling as the big ones."""
 
-    def __init__(self, classes, width=16, depths=(2, 2, 2, 1)):
+    def __init__(self, classes, width=20, depths=(2, 2, 2, 1)):
         super().__init__()
         self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
