@@ -178,4 +178,12 @@ std::int64_t class_count(const ModelConfig& config) {
   return config.parameters.value("classes", std::int64_t{0});
 }
 
+ModelConfig with_classes(ModelConfig config, std::int64_t classes) {
+  if (classes < 0) throw UsageError("a head has at least 0 classes, not " + std::to_string(classes));
+  config.parameters["classes"] = classes;
+  // What the head reads stays as it was (the class token, or the patches' mean beside it); no head becomes a plain one.
+  if (classes > 0 && config.parameters.value("head", "linear") == "none") config.parameters["head"] = "linear";
+  return config;
+}
+
 }  // namespace tessera

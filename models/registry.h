@@ -45,4 +45,8 @@ Graph build_graph(const ModelConfig& config, std::int64_t max_batch = 1);
 // Number of classes that the head gives, or 0 when the output is features.
 std::int64_t class_count(const ModelConfig& config);
 
+// The same network with a linear head of so many classes on its pooled features; with 0 these are the output. Throws
+// UsageError for a negative number.
+ModelConfig with_classes(ModelConfig config, std::int64_t classes);
+
 }  // namespace tessera

@@ -43,6 +43,7 @@ void add_convert(CLI::App& app, Outcome& outcome);
 void add_verify(CLI::App& app, Outcome& outcome);
 void add_profile(CLI::App& app, Outcome& outcome);
 void add_roofline(CLI::App& app, Outcome& outcome);
+void add_probe(CLI::App& app, Outcome& outcome);
 void add_quantize(CLI::App& app, Outcome& outcome);
 void add_synth(CLI::App& app, Outcome& outcome);
 void add_seed_weights(CLI::App& app, Outcome& outcome);

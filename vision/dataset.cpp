@@ -29,17 +29,47 @@ std::vector<fs::path> sorted_entries(const fs::path& folder) {
   return entries;
 }
 
+// The class of each folder's name: of the label file, or of the model's class names and the wnids.
+class FolderClasses {
+ public:
+  explicit FolderClasses(const DatasetOptions& options) : options_(options) {
+    if (options.labels) {
+      classes_ = read_label_file(*options.labels, options.classes);
+      return;
+    }
+    std::set<std::string> twice;
+    for (std::size_t i = 0; i < options.class_names.size(); ++i) {
+      const std::string& name = options.class_names[i];
+      if (!classes_.emplace(name, static_cast<int>(i)).second) twice.insert(name);
+    }
+    for (const std::string& name : twice) classes_.erase(name);
+  }
+  // -1 where none is known.
+  int operator()(const std::string& folder) const {
+    const auto found = classes_.find(folder);
+    if (found != classes_.end()) return found->second;
+    const int label = options_.labels ? -1 : imagenet_index(folder);
+    return options_.classes > 0 && label >= options_.classes ? -1 : label;
+  }
+
+ private:
+  const DatasetOptions& options_;
+  std::map<std::string, int> classes_;
+};
+
 Dataset open_list(const fs::path& path, const DatasetOptions& options) {
   Dataset dataset;
+  const FolderClasses class_of(options);
   for_each_pair(path, [&](const std::string& file, const std::string& label) {
     Sample sample{.path = fs::path(file).is_absolute() ? fs::path(file) : path.parent_path() / file,
                   .name = fs::path(file).filename().string(),
                   .folder = "",
-                  .label = imagenet_index(label)};
-    if (sample.label >= 0) {
+                  .label = -1};
+    if (!parse_class(label, sample.label)) {
       sample.folder = label;
-    } else if (!parse_class(label, sample.label)) {
-      return false;
+      sample.label = class_of(label);
+      if (sample.label < 0) sample.label = imagenet_index(label);  // one beyond the model's classes is refused below
+      if (sample.label < 0) return false;
     }
     check_class(sample.label, options.classes, path.string() + ": " + file);
     dataset.samples.push_back(std::move(sample));
@@ -113,34 +143,6 @@ Pictures pictures_of_tar(const fs::path& archive, const std::string& inner) {
   return found;
 }
 
-// The class of each folder's name: of the label file, or of the model's class names and the wnids.
-class FolderClasses {
- public:
-  explicit FolderClasses(const DatasetOptions& options) : options_(options) {
-    if (options.labels) {
-      classes_ = read_label_file(*options.labels, options.classes);
-      return;
-    }
-    std::set<std::string> twice;
-    for (std::size_t i = 0; i < options.class_names.size(); ++i) {
-      const std::string& name = options.class_names[i];
-      if (!classes_.emplace(name, static_cast<int>(i)).second) twice.insert(name);
-    }
-    for (const std::string& name : twice) classes_.erase(name);
-  }
-  // -1 where none is known.
-  int operator()(const std::string& folder) const {
-    const auto found = classes_.find(folder);
-    if (found != classes_.end()) return found->second;
-    const int label = options_.labels ? -1 : imagenet_index(folder);
-    return options_.classes > 0 && label >= options_.classes ? -1 : label;
-  }
-
- private:
-  const DatasetOptions& options_;
-  std::map<std::string, int> classes_;
-};
-
 // "a, b, c, ..."
 std::string first_of(const std::set<std::string>& names) {
   constexpr std::size_t kNamed = 10;
@@ -206,13 +208,83 @@ std::pair<fs::path, std::string> split_at_archive(const fs::path& path) {
   return {path, ""};
 }
 
-Dataset open_any(const fs::path& path, const DatasetOptions& options) {
+// What `path` names: one of a folder, an archive (and a folder in it) and a list.
+struct Place {
+  enum class Kind { kFolder, kArchive, kList } kind;
+  fs::path file;
+  std::string inner;
+};
+Place place_of(const fs::path& path) {
   std::error_code error;
-  if (fs::is_directory(path, error)) return label(pictures_of_folder(path), options);
-  const auto [file, inner] = split_at_archive(path);
+  if (fs::is_directory(path, error)) return {Place::Kind::kFolder, path, ""};
+  auto [file, inner] = split_at_archive(path);
   if (!fs::exists(file, error)) throw InputError(path.string() + ": no such file or folder");
-  if (inner.empty() && file.extension() != ".tar") return open_list(file, options);
-  return label(pictures_of_tar(file, inner), options);
+  const bool list = inner.empty() && file.extension() != ".tar";
+  return {list ? Place::Kind::kList : Place::Kind::kArchive, std::move(file), std::move(inner)};
+}
+
+Pictures pictures_at(const Place& place) {
+  return place.kind == Place::Kind::kFolder ? pictures_of_folder(place.file) : pictures_of_tar(place.file, place.inner);
+}
+
+Dataset open_any(const fs::path& path, const DatasetOptions& options) {
+  const Place place = place_of(path);
+  return place.kind == Place::Kind::kList ? open_list(place.file, options) : label(pictures_at(place), options);
+}
+
+// "0", "1", ... up to the largest; each must be there.
+std::vector<std::string> numbered(const std::set<int>& numbers, const fs::path& path) {
+  std::vector<std::string> names;
+  for (const int number : numbers) {
+    if (number != static_cast<int>(names.size())) {
+      throw InputError(fmt::format("{}: no picture of class {}, though there is a class {}", path.string(),
+                                   names.size(), *numbers.rbegin()));
+    }
+    names.push_back(std::to_string(number));
+  }
+  return names;
+}
+
+std::vector<std::string> classes_of_list(const fs::path& path) {
+  std::set<std::string> names;
+  std::set<int> numbers;
+  bool first = true;
+  for_each_pair(path, [&](const std::string& file, const std::string& label) {
+    const bool header = std::exchange(first, false) && !is_picture_name(file);
+    if (header) return false;
+    int number = 0;
+    if (!parse_class(label, number)) {
+      names.insert(label);
+    } else {
+      check_class(number, 0, path.string() + ": " + file);
+      numbers.insert(number);
+    }
+    return true;
+  });
+  if (!names.empty() && !numbers.empty()) {
+    throw InputError(fmt::format("{}: some labels are numbers ({}) and some are names ({})", path.string(),
+                                 *numbers.begin(), *names.begin()));
+  }
+  return names.empty() ? numbered(numbers, path) : std::vector<std::string>(names.begin(), names.end());
+}
+
+std::vector<std::string> classes_of_label_file(const fs::path& path) {
+  std::map<int, std::string> first_folder;
+  for (const auto& [folder, label] : read_label_file(path, 0)) first_folder.emplace(label, folder);
+  std::vector<std::string> names;
+  for (const auto& [label, folder] : first_folder) {
+    if (label != static_cast<int>(names.size())) {
+      throw InputError(fmt::format("{}: no folder of class {}, though there is a class {}", path.string(), names.size(),
+                                   first_folder.rbegin()->first));
+    }
+    names.push_back(folder);
+  }
+  return names;
+}
+
+void keep_per_class(std::vector<Sample>& samples, std::int64_t most) {
+  std::map<int, std::int64_t> seen;
+  std::erase_if(samples, [&](const Sample& sample) { return ++seen[sample.label] > most; });
 }
 
 }  // namespace
@@ -247,6 +319,16 @@ std::vector<fs::path> pictures_under(const fs::path& folder) {
   return pictures;
 }
 
+std::vector<std::string> classes_of_data(const fs::path& path, const std::optional<fs::path>& labels) {
+  const Place place = place_of(path);
+  if (labels) return classes_of_label_file(*labels);
+  if (place.kind == Place::Kind::kList) return classes_of_list(place.file);
+  std::set<std::string> names;
+  for (const Sample& sample : pictures_at(place).in_folders) names.insert(sample.folder);
+  if (names.empty()) throw InputError(path.string() + ": no class folders with pictures (.jpeg, .jpg or .png) in it");
+  return {names.begin(), names.end()};
+}
+
 Dataset open_dataset(const fs::path& path, const DatasetOptions& options) {
   Dataset dataset = open_any(path, options);
   if (dataset.samples.empty()) {
@@ -257,6 +339,7 @@ Dataset open_dataset(const fs::path& path, const DatasetOptions& options) {
     for (const std::string& note : dataset.notes) message += "\n  " + note;
     throw InputError(message);
   }
+  if (options.per_class > 0) keep_per_class(dataset.samples, options.per_class);
   const auto limit = static_cast<std::size_t>(options.limit);
   if (limit > 0 && limit < dataset.samples.size()) dataset.samples.resize(limit);
   return dataset;

@@ -38,19 +38,28 @@ struct DatasetOptions {
   std::optional<std::filesystem::path> ground_truth = {};
   // Names of the model's classes, which folders may bear; of names that are there twice none is taken.
   std::vector<std::string> class_names = {};
-  int classes = 1000;      // labels must be below; 0: not checked
-  std::int64_t limit = 0;  // the first so many pictures; 0: all
+  int classes = 1000;          // labels must be below; 0: not checked
+  std::int64_t limit = 0;      // the first so many pictures; 0: all
+  std::int64_t per_class = 0;  // the first so many pictures of each class; 0: all
 };
 
 // `path` is
 //   a folder of class folders (named by wnids, by the model's classes, or any with options.labels),
 //   a folder of pictures, with options.ground_truth,
 //   an uncompressed tar archive of either, or a folder in one (photos.tar/val),
-//   a CSV list "path,label" (header optional; paths relative to the list; the label an index or a wnid).
+//   a CSV list "path,label" (header optional; paths relative to the list; the label an index, a wnid, or the name of a
+//   class of the model or of options.labels).
 // Pictures are files ending in .jpeg, .jpg or .png in any case, sorted by folder and name. What has no label is left
 // out, counted and named in the notes. Throws InputError for a path that cannot be read, a list with a bad line (its
 // number), a label out of range, no pictures at all.
 Dataset open_dataset(const std::filesystem::path& path, const DatasetOptions& options);
+
+// The classes that a data set has of itself, in their order: the names of the folders that hold pictures, or the labels
+// of a CSV list, sorted; where all labels of a list are numbers, 0 to the largest of them. With `labels`, the classes
+// of that file by their numbers, each named by its first folder. Throws InputError as open_dataset does, for a list
+// that mixes numbers and names, and for numbers that leave one out.
+std::vector<std::string> classes_of_data(const std::filesystem::path& path,
+                                         const std::optional<std::filesystem::path>& labels);
 
 // The pictures right in a folder, sorted. Throws InputError.
 std::vector<std::filesystem::path> pictures_in(const std::filesystem::path& folder);

@@ -155,5 +155,52 @@ TEST_F(DatasetTest, DoesNotHangOnALoopOfLinks) {
   EXPECT_EQ(open_dataset(root_, {}).samples.size(), 1U);
 }
 
+TEST_F(DatasetTest, HasTheClassesThatItNamesItself) {
+  for (const char* file :
+       {"set/cat/1.png", "set/ape/2.png", "set/n01440764/3.png", "set/stray.png", "set/none/a.txt"}) {
+    put(file);
+  }
+  const std::vector<std::string> classes = classes_of_data(root_ / "set", {});
+  EXPECT_EQ(classes, (std::vector<std::string>{"ape", "cat", "n01440764"}));
+  const Dataset found = open_dataset(root_ / "set", {.class_names = classes, .classes = 3});
+  ASSERT_EQ(found.samples.size(), 3U);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(found.samples[static_cast<std::size_t>(i)].label, i);
+
+  put("labels.csv", "cat,1\nn01440764,0\nape,1\n");
+  EXPECT_EQ(classes_of_data(root_ / "set", root_ / "labels.csv"), (std::vector<std::string>{"n01440764", "ape"}));
+  put("gap.csv", "cat,2\nape,0\n");
+  EXPECT_THROW(classes_of_data(root_ / "set", root_ / "gap.csv"), InputError);
+  EXPECT_THROW(classes_of_data(root_ / "set" / "cat", {}), InputError);
+  EXPECT_THROW(classes_of_data(root_ / "nothing", {}), InputError);
+}
+
+TEST_F(DatasetTest, TakesNamesOfClassesInLists) {
+  put("list.csv", "path,label\na.jpg,cat\nb.jpg,ape\nc.jpg,cat\n");
+  const std::vector<std::string> classes = classes_of_data(root_ / "list.csv", {});
+  EXPECT_EQ(classes, (std::vector<std::string>{"ape", "cat"}));
+  const Dataset found = open_dataset(root_ / "list.csv", {.class_names = classes, .classes = 2});
+  ASSERT_EQ(found.samples.size(), 3U);
+  EXPECT_EQ(found.samples[0].label, 1);
+  EXPECT_EQ(found.samples[1].label, 0);
+  EXPECT_EQ(found.samples[1].folder, "ape");
+  // Of numbers there are as many as the largest says, in their order and not their digits'.
+  std::string numbers;
+  for (int i = 10; i >= 0; --i) numbers += "a.jpg," + std::to_string(i) + "\n";
+  put("numbers.csv", numbers);
+  EXPECT_EQ(classes_of_data(root_ / "numbers.csv", {}).back(), "10");
+  for (const char* wrong : {"a.jpg,0\nb.jpg,2\n", "a.jpg,0\nb.jpg,cat\n", "a.jpg,-1\n", "a.jpg\n"}) {
+    put("wrong.csv", wrong);
+    EXPECT_THROW(classes_of_data(root_ / "wrong.csv", {}), InputError) << wrong;
+  }
+}
+
+TEST_F(DatasetTest, TakesSoManyPicturesOfEachClass) {
+  for (const char* file : {"a/1.png", "a/2.png", "a/3.png", "b/1.png", "b/2.png", "c/1.png"}) put(file);
+  const Dataset found = open_dataset(root_, {.class_names = {"a", "b", "c"}, .classes = 3, .per_class = 2});
+  ASSERT_EQ(found.samples.size(), 5U);
+  EXPECT_EQ(found.samples[1].name, "2.png");
+  EXPECT_EQ(found.samples[2].folder, "b");
+}
+
 }  // namespace
 }  // namespace tessera
