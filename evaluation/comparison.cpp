@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <limits>
 
 #include "core/error.h"
 #include "evaluation/picture_queue.h"
@@ -68,12 +69,8 @@ std::vector<ClassProbability> best_of_mean(const std::vector<std::vector<double>
 
 class Comparison {
  public:
-  Comparison(std::vector<std::unique_ptr<Classifier>>& models, std::size_t pictures, const ComparisonOptions& options,
-             const ComparisonHooks& hooks)
-      : models_(models), options_(options), hooks_(hooks) {
-    progress_.total = pictures;
-    progress_.top1.resize(models.size());
-  }
+  Comparison(std::vector<std::unique_ptr<Classifier>>& models, const ComparisonOptions& options, Work& work)
+      : models_(models), options_(options), work_(work) {}
 
   void run(PreparedBatch& batch) {
     Probabilities all(batch.rows.size(), std::vector<std::vector<double>>(models_.size()));
@@ -81,31 +78,61 @@ class Comparison {
     for (const std::size_t m : order_of_models(models_.size(), options_.seed, batch.rows.front().number)) {
       if (any) run_model(*models_[m], m, batch, all);
     }
-    progress_.seconds = ms_since(start_) / 1e3;
     for (std::size_t i = 0; i < batch.rows.size(); ++i) {
       ComparisonRow& row = batch.rows[i];
       if (row.error.empty() && models_.size() > 1) row.average = best_of_mean(all[i]);
-      count(row);
-      hooks_.row(row, progress_.seconds);
     }
-    hooks_.progress(progress_);
+    work_.take(batch.rows);
   }
 
  private:
-  void count(const ComparisonRow& row) {
-    ++progress_.done;
-    progress_.errors += row.error.empty() ? 0 : 1;
-    for (std::size_t m = 0; m < row.predictions.size(); ++m) {
-      progress_.top1[m] += row.predictions[m].top1_correct ? 1 : 0;
-    }
-  }
-
   std::vector<std::unique_ptr<Classifier>>& models_;
   const ComparisonOptions& options_;
-  const ComparisonHooks& hooks_;
-  const Clock::time_point start_ = Clock::now();
-  ComparisonProgress progress_;
+  Work& work_;
 };
+
+// The warm-up: in no figure but the pictures a second that full batches take with nothing beside them; 0 where too few
+// runs say nothing of it. The first run of a model pays for its memory.
+double warm_up(const std::vector<std::unique_ptr<Classifier>>& models, const ComparisonOptions& options) {
+  double ms = 0;
+  for (const auto& model : models) {
+    double best = std::numeric_limits<double>::infinity();
+    for (int run = 0; run < options.warmup; ++run) {
+      const auto start = Clock::now();
+      model->run(options.batch);
+      if (run > 0) best = std::min(best, ms_since(start));
+    }
+    ms += best;
+  }
+  constexpr double kMs = 1e3;
+  return kMs * static_cast<double>(options.batch) / ms;
+}
+
+void run_batches(const std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
+                 const ComparisonOptions& options, Work& work, Comparison& comparison) {
+  PictureQueue queue(models, dataset, options, work);
+  while (!work.stopped()) {
+    const auto start = Clock::now();
+    PreparedBatch* const batch = queue.next();
+    if (batch == nullptr) return;
+    const double wait_ms = ms_since(start) / static_cast<double>(batch->rows.size());
+    for (ComparisonRow& row : batch->rows) row.wait_ms = wait_ms;
+    comparison.run(*batch);
+  }
+}
+
+void run_one_by_one(const std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
+                    const ComparisonOptions& options, Work& work, Comparison& comparison) {
+  PreparedBatch batch = make_batch(models, 1);
+  batch.rows.resize(1);
+  while (!work.stopped()) {
+    const std::vector<std::int64_t> number = work.next(1);
+    if (number.empty()) return;
+    const Sample& sample = dataset.samples[static_cast<std::size_t>(number.front())];
+    prepare_picture(models, sample, number.front(), options.decode, batch, 0);
+    comparison.run(batch);
+  }
+}
 
 void check_models(const std::vector<std::unique_ptr<Classifier>>& models, const ComparisonOptions& options) {
   for (const auto& model : models) {
@@ -177,29 +204,15 @@ std::vector<ComparedModel> facts_of(const std::vector<std::unique_ptr<Classifier
 }
 
 void compare_models(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
-                    std::span<const std::int64_t> numbers, const ComparisonOptions& options,
-                    const std::atomic<bool>& stop, const ComparisonHooks& hooks) {
+                    const ComparisonOptions& options, Work& work) {
   check_models(models, options);
-  if (numbers.empty()) return;
-  for (const auto& model : models) {
-    for (int run = 0; run < options.warmup; ++run) model->run(options.batch);
-  }
-  Comparison comparison(models, numbers.size(), options, hooks);
+  const double alone = warm_up(models, options);
+  Comparison comparison(models, options, work);
   if (options.mode == ComparisonMode::kThroughput) {
-    PictureQueue queue(models, dataset, numbers, options);
-    while (!stop) {
-      PreparedBatch* const batch = queue.next();
-      if (batch == nullptr) break;
-      comparison.run(*batch);
-    }
-    return;
-  }
-  PreparedBatch batch = make_batch(models, 1);
-  batch.rows.resize(1);
-  for (const std::int64_t number : numbers) {
-    if (stop) break;
-    prepare_picture(models, dataset.samples[static_cast<std::size_t>(number)], number, options.decode, batch, 0);
-    comparison.run(batch);
+    if (alone > 0) work.begin(alone);
+    run_batches(models, dataset, options, work, comparison);
+  } else {
+    run_one_by_one(models, dataset, options, work, comparison);
   }
 }
 

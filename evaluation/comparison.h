@@ -1,14 +1,12 @@
 #pragma once
 // A comparison: every picture of a data set through every model, each picture decoded once.
 
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <span>
 #include <vector>
 
 #include "evaluation/result.h"
+#include "evaluation/work.h"
 #include "vision/decode.h"
 
 namespace tessera {
@@ -38,19 +36,12 @@ struct ComparisonProgress {
   double seconds = 0;             // since the first picture
 };
 
-struct ComparisonHooks {
-  // Each row as soon as it is whole, in the order of `numbers`, with the seconds since the first picture.
-  std::function<void(const ComparisonRow& row, double seconds)> row;
-  std::function<void(const ComparisonProgress&)> progress;  // after each batch
-};
-
-// Runs the models on the pictures with these numbers. `stop` ends the run after the batch at hand. A picture that
-// cannot be decoded becomes an error row. Predictions depend neither on batch, mode, order nor on which pictures are
-// asked for. Models must have been opened with max_batch >= options.batch. What a hook throws ends the run and passes
-// through.
+// Runs the models on the pictures that `work` gives, which takes the rows of each batch in the same order. A picture
+// that cannot be decoded becomes an error row. Predictions depend neither on batch, mode, order nor on which pictures
+// are asked for. Models must have been opened with max_batch >= options.batch. What `work` throws ends the run and
+// passes through.
 void compare_models(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
-                    std::span<const std::int64_t> numbers, const ComparisonOptions& options,
-                    const std::atomic<bool>& stop, const ComparisonHooks& hooks);
+                    const ComparisonOptions& options, Work& work);
 
 // Name, size and cost of each model.
 std::vector<ComparedModel> facts_of(const std::vector<std::unique_ptr<Classifier>>& models);

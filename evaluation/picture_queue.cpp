@@ -53,18 +53,10 @@ void prepare_picture(const std::vector<std::unique_ptr<Classifier>>& models, con
 }
 
 PictureQueue::PictureQueue(const std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
-                           std::span<const std::int64_t> numbers, const ComparisonOptions& options)
-    : models_(models),
-      dataset_(dataset),
-      numbers_(numbers),
-      options_(options),
-      batch_size_(static_cast<std::size_t>(options.batch)),
-      ready_(kDepth, 0) {
-  for (std::size_t slot = 0; slot < kDepth; ++slot) {
-    slots_.push_back(make_batch(models, options.batch));
-    slots_.back().rows.resize(batch_length(slot));
-  }
-  for (int worker = 0; worker < options.workers; ++worker) workers_.emplace_back([this] { work(); });
+                           const ComparisonOptions& options, Work& work)
+    : models_(models), dataset_(dataset), options_(options), work_(work), slots_(kDepth) {
+  for (Slot& slot : slots_) slot.batch = make_batch(models, options.batch);
+  for (int worker = 0; worker < options.workers; ++worker) workers_.emplace_back([this] { this->work(); });
 }
 
 PictureQueue::~PictureQueue() {
@@ -73,58 +65,73 @@ PictureQueue::~PictureQueue() {
   changed_.notify_all();
 }
 
-std::size_t PictureQueue::batch_length(std::size_t batch) const {
-  const std::size_t first = std::min(batch * batch_size_, numbers_.size());
-  return std::min(batch_size_, numbers_.size() - first);
-}
-
 void PictureQueue::work() {
-  while (true) {
-    const std::size_t position = next_position_++;
-    if (position >= numbers_.size()) return;
-    try {
-      prepare(position);
-    } catch (...) {
-      const std::scoped_lock lock(mutex_);
-      if (!failure_) failure_ = std::current_exception();
-      stop_ = true;
-      changed_.notify_all();
-    }
+  try {
+    for (Place place = claim(); place.slot != nullptr; place = claim()) prepare(place);
+  } catch (...) {
     const std::scoped_lock lock(mutex_);
-    if (stop_) return;
+    if (!failure_) failure_ = std::current_exception();
+    stop_ = true;
+    changed_.notify_all();
   }
 }
 
-void PictureQueue::prepare(std::size_t position) {
-  const std::size_t batch = position / batch_size_;
-  {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return stop_ || batch < given_back_ + kDepth; });
-    if (stop_) return;
+PictureQueue::Place PictureQueue::claim() {
+  std::unique_lock lock(mutex_);
+  while (!stop_) {
+    if (opened_ > 0) {
+      Slot& slot = slots_[(opened_ - 1) % kDepth];
+      if (slot.claimed < slot.numbers.size()) return {.slot = &slot, .index = slot.claimed++};
+    }
+    if (ended_) return {};
+    if (!fetching_ && opened_ < given_back_ + kDepth) {
+      fetch(lock);
+    } else {
+      changed_.wait(lock);
+    }
   }
-  const std::int64_t number = numbers_[position];
-  prepare_picture(models_, dataset_.samples[static_cast<std::size_t>(number)], number, options_.decode,
-                  slots_[batch % kDepth], position % batch_size_);
+  return {};
+}
+
+void PictureQueue::fetch(std::unique_lock<std::mutex>& lock) {
+  fetching_ = true;
+  lock.unlock();
+  std::vector<std::int64_t> numbers = work_.next(static_cast<std::size_t>(options_.batch));
+  lock.lock();
+  fetching_ = false;
+  if (numbers.empty()) {
+    ended_ = true;
+  } else {
+    Slot& slot = slots_[opened_++ % kDepth];
+    slot.batch.rows.assign(numbers.size(), {});
+    slot.numbers = std::move(numbers);
+    slot.claimed = slot.ready = 0;
+  }
+  changed_.notify_all();
+}
+
+void PictureQueue::prepare(Place place) {
+  Slot& slot = *place.slot;
+  const std::int64_t number = slot.numbers[place.index];
+  prepare_picture(models_, dataset_.samples[static_cast<std::size_t>(number)], number, options_.decode, slot.batch,
+                  place.index);
   const std::scoped_lock lock(mutex_);
-  if (++ready_[batch % kDepth] == batch_length(batch)) changed_.notify_all();
+  if (++slot.ready == slot.numbers.size()) changed_.notify_all();
 }
 
 PreparedBatch* PictureQueue::next() {
   std::unique_lock lock(mutex_);
   if (taken_ > given_back_) {
-    const std::size_t slot = given_back_ % kDepth;
-    ready_[slot] = 0;
-    slots_[slot].rows.assign(batch_length(given_back_ + kDepth), {});
     ++given_back_;
     changed_.notify_all();
   }
-  const std::size_t length = batch_length(taken_);
-  if (length == 0) return nullptr;
-  const std::size_t slot = taken_ % kDepth;
-  changed_.wait(lock, [&] { return stop_ || ready_[slot] == length; });
+  Slot& slot = slots_[taken_ % kDepth];
+  const auto ready = [&] { return taken_ < opened_ && slot.ready == slot.numbers.size(); };
+  changed_.wait(lock, [&] { return stop_ || ready() || (ended_ && taken_ == opened_); });
   if (failure_) std::rethrow_exception(failure_);
+  if (!ready()) return nullptr;
   ++taken_;
-  return &slots_[slot];
+  return &slot.batch;
 }
 
 }  // namespace tessera

@@ -1,12 +1,10 @@
 #pragma once
 // Pictures prepared ahead of the models: read, decoded and preprocessed by threads of its own. Private to evaluation/.
 
-#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <span>
 #include <thread>
 #include <vector>
 
@@ -34,32 +32,44 @@ PreparedBatch make_batch(const std::vector<std::unique_ptr<Classifier>>& models,
 class PictureQueue {
  public:
   PictureQueue(const std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
-               std::span<const std::int64_t> numbers, const ComparisonOptions& options);
+               const ComparisonOptions& options, Work& work);
   ~PictureQueue();
   PictureQueue(const PictureQueue&) = delete;
   PictureQueue& operator=(const PictureQueue&) = delete;
 
-  // The next batch in the order of `numbers`, valid until the next call; null after the last. Throws what a worker
-  // threw.
+  // The next batch in the order in which `work` gave its pictures, valid until the next call; null after the last.
+  // Throws what a worker threw.
   PreparedBatch* next();
 
  private:
   static constexpr std::size_t kDepth = 3;
 
+  struct Slot {
+    PreparedBatch batch;
+    std::vector<std::int64_t> numbers;
+    std::size_t claimed = 0, ready = 0;  // pictures that a worker has taken, and prepared
+  };
+  struct Place {
+    Slot* slot = nullptr;
+    std::size_t index = 0;
+  };
+
   void work();
-  void prepare(std::size_t position);
-  std::size_t batch_length(std::size_t batch) const;
+  // The next picture to prepare; null after the last. Waits for room, and for what `work` gives.
+  Place claim();
+  // Opens the next batch. One worker at a time, the lock given free meanwhile.
+  void fetch(std::unique_lock<std::mutex>& lock);
+  void prepare(Place place);
 
   const std::vector<std::unique_ptr<Classifier>>& models_;
   const Dataset& dataset_;
-  const std::span<const std::int64_t> numbers_;
   const ComparisonOptions options_;
-  const std::size_t batch_size_;
-  std::vector<PreparedBatch> slots_;
-  std::vector<std::size_t> ready_;             // pictures prepared, by slot
-  std::atomic<std::size_t> next_position_{0};  // that no worker has taken
-  std::size_t taken_ = 0;                      // batches that next() has given
-  std::size_t given_back_ = 0;                 // batches whose slot may be filled anew
+  Work& work_;
+  std::vector<Slot> slots_;
+  // Batches: opened, given by next(), given back by it.
+  std::size_t opened_ = 0, taken_ = 0, given_back_ = 0;
+  bool fetching_ = false;
+  bool ended_ = false;  // there is no other batch to open
   bool stop_ = false;
   std::exception_ptr failure_;
   std::mutex mutex_;

@@ -29,6 +29,7 @@ struct ComparisonRow {
   std::string error;                    // not empty: the picture could not be read, and there are no predictions
   double read_ms = 0;                   // 0 where only the sum is known
   double load_ms = 0;                   // read and decode
+  double wait_ms = 0;                   // the models waited for its batch, divided by the batch's pictures
   std::vector<Prediction> predictions;  // by model
   // The five most probable classes by the mean of the models' probabilities; empty for one model or where not known.
   std::vector<ClassProbability> average;
@@ -51,6 +52,9 @@ struct ComparisonResult {
   std::vector<ComparisonRow> rows;
   double loop_ms = 0;   // of all sittings; 0 where only the predictions are known; so is the next
   double total_ms = 0;  // loop and loading
+  // Pictures that the models would have done in loop_ms with nothing beside them, by what they did in the warm-up; 0
+  // where that is not known.
+  double alone_pictures = 0;
   bool interrupted = false;
 };
 

@@ -8,60 +8,18 @@
 #include "core/file.h"
 #include "evaluation/panels.h"
 #include "evaluation/predictions_csv.h"
+#include "evaluation/run_ledger.h"
 #include "weights/sha256.h"
 
 namespace tessera {
 
 namespace {
 
-constexpr const char* kLogName = "run.log";
-
 // Pictures of the data set that belong to a shard.
-std::vector<std::int64_t> numbers_of(const RunHeader& header) {
-  std::vector<std::int64_t> numbers;
-  for (std::int64_t number = header.shard.index - 1; number < header.pictures; number += header.shard.count) {
-    numbers.push_back(number);
-  }
-  return numbers;
+std::size_t pictures_of(const RunHeader& header) {
+  const std::int64_t count = header.shard.count;
+  return static_cast<std::size_t>((header.pictures - (header.shard.index - 1) + count - 1) / count);
 }
-
-std::vector<std::int64_t> not_done(const RunHeader& header, const std::vector<ComparisonRow>& rows) {
-  std::vector<std::int64_t> left;
-  auto row = rows.begin();
-  for (const std::int64_t number : numbers_of(header)) {
-    row = std::ranges::lower_bound(row, rows.end(), number, {}, &ComparisonRow::number);
-    if (row == rows.end() || row->number != number) left.push_back(number);
-  }
-  return left;
-}
-
-// The progress of this sitting with what earlier ones did.
-class WholeProgress {
- public:
-  WholeProgress(const std::vector<ComparisonRow>& before, std::size_t models, std::size_t left) {
-    state_.done = before.size();
-    state_.total = before.size() + left;
-    state_.top1.resize(models);
-    for (const ComparisonRow& row : before) {
-      state_.errors += row.error.empty() ? 0 : 1;
-      for (std::size_t m = 0; m < row.predictions.size(); ++m) {
-        state_.top1[m] += row.predictions[m].top1_correct ? 1 : 0;
-      }
-    }
-  }
-  ComparisonProgress with(const ComparisonProgress& sitting) const {
-    ComparisonProgress whole = state_;
-    whole.here = sitting.done;
-    whole.done += sitting.done;
-    whole.errors += sitting.errors;
-    whole.seconds = sitting.seconds;
-    for (std::size_t m = 0; m < whole.top1.size(); ++m) whole.top1[m] += sitting.top1[m];
-    return whole;
-  }
-
- private:
-  ComparisonProgress state_;
-};
 
 void refuse_gap(const RunHeader& header, const std::vector<ComparisonRow>& rows) {
   for (std::size_t i = 0; i < rows.size() + 1; ++i) {
@@ -92,36 +50,10 @@ void make_folder(const std::filesystem::path& folder) {
 }
 
 ComparisonResult run_comparison(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
-                                const RunPlan& plan, const std::atomic<bool>& stop,
-                                const std::function<void(const ComparisonProgress&)>& progress,
-                                const std::function<void(const std::string&)>& note) {
-  make_folder(plan.folder);
-  RunLog log(plan.folder / kLogName, plan.header, plan.resume);
-  RunRecord record = log.before();
-  for (const std::string& text : record.notes) note((plan.folder / kLogName).string() + ": " + text);
-  record.header = plan.header;
-  for (ComparisonRow& row : record.rows) row.sample = dataset.samples[static_cast<std::size_t>(row.number)];
-  const std::vector<std::int64_t> left = not_done(plan.header, record.rows);
-  if (!record.rows.empty()) {
-    note(fmt::format("Going on with {}: {} pictures are done, {} are left", (plan.folder / kLogName).string(),
-                     record.rows.size(), left.size()));
-  }
-  const WholeProgress whole(record.rows, models.size(), left.size());
-  double seconds = 0;
-  const ComparisonHooks hooks{.row =
-                                  [&](const ComparisonRow& row, double since_start) {
-                                    log.append(row, since_start);
-                                    record.rows.push_back(row);
-                                    seconds = since_start;
-                                  },
-                              .progress = [&](const ComparisonProgress& state) { progress(whole.with(state)); }};
-  compare_models(models, dataset, left, plan.options, stop, hooks);
-  log.sync();
-  constexpr double kMs = 1e3;
-  record.loop_ms += seconds * kMs;
-  for (const ComparedModel& model : plan.header.models) record.load_ms += model.load_ms;
-  std::ranges::sort(record.rows, {}, &ComparisonRow::number);
-  return result_of(std::move(record));
+                                const RunPlan& plan, const std::atomic<bool>& stop, const RunVoice& voice) {
+  RunLedger ledger(dataset, plan, stop, voice);
+  if (ledger.left() > 0) compare_models(models, dataset, plan.options, ledger);
+  return ledger.finish();
 }
 
 ComparisonResult result_of(RunRecord record) {
@@ -129,8 +61,9 @@ ComparisonResult result_of(RunRecord record) {
                           .labels = std::move(record.header.labels),
                           .rows = std::move(record.rows),
                           .loop_ms = record.loop_ms,
-                          .total_ms = record.loop_ms + record.load_ms};
-  result.interrupted = result.rows.size() < numbers_of(record.header).size();
+                          .total_ms = record.loop_ms + record.load_ms,
+                          .alone_pictures = record.alone_pictures};
+  result.interrupted = result.rows.size() < pictures_of(record.header);
   return result;
 }
 
@@ -146,6 +79,7 @@ RunRecord join_runs(std::vector<RunRecord> records, const std::vector<std::strin
                        std::make_move_iterator(other.rows.end()));
     joined.loop_ms += other.loop_ms;
     joined.load_ms += other.load_ms;
+    joined.alone_pictures += other.alone_pictures;
     joined.notes.insert(joined.notes.end(), other.notes.begin(), other.notes.end());
   }
   std::ranges::stable_sort(joined.rows, {}, &ComparisonRow::number);
@@ -159,7 +93,7 @@ RunRecord join_runs(std::vector<RunRecord> records, const std::vector<std::strin
 }
 
 void write_run_log(const std::filesystem::path& folder, const RunRecord& record) {
-  write_file(folder / kLogName, run_log_text(record));
+  write_file(folder / kRunLogName, run_log_text(record));
 }
 
 void write_figure(const std::filesystem::path& folder, const ComparisonResult& result,
@@ -176,8 +110,8 @@ void write_results(const std::filesystem::path& folder, const ComparisonResult& 
   write_file(folder / "summary.json", summary_json(summary, result).dump(2) + "\n");
 }
 
-RunRecord read_run(const std::filesystem::path& folder) { return read_run_log(folder / kLogName); }
+RunRecord read_run(const std::filesystem::path& folder) { return read_run_log(folder / kRunLogName); }
 
-bool has_run_log(const std::filesystem::path& folder) { return std::filesystem::exists(folder / kLogName); }
+bool has_run_log(const std::filesystem::path& folder) { return std::filesystem::exists(folder / kRunLogName); }
 
 }  // namespace tessera

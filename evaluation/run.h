@@ -1,7 +1,9 @@
 #pragma once
 // A comparison as it is run: logged, resumable, sharded; and the files that it leaves.
 
+#include <atomic>
 #include <filesystem>
+#include <functional>
 
 #include "evaluation/comparison.h"
 #include "evaluation/run_log.h"
@@ -19,12 +21,19 @@ struct RunPlan {
   ComparisonOptions options;
 };
 
-// Runs what of the shard is not in the folder's log (run.log) yet and gives all rows of the shard. Throws as RunLog and
-// compare_models do. `notes` are for the user.
+// The log of a run, in its folder.
+inline constexpr const char* kRunLogName = "run.log";
+
+// What a run says while it runs, for the user.
+struct RunVoice {
+  std::function<void(const ComparisonProgress&)> progress;  // after each batch
+  std::function<void(const std::string&)> note;
+};
+
+// Runs what of the shard is not in the folder's log yet and gives all rows of the shard. Throws as RunLog and
+// compare_models do.
 ComparisonResult run_comparison(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
-                                const RunPlan& plan, const std::atomic<bool>& stop,
-                                const std::function<void(const ComparisonProgress&)>& progress,
-                                const std::function<void(const std::string&)>& note);
+                                const RunPlan& plan, const std::atomic<bool>& stop, const RunVoice& voice);
 
 // What is in logs of one run: one log, or all its shards. Throws InputError for logs of different runs, for a picture
 // that is in two of them or, in more than one log, in none.

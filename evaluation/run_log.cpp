@@ -67,6 +67,7 @@ Json row_to_json(const ComparisonRow& row, double seconds) {
   Json json{{"number", row.number},      {"image", row.sample.name}, {"folder", row.sample.folder},
             {"label", row.sample.label}, {"seconds", seconds},       {"read_ms", row.read_ms},
             {"load_ms", row.load_ms}};
+  if (row.wait_ms != 0) json["wait_ms"] = row.wait_ms;
   if (!row.error.empty()) json["error"] = row.error;
   for (const Prediction& p : row.predictions) {
     json["models"].push_back({{"best", to_json(p.best)}, {"ms", {p.preprocess_ms, p.inference_ms, p.postprocess_ms}}});
@@ -95,6 +96,7 @@ ComparisonRow row_from_json(const Json& json, std::size_t models) {
   row.error = json.value("error", "");
   row.read_ms = json.at("read_ms").get<double>();
   row.load_ms = json.at("load_ms").get<double>();
+  row.wait_ms = json.value("wait_ms", 0.0);
   for (const Json& model : json.value("models", Json::array())) {
     row.predictions.push_back(prediction_from_json(model, row.sample.label));
   }
@@ -179,6 +181,8 @@ class LogReader {
     } else if (json.contains("sitting")) {
       end_sitting();
       for (const Json& model : json.at("sitting")) record_.load_ms += model.get<double>();
+    } else if (json.contains("alone")) {
+      alone_ += json.at("alone").get<double>();
     } else {
       record_.rows.push_back(row_from_json(json, record_.header.models.size()));
       seconds_ = json.at("seconds").get<double>();
@@ -192,7 +196,8 @@ class LogReader {
   void end_sitting() {
     constexpr double kMs = 1e3;
     record_.loop_ms += seconds_ * kMs;
-    seconds_ = 0;
+    record_.alone_pictures += seconds_ * alone_;
+    seconds_ = alone_ = 0;
   }
   void note(std::string text) {
     constexpr std::size_t kMost = 20;
@@ -203,6 +208,7 @@ class LogReader {
   std::size_t whole_ = 0;
   std::size_t number_ = 0;
   double seconds_ = 0;  // of the last row in this sitting
+  double alone_ = 0;    // pictures a second, summed over the processes of this sitting
   RunRecord record_;
 };
 
@@ -219,15 +225,19 @@ auto named(const std::filesystem::path& path, Read&& read) {
 
 constexpr std::uintmax_t kMostBytes = std::uintmax_t{1} << 36;
 
+// "models/0/isa: avx512 there, avx2 here" of every leaf, the first few of them.
 std::string differences(const Json& there, const Json& here) {
+  constexpr int kShown = 6;
+  const Json leaves = here.flatten(), others = there.flatten();
   std::string text;
-  for (const auto& [name, value] : here.items()) {
-    const Json other = there.value(name, Json());
-    if (other == value) continue;
-    text += text.empty() ? "" : ", ";
-    text += value.is_primitive() ? fmt::format("{}: {} there, {} here", name, other.dump(), value.dump()) : name;
+  int count = 0;
+  for (const auto& [pointer, value] : leaves.items()) {
+    const Json other = others.contains(pointer) ? others.at(pointer) : Json();
+    if (other == value || ++count > kShown) continue;
+    text +=
+        fmt::format("{}{}: {} there, {} here", text.empty() ? "" : ", ", pointer.substr(1), other.dump(), value.dump());
   }
-  return text;
+  return count > kShown ? text + fmt::format(" and {} more", count - kShown) : text;
 }
 
 void check_same_run(const std::filesystem::path& path, const RunHeader& there, const RunHeader& here) {
@@ -252,8 +262,31 @@ std::string differing_settings(const RunHeader& there, const RunHeader& here) {
 std::string run_log_text(const RunRecord& record) {
   constexpr double kMs = 1e3;
   std::string text = line_of(to_json(record.header)) + line_of({{"sitting", {record.load_ms}}});
+  if (record.loop_ms > 0) text += line_of({{"alone", record.alone_pictures / (record.loop_ms / kMs)}});
   for (const ComparisonRow& row : record.rows) text += line_of(row_to_json(row, record.loop_ms / kMs));
   return text;
+}
+
+std::string lines_of_rows(std::span<const ComparisonRow> rows) {
+  std::string text;
+  for (const ComparisonRow& row : rows) text += line_of(row_to_json(row, 0));
+  return text;
+}
+
+std::vector<ComparisonRow> rows_of_lines(std::string_view lines, std::size_t models) {
+  std::vector<ComparisonRow> rows;
+  while (!lines.empty()) {
+    const std::size_t end = lines.find('\n');
+    const Json json = parse_line(lines.substr(0, end));
+    if (end == std::string_view::npos || !json.is_object()) throw InputError("a row is damaged");
+    try {
+      rows.push_back(row_from_json(json, models));
+    } catch (const Json::exception& error) {
+      throw InputError(std::string("a row is not what a run writes: ") + error.what());
+    }
+    lines.remove_prefix(end + 1);
+  }
+  return rows;
 }
 
 Shard shard_from_string(const std::string& text) {
@@ -317,6 +350,8 @@ void RunLog::append(const ComparisonRow& row, double seconds) {
   write_line(row_to_json(row, seconds));
   if (std::chrono::steady_clock::now() - synced_ > kBetweenSyncs) sync();
 }
+
+void RunLog::append_alone(double pictures_per_second) { write_line({{"alone", pictures_per_second}}); }
 
 void RunLog::write_line(const Json& json) {
   const std::string line = line_of(json);

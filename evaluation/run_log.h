@@ -2,7 +2,8 @@
 // The log of a run: what makes it survive kill -9, a full disk and a power cut, and what shards are joined from.
 //
 // A text file. Each line is the CRC-32 (zlib) of what follows in eight hexadecimal digits, a space, and one JSON
-// document: first the header, then "sitting" (a process began to write here) and one row for each picture. A line is
+// document: first the header, then "sitting" (a process began to write here), "alone" (pictures a second of a process's
+// models with nothing beside them) and one row for each picture. A line is
 // written by a single write(), so that a process that dies tears at most the last one; that one is dropped and its
 // picture done again. The file is locked (flock) while it is written.
 
@@ -10,7 +11,9 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "evaluation/result.h"
@@ -42,11 +45,17 @@ struct RunRecord {
   std::vector<ComparisonRow> rows;  // by number; each number once
   double loop_ms = 0;               // from the first picture to the last, summed over the sittings
   double load_ms = 0;               // loading the models, likewise
+  double alone_pictures = 0;        // as ComparisonResult has it
   std::vector<std::string> notes;   // lines that were not whole, for the user
 };
 
 // Throws InputError naming the file, for one that is no log, a header that is damaged, a row that cannot be.
 RunRecord read_run_log(const std::filesystem::path& path);
+
+// Rows as lines of a log, and back; the latter throws InputError. What a sample holds beside name, folder and label is
+// not in them.
+std::string lines_of_rows(std::span<const ComparisonRow> rows);
+std::vector<ComparisonRow> rows_of_lines(std::string_view lines, std::size_t models);
 
 // The record as a log of one sitting.
 std::string run_log_text(const RunRecord& record);
@@ -69,6 +78,8 @@ class RunLog {
   // Writes one row; `seconds` since this sitting's first picture. To the disk itself every few seconds. Throws
   // ResourceError when the disk is full; the file is then whole up to the row before.
   void append(const ComparisonRow& row, double seconds);
+  // Pictures a second of the models of one process, with nothing beside them.
+  void append_alone(double pictures_per_second);
   // Everything to the disk itself.
   void sync();
 

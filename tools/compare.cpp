@@ -217,8 +217,9 @@ int run_compare(const CompareCommand& command) {
                      .options = options};
   fmt::print(stderr, "Evaluating {} images...\n", plan.header.pictures / shard.count);
   ProgressReport progress(plan.header.models);
-  const ComparisonResult result = run_comparison(models, dataset, plan, stop_requested(), std::ref(progress),
-                                                 [](const std::string& note) { fmt::print(stderr, "{}\n", note); });
+  const RunVoice voice{.progress = std::ref(progress),
+                       .note = [](const std::string& note) { fmt::print(stderr, "{}\n", note); }};
+  const ComparisonResult result = run_comparison(models, dataset, plan, stop_requested(), voice);
   nlohmann::json run = plan.header.settings;
   run["data"] = command.data;
   run["shard"] = command.shard;

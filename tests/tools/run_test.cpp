@@ -126,7 +126,7 @@ TEST_F(CliRun, GoesOnOnlyWithTheSameCommand) {
   const fs::path out = folder_ / "run";
   const std::vector<std::string> rows = expect_rows(out);
   expect_refused(compare(out, {"--batch", "2"}), 2, "batch: 1 there, 2 here");
-  expect_refused(compare(out, {"--preprocess", "hf"}), 2, "other settings (models)");
+  expect_refused(compare(out, {"--preprocess", "hf"}), 2, "models/0/preprocess/");
   expect_refused(compare(out, {"--shard", "1/2"}), 2, "shard 1/1 there, 1/2 here");
   fs::remove(folder_ / "data" / "n01440764" / "0_jpeg_444.jpg");
   expect_refused(compare(out), 2, "data_sha256");

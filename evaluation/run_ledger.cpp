@@ -1,0 +1,110 @@
+#include "evaluation/run_ledger.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace tessera {
+
+namespace {
+
+// The pictures of the shard for which there is no row.
+std::deque<std::int64_t> not_done(const RunHeader& header, const std::vector<ComparisonRow>& rows) {
+  std::deque<std::int64_t> left;
+  auto row = rows.begin();
+  for (std::int64_t number = header.shard.index - 1; number < header.pictures; number += header.shard.count) {
+    row = std::ranges::lower_bound(row, rows.end(), number, {}, &ComparisonRow::number);
+    if (row == rows.end() || row->number != number) left.push_back(number);
+  }
+  return left;
+}
+
+std::filesystem::path made(const std::filesystem::path& folder) {
+  make_folder(folder);
+  return folder;
+}
+
+}  // namespace
+
+RunLedger::RunLedger(const Dataset& dataset, const RunPlan& plan, const std::atomic<bool>& stop, const RunVoice& voice)
+    : dataset_(dataset),
+      plan_(plan),
+      stop_(stop),
+      voice_(voice),
+      log_(made(plan.folder) / kRunLogName, plan.header, plan.resume),
+      record_(log_.before()),
+      left_(not_done(plan.header, record_.rows)) {
+  const std::string log = (plan.folder / kRunLogName).string();
+  for (const std::string& text : record_.notes) voice.note(log + ": " + text);
+  record_.header = plan.header;
+  progress_.total = record_.rows.size() + left_.size();
+  progress_.top1.resize(plan.header.models.size());
+  for (ComparisonRow& row : record_.rows) {
+    row.sample = dataset.samples[static_cast<std::size_t>(row.number)];
+    count(row);
+  }
+  if (record_.rows.empty()) return;
+  voice.note(
+      fmt::format("Going on with {}: {} pictures are done, {} are left", log, record_.rows.size(), left_.size()));
+}
+
+std::size_t RunLedger::left() const {
+  const std::scoped_lock lock(mutex_);
+  return left_.size();
+}
+
+void RunLedger::begin(double alone) {
+  const std::scoped_lock lock(mutex_);
+  alone_ += alone;
+  log_.append_alone(alone);
+}
+
+std::vector<std::int64_t> RunLedger::next(std::size_t most) {
+  const std::scoped_lock lock(mutex_);
+  if (!start_) start_ = Clock::now();
+  const auto end = left_.begin() + static_cast<std::ptrdiff_t>(std::min(most, left_.size()));
+  std::vector<std::int64_t> numbers(left_.begin(), end);
+  left_.erase(left_.begin(), end);
+  return numbers;
+}
+
+double RunLedger::seconds() const { return start_ ? std::chrono::duration<double>(Clock::now() - *start_).count() : 0; }
+
+void RunLedger::take(std::span<const ComparisonRow> rows) {
+  const std::scoped_lock lock(mutex_);
+  progress_.seconds = seconds();
+  for (const ComparisonRow& row : rows) {
+    if (row.number < 0 || row.number >= plan_.header.pictures) {
+      throw InternalError(fmt::format("a row is of picture {}, which there is not", row.number));
+    }
+    log_.append(row, progress_.seconds);
+    record_.rows.push_back(row);
+    record_.rows.back().sample = dataset_.samples[static_cast<std::size_t>(row.number)];
+    count(row);
+    ++progress_.here;
+  }
+  voice_.progress(progress_);
+}
+
+void RunLedger::count(const ComparisonRow& row) {
+  ++progress_.done;
+  progress_.errors += row.error.empty() ? 0 : 1;
+  for (std::size_t m = 0; m < row.predictions.size(); ++m) {
+    progress_.top1[m] += row.predictions[m].top1_correct ? 1 : 0;
+  }
+}
+
+ComparisonResult RunLedger::finish() {
+  const std::scoped_lock lock(mutex_);
+  log_.sync();
+  constexpr double kMs = 1e3;
+  record_.loop_ms += progress_.seconds * kMs;
+  record_.alone_pictures += progress_.seconds * alone_;
+  for (const ComparedModel& model : plan_.header.models) record_.load_ms += model.load_ms;
+  std::ranges::sort(record_.rows, {}, &ComparisonRow::number);
+  return result_of(std::move(record_));
+}
+
+}  // namespace tessera

@@ -1,0 +1,51 @@
+#pragma once
+// What of a run is done and what is left: pictures are handed out by it, rows are logged by it.
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <mutex>
+
+#include "evaluation/run.h"
+#include "evaluation/work.h"
+
+namespace tessera {
+
+// Thread-safe: several takers may share it.
+class RunLedger final : public Work {
+ public:
+  // Opens the folder's log and goes on with it; throws as RunLog does. `stop` ends the run after the batch at hand. All
+  // three must outlive the ledger, as must what `voice` refers to.
+  RunLedger(const Dataset& dataset, const RunPlan& plan, const std::atomic<bool>& stop, const RunVoice& voice);
+
+  std::size_t left() const;  // not handed out yet
+
+  void begin(double alone) override;
+  std::vector<std::int64_t> next(std::size_t most) override;
+  // Writes each row to the log. Throws ResourceError when the disk is full; InternalError for a row of no picture.
+  void take(std::span<const ComparisonRow> rows) override;
+  bool stopped() const override { return stop_; }
+
+  // Everything to the disk; all rows, also those of earlier sittings. The last call.
+  ComparisonResult finish();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void count(const ComparisonRow& row);
+  double seconds() const;  // since the first picture
+
+  const Dataset& dataset_;
+  const RunPlan& plan_;
+  const std::atomic<bool>& stop_;
+  const RunVoice& voice_;
+  mutable std::mutex mutex_;  // of all that follows
+  RunLog log_;
+  RunRecord record_;
+  std::deque<std::int64_t> left_;
+  ComparisonProgress progress_;
+  std::optional<Clock::time_point> start_;
+  double alone_ = 0;  // summed over the processes
+};
+
+}  // namespace tessera
