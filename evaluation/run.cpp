@@ -51,7 +51,8 @@ void make_folder(const std::filesystem::path& folder) {
 
 ComparisonResult run_comparison(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
                                 const RunPlan& plan, const std::atomic<bool>& stop, const RunVoice& voice) {
-  RunLedger ledger(dataset, plan, stop, voice);
+  RunLedger ledger(
+      dataset, plan, [&stop] { return stop.load(); }, voice);
   if (ledger.left() > 0) compare_models(models, dataset, plan.options, ledger);
   return ledger.finish();
 }

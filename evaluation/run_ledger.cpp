@@ -28,10 +28,10 @@ std::filesystem::path made(const std::filesystem::path& folder) {
 
 }  // namespace
 
-RunLedger::RunLedger(const Dataset& dataset, const RunPlan& plan, const std::atomic<bool>& stop, const RunVoice& voice)
+RunLedger::RunLedger(const Dataset& dataset, const RunPlan& plan, std::function<bool()> stop, const RunVoice& voice)
     : dataset_(dataset),
       plan_(plan),
-      stop_(stop),
+      stop_(std::move(stop)),
       voice_(voice),
       log_(made(plan.folder) / kRunLogName, plan.header, plan.resume),
       record_(log_.before()),

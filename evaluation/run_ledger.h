@@ -1,9 +1,9 @@
 #pragma once
 // What of a run is done and what is left: pictures are handed out by it, rows are logged by it.
 
-#include <atomic>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <mutex>
 
 #include "evaluation/run.h"
@@ -14,9 +14,9 @@ namespace tessera {
 // Thread-safe: several takers may share it.
 class RunLedger final : public Work {
  public:
-  // Opens the folder's log and goes on with it; throws as RunLog does. `stop` ends the run after the batch at hand. All
-  // three must outlive the ledger, as must what `voice` refers to.
-  RunLedger(const Dataset& dataset, const RunPlan& plan, const std::atomic<bool>& stop, const RunVoice& voice);
+  // Opens the folder's log and goes on with it; throws as RunLog does. `stop` (thread-safe) ends the run after the
+  // batch at hand. The others must outlive the ledger.
+  RunLedger(const Dataset& dataset, const RunPlan& plan, std::function<bool()> stop, const RunVoice& voice);
 
   std::size_t left() const;  // not handed out yet
 
@@ -24,7 +24,7 @@ class RunLedger final : public Work {
   std::vector<std::int64_t> next(std::size_t most) override;
   // Writes each row to the log. Throws ResourceError when the disk is full; InternalError for a row of no picture.
   void take(std::span<const ComparisonRow> rows) override;
-  bool stopped() const override { return stop_; }
+  bool stopped() const override { return stop_(); }
 
   // Everything to the disk; all rows, also those of earlier sittings. The last call.
   ComparisonResult finish();
@@ -37,7 +37,7 @@ class RunLedger final : public Work {
 
   const Dataset& dataset_;
   const RunPlan& plan_;
-  const std::atomic<bool>& stop_;
+  const std::function<bool()> stop_;
   const RunVoice& voice_;
   mutable std::mutex mutex_;  // of all that follows
   RunLog log_;

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <functional>
+#include <new>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -13,6 +15,8 @@
 #include "cpu/cpu_backend.h"
 #include "evaluation/advice.h"
 #include "evaluation/run.h"
+#include "scale/helper.h"
+#include "scale/leader.h"
 #include "tools/tool.h"
 #include "vision/dataset.h"
 
@@ -30,7 +34,7 @@ struct CompareCommand {
   std::int64_t batch = 1, limit = 0, max_errors = 0;
   int warmup = 3, workers = 0;
   std::uint64_t seed = 1;
-  bool resume = true;
+  bool resume = true, mpi = false;
 };
 
 // Pictures a second and the seconds that are left.
@@ -154,14 +158,19 @@ DatasetOptions classes_of(const std::vector<std::string>& models) {
   return options;
 }
 
-Dataset dataset_of(const CompareCommand& command) {
+// What is told while a comparison is set up; not by every process of a run.
+using Note = std::function<void(const std::string&)>;
+
+void print_note(const std::string& note) { fmt::print(stderr, "{}\n", note); }
+
+Dataset dataset_of(const CompareCommand& command, const Note& note) {
   DatasetOptions options = classes_of(command.models);
   options.limit = command.limit;
   if (!command.labels.empty()) options.labels = command.labels;
   if (!command.ground_truth.empty()) options.ground_truth = command.ground_truth;
   Dataset dataset = open_dataset(command.data, options);
-  for (const std::string& note : dataset.notes) fmt::print(stderr, "{}\n", note);
-  fmt::print(stderr, "Found {} images in {}\n", dataset.samples.size(), command.data);
+  for (const std::string& text : dataset.notes) note(text);
+  note(fmt::format("Found {} images in {}", dataset.samples.size(), command.data));
   return dataset;
 }
 
@@ -195,38 +204,87 @@ std::int64_t report(const fs::path& out, const ComparisonResult& result, const S
   return summary.errors;
 }
 
-int run_compare(const CompareCommand& command) {
+struct Prepared {
+  Dataset dataset;
+  std::vector<std::unique_ptr<Classifier>> models;
+  RunPlan plan;
+};
+
+// One process of a run leads: it speaks, and has the folder.
+Prepared prepare(const CompareCommand& command, bool leads) {
+  const Note note = leads ? print_note : [](const std::string&) {};
   const ComparisonOptions options = comparison_options(command);
   budget_from_string(command.budget);  // a wrong one is refused before the work, not after
   const Shard shard = shard_from_string(command.shard);
-  const Dataset dataset = dataset_of(command);
-  make_folder(command.out);
+  Prepared prepared{.dataset = dataset_of(command, note), .models = {}, .plan = {}};
+  if (leads) make_folder(command.out);
   install_signal_handlers();
-  std::vector<std::unique_ptr<Classifier>> models;
   for (const std::string& name : command.models) {
-    fmt::print(stderr, "Loading {}...\n", name);
-    models.push_back(std::make_unique<Classifier>(name, command.common.run_options(options.batch)));
+    note(fmt::format("Loading {}...", name));
+    prepared.models.push_back(std::make_unique<Classifier>(name, command.common.run_options(options.batch)));
   }
-  const RunPlan plan{.header = {.settings = settings_of(command, models, dataset, options),
-                                .pictures = static_cast<std::int64_t>(dataset.samples.size()),
-                                .shard = shard,
-                                .models = facts_of(models),
-                                .labels = models.front()->card().labels},
-                     .folder = command.out,
-                     .resume = command.resume,
-                     .options = options};
-  fmt::print(stderr, "Evaluating {} images...\n", plan.header.pictures / shard.count);
-  ProgressReport progress(plan.header.models);
-  const RunVoice voice{.progress = std::ref(progress),
-                       .note = [](const std::string& note) { fmt::print(stderr, "{}\n", note); }};
-  const ComparisonResult result = run_comparison(models, dataset, plan, stop_requested(), voice);
-  nlohmann::json run = plan.header.settings;
+  prepared.plan = {.header = {.settings = settings_of(command, prepared.models, prepared.dataset, options),
+                              .pictures = static_cast<std::int64_t>(prepared.dataset.samples.size()),
+                              .shard = shard,
+                              .models = facts_of(prepared.models),
+                              .labels = prepared.models.front()->card().labels},
+                   .folder = command.out,
+                   .resume = command.resume,
+                   .options = options};
+  note(fmt::format("Evaluating {} images...", prepared.plan.header.pictures / shard.count));
+  return prepared;
+}
+
+using RunIt = std::function<ComparisonResult(Prepared&, const RunVoice&)>;
+
+int run_and_report(const CompareCommand& command, const RunIt& run_it) {
+  Prepared prepared = prepare(command, true);
+  ProgressReport progress(prepared.plan.header.models);
+  const ComparisonResult result = run_it(prepared, {.progress = std::ref(progress), .note = print_note});
+  nlohmann::json run = prepared.plan.header.settings;
   run["data"] = command.data;
   run["shard"] = command.shard;
   write_file(fs::path(command.out) / "run.json", run.dump(2) + "\n");
   const std::int64_t errors = report(command.out, result, {.seed = command.seed}, command.budget, command.common.json);
-  if (signal_exit_code() != 0) return signal_exit_code();
+  constexpr int kTerminated = 143;  // by another process of the run
+  if (signal_exit_code() != 0 || result.interrupted) return signal_exit_code() == 0 ? kTerminated : signal_exit_code();
   return errors > command.max_errors ? static_cast<int>(ErrorKind::kInput) : 0;
+}
+
+// A process of mpirun beside rank 0, which says all there is to say, this one's errors too.
+int help(const CompareCommand& command, Messenger& messenger) {
+  Helper helper(messenger, stop_requested());
+  int exit_code = 0;
+  const auto fail = [&](ErrorKind kind, const std::string& text) {
+    helper.fail(kind, text);
+    exit_code = static_cast<int>(kind);
+  };
+  try {
+    Prepared prepared = prepare(command, false);
+    helper.run(prepared.models, prepared.dataset, prepared.plan);
+  } catch (const Error& error) {
+    fail(error.kind(), error.what());
+  } catch (const std::bad_alloc&) {
+    fail(ErrorKind::kResource, "out of memory");
+  } catch (const std::exception& error) {
+    fail(ErrorKind::kInternal, error.what());
+  }
+  helper.wait_for_end();
+  return exit_code;
+}
+
+int run_compare(const CompareCommand& command) {
+  if (!command.mpi) {
+    return run_and_report(command, [](Prepared& p, const RunVoice& voice) {
+      return run_comparison(p.models, p.dataset, p.plan, stop_requested(), voice);
+    });
+  }
+  Messenger messenger;
+  if (messenger.rank() > 0) return help(command, messenger);
+  Leader leader(messenger, stop_requested());
+  return run_and_report(command, [&leader](Prepared& p, const RunVoice& voice) {
+    return leader.run(p.models, p.dataset, p.plan, voice);
+  });
 }
 
 struct MergeCommand {
@@ -291,6 +349,7 @@ void add_compare(CLI::App& app, Outcome& outcome) {
                       "threads that prepare pictures in mode throughput (default: as --threads)");
   command->add_option("--shard", options->shard, "only part i of n, as 2/4; `tessera merge` joins them")
       ->capture_default_str();
+  command->add_flag("--mpi", options->mpi, "together with the other processes of mpirun, which need the same command");
   command->add_option("--seed", options->seed, "of the order of the models and of the bootstrap")
       ->capture_default_str();
   command->add_flag("!--no-resume", options->resume, "begin anew where the folder holds an unfinished run");
@@ -306,6 +365,7 @@ void add_compare(CLI::App& app, Outcome& outcome) {
       "  tessera compare --data imagenet-val/ --model resnet50.h5 --model vit.h5 --out run/\n"
       "  tessera compare --data ILSVRC2012_img_val.tar --ground-truth LOC_val_solution.csv -m A.h5 -m B.h5 -o run/\n"
       "  tessera compare --data pets/ --labels pets.json --model my.h5 --out run/ --batch 8\n"
+      "  mpirun -n 4 tessera compare --mpi --data val/ -m A.h5 -m B.h5 -o run/\n"
       "A run that was stopped goes on with the same command.");
   command->callback([options, &outcome] { outcome.exit_code = run_compare(*options); });
 }
