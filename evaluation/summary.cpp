@@ -268,6 +268,7 @@ ComparisonSummary summarise(const ComparisonResult& result, const SummaryOptions
   for (const ComparisonRow& row : result.rows) ++(row.error.empty() ? summary.pictures : summary.errors);
   summary.load = summarise_times(result, [](const auto& row) { return row.load_ms; });
   summary.read = summarise_times(result, [](const auto& row) { return row.read_ms; });
+  summary.pipeline = summarise_pipeline(result);
   summary.classes = class_accuracies(result);
   summarise_average(result, summary);
   for (std::size_t m = 0; m < result.models.size(); ++m) {
@@ -289,6 +290,7 @@ nlohmann::json summary_json(const ComparisonSummary& summary, const ComparisonRe
   if (summary.average_top1 >= 0) {
     json["average"] = {{"top1", summary.average_top1}, {"top5", summary.average_top5}};
   }
+  if (summary.pipeline) json["pipeline"] = pipeline_json(*summary.pipeline);
   json["classes"] = nlohmann::json::array();
   for (const ClassAccuracy& of_class : summary.classes) {
     json["classes"].push_back({{"index", of_class.label},

@@ -5,9 +5,11 @@
 #include <array>
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "evaluation/pipeline.h"
 #include "evaluation/result.h"
 #include "evaluation/statistics.h"
 
@@ -79,6 +81,7 @@ struct ComparisonSummary {
   // Pictures that the mean of the models' probabilities names right; -1 where it is not known.
   std::int64_t average_top1 = -1, average_top5 = -1;
   double loop_ms = 0, total_ms = 0;
+  std::optional<PipelineSummary> pipeline;
   bool interrupted = false;
 };
 

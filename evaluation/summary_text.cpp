@@ -100,6 +100,7 @@ void add_times(Table& table, const ComparisonSummary& s) {
   table.shared("Evaluation loop total", s.loop_ms);
   table.shared("Total run time", s.total_ms);
   table.shared("Total run time", s.total_ms / 1e3, " sec");
+  if (s.pipeline) table.line("\n--- AGAINST THE MODELS ALONE ---\n" + pipeline_text(*s.pipeline));
 }
 
 // The name of a class, short enough for a line.

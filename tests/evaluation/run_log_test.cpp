@@ -126,5 +126,38 @@ TEST(Shards, AreNamedFromOne) {
   }
 }
 
+TEST_F(RunLogTest, KeepsWhatTheModelsManageAloneAndHowLongTheyWaited) {
+  for (int sitting = 0; sitting < 2; ++sitting) {
+    RunLog log(path_, header(), true);
+    log.append_alone(4);
+    log.append_alone(2);  // another process of the same sitting
+    ComparisonRow waited = row(sitting);
+    waited.wait_ms = 12.5;
+    log.append(waited, 3);
+  }
+  RunRecord record = read_run_log(path_);
+  EXPECT_DOUBLE_EQ(record.alone_pictures, 36);  // 6 a second in 3 seconds, twice
+  EXPECT_DOUBLE_EQ(record.rows[1].wait_ms, 12.5);
+  put(run_log_text(record));
+  EXPECT_DOUBLE_EQ(read_run_log(path_).alone_pictures, 36);
+}
+
+TEST_F(RunLogTest, SendsRowsAsLines) {
+  const std::vector<ComparisonRow> rows{row(3), row(1)};
+  const std::string lines = lines_of_rows(rows);
+  const std::vector<ComparisonRow> back = rows_of_lines(lines, 2);
+  ASSERT_EQ(back.size(), 2U);
+  EXPECT_EQ(back[0].number, 3);
+  EXPECT_EQ(back[1].sample.name, rows[1].sample.name);
+  EXPECT_EQ(back[0].predictions[1].inference_ms, rows[0].predictions[1].inference_ms);
+  EXPECT_EQ(lines_of_rows(back), lines);
+  EXPECT_TRUE(rows_of_lines("", 2).empty());
+  std::string damaged = lines;
+  damaged[lines.size() / 2] ^= 1;
+  EXPECT_THROW(rows_of_lines(damaged, 2), InputError);
+  EXPECT_THROW(rows_of_lines(lines.substr(0, lines.size() - 1), 2), InputError);
+  EXPECT_THROW(rows_of_lines(lines, 3), InputError);
+}
+
 }  // namespace
 }  // namespace tessera
