@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -47,7 +48,13 @@ class Cli : public testing::Test {
   void TearDown() override { fs::remove_all(folder_); }
 
   // With a limit of the resource (RLIMIT_AS, RLIMIT_FSIZE), where one is given.
-  pid_t start(const std::vector<std::string>& arguments, int resource = RLIMIT_AS, rlim_t most = RLIM_INFINITY) const {
+  pid_t start(std::vector<std::string> arguments, int resource = RLIMIT_AS, rlim_t most = RLIM_INFINITY) const {
+    arguments.insert(arguments.begin(), TESSERA_BINARY);
+    return start_command(arguments, resource, most);
+  }
+  // Any program, looked for in PATH.
+  pid_t start_command(const std::vector<std::string>& command, int resource = RLIMIT_AS,
+                      rlim_t most = RLIM_INFINITY) const {
     const pid_t child = ::fork();
     if (child != 0) return child;
     ::dup2(::open((folder_ / "out").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
@@ -56,10 +63,10 @@ class Cli : public testing::Test {
       const rlimit limit{most, most};
       ::setrlimit(static_cast<__rlimit_resource_t>(resource), &limit);
     }
-    std::vector<char*> argv{const_cast<char*>(TESSERA_BINARY)};
-    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    std::vector<char*> argv;
+    for (const std::string& argument : command) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
-    ::execv(TESSERA_BINARY, argv.data());
+    ::execvp(argv.front(), argv.data());
     ::_exit(127);
   }
   Outcome wait(pid_t child) const {
@@ -67,6 +74,18 @@ class Cli : public testing::Test {
     ::waitpid(child, &status, 0);
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(folder_ / "out"),
             read_file(folder_ / "err")};
+  }
+  // Waits until the log of a run holds `rows` pictures beside its header and the mark of the sitting.
+  void wait_for_rows(const fs::path& out, std::ptrdiff_t rows, pid_t child) const {
+    constexpr std::ptrdiff_t kHead = 2;
+    const auto lines = [&] {
+      const std::string text = read_file(out / "run.log");
+      return std::count(text.begin(), text.end(), '\n');
+    };
+    while (lines() < rows + kHead) {
+      ASSERT_EQ(::waitpid(child, nullptr, WNOHANG), 0) << read_file(folder_ / "err");
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
   }
   Outcome run(const std::vector<std::string>& arguments) const { return wait(start(arguments)); }
   Json run_json(std::vector<std::string> arguments) const {

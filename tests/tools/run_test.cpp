@@ -25,18 +25,6 @@ class CliRun : public Cli {
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
     return without_times(out / "predictions.csv");
   }
-  // Waits until the log of a run holds `rows` pictures beside its header and the mark of the sitting.
-  void wait_for_rows(const fs::path& out, std::ptrdiff_t rows, pid_t child) const {
-    constexpr std::ptrdiff_t kHead = 2;
-    const auto lines = [&] {
-      const std::string text = read_file(out / "run.log");
-      return std::count(text.begin(), text.end(), '\n');
-    };
-    while (lines() < rows + kHead) {
-      ASSERT_EQ(::waitpid(child, nullptr, WNOHANG), 0) << read_file(folder_ / "err");
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-  }
   void put(const fs::path& path, const std::string& text) const {
     std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
   }
