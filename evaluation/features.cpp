@@ -96,15 +96,15 @@ std::optional<FeatureSet> extract_features(std::unique_ptr<Classifier> model, co
   std::vector<std::unique_ptr<Classifier>> models;
   models.push_back(std::move(model));
   Classifier& classifier = *models.front();
-  std::vector<std::int64_t> numbers(dataset.samples.size());
-  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<std::int64_t>(i);
+  const std::size_t total = dataset.samples.size();
   ComparisonOptions queue_options{.mode = ComparisonMode::kThroughput};
   queue_options.batch = options.batch;
   queue_options.workers = options.workers;
   queue_options.decode = options.decode;
   FeatureSet features{.width = classifier.outputs()};
-  features.values.reserve(numbers.size() * static_cast<std::size_t>(features.width));
-  PictureQueue queue(models, dataset, numbers, queue_options);
+  features.values.reserve(total * static_cast<std::size_t>(features.width));
+  AllPictures all(static_cast<std::int64_t>(total));
+  PictureQueue queue(models, dataset, queue_options, all);
   const auto start = Clock::now();
   std::size_t done = 0;
   while (const PreparedBatch* batch = queue.next()) {
@@ -113,7 +113,7 @@ std::optional<FeatureSet> extract_features(std::unique_ptr<Classifier> model, co
     add_rows(*batch, output, classifier.card().name, features);
     done += batch->rows.size();
     progress({.done = done,
-              .total = numbers.size(),
+              .total = total,
               .failed = features.failed.size(),
               .seconds = std::chrono::duration<double>(Clock::now() - start).count()});
     if (stop) return std::nullopt;

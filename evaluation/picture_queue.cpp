@@ -53,10 +53,10 @@ void prepare_picture(const std::vector<std::unique_ptr<Classifier>>& models, con
 }
 
 PictureQueue::PictureQueue(const std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
-                           const ComparisonOptions& options, Work& work)
-    : models_(models), dataset_(dataset), options_(options), work_(work), slots_(kDepth) {
+                           const ComparisonOptions& options, PictureSource& source)
+    : models_(models), dataset_(dataset), options_(options), source_(source), slots_(kDepth) {
   for (Slot& slot : slots_) slot.batch = make_batch(models, options.batch);
-  for (int worker = 0; worker < options.workers; ++worker) workers_.emplace_back([this] { this->work(); });
+  for (int worker = 0; worker < options.workers; ++worker) workers_.emplace_back([this] { work(); });
 }
 
 PictureQueue::~PictureQueue() {
@@ -96,7 +96,7 @@ PictureQueue::Place PictureQueue::claim() {
 void PictureQueue::fetch(std::unique_lock<std::mutex>& lock) {
   fetching_ = true;
   lock.unlock();
-  std::vector<std::int64_t> numbers = work_.next(static_cast<std::size_t>(options_.batch));
+  std::vector<std::int64_t> numbers = source_.next(static_cast<std::size_t>(options_.batch));
   lock.lock();
   fetching_ = false;
   if (numbers.empty()) {

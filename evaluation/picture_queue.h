@@ -32,12 +32,12 @@ PreparedBatch make_batch(const std::vector<std::unique_ptr<Classifier>>& models,
 class PictureQueue {
  public:
   PictureQueue(const std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
-               const ComparisonOptions& options, Work& work);
+               const ComparisonOptions& options, PictureSource& source);
   ~PictureQueue();
   PictureQueue(const PictureQueue&) = delete;
   PictureQueue& operator=(const PictureQueue&) = delete;
 
-  // The next batch in the order in which `work` gave its pictures, valid until the next call; null after the last.
+  // The next batch in the order in which `source` gave its pictures, valid until the next call; null after the last.
   // Throws what a worker threw.
   PreparedBatch* next();
 
@@ -55,7 +55,7 @@ class PictureQueue {
   };
 
   void work();
-  // The next picture to prepare; null after the last. Waits for room, and for what `work` gives.
+  // The next picture to prepare; null after the last. Waits for room, and for what `source` gives.
   Place claim();
   // Opens the next batch. One worker at a time, the lock given free meanwhile.
   void fetch(std::unique_lock<std::mutex>& lock);
@@ -64,7 +64,7 @@ class PictureQueue {
   const std::vector<std::unique_ptr<Classifier>>& models_;
   const Dataset& dataset_;
   const ComparisonOptions options_;
-  Work& work_;
+  PictureSource& source_;
   std::vector<Slot> slots_;
   // Batches: opened, given by next(), given back by it.
   std::size_t opened_ = 0, taken_ = 0, given_back_ = 0;
