@@ -20,4 +20,8 @@ nlohmann::json parse_json(std::string_view text) {
   return sound ? json : Json(Json::value_t::discarded);
 }
 
+std::string json_text(const nlohmann::json& json) {
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace tessera

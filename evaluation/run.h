@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "evaluation/comparison.h"
+#include "evaluation/report.h"
 #include "evaluation/run_log.h"
 #include "evaluation/summary.h"
 
@@ -52,9 +53,18 @@ bool has_run_log(const std::filesystem::path& folder);
 void write_figure(const std::filesystem::path& folder, const ComparisonResult& result,
                   const ComparisonSummary& summary);
 
-// predictions.csv, summary.json and the figure, each whole or not there. Throws ResourceError.
+// run.json of that folder: settings, environment, command. Null where there is none that can be read.
+nlohmann::json read_run_json(const std::filesystem::path& folder);
+
+// The pictures that a run (its run.json) was made on, where its data can still be read; otherwise none.
+std::vector<Sample> pictures_of_run(const nlohmann::json& run);
+
+// The settings of the shards' run with the data, environment and command of each shard.
+nlohmann::json merged_run_json(const nlohmann::json& settings, const std::vector<std::string>& folders);
+
+// predictions.csv, summary.json, the figure and report.html, each whole or not there. Throws ResourceError.
 void write_results(const std::filesystem::path& folder, const ComparisonResult& result,
-                   const ComparisonSummary& summary);
+                   const ComparisonSummary& summary, const ReportContext& report);
 
 // A folder for results. Throws ResourceError.
 void make_folder(const std::filesystem::path& folder);

@@ -1,11 +1,11 @@
 #include "evaluation/tuning_cache.h"
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "evaluation/environment.h"
 #include "weights/model_source.h"
 
 namespace tessera {
@@ -13,18 +13,7 @@ namespace tessera {
 namespace {
 
 // "AMD EPYC 9454, tessera 0.1.0": kernels change from one version to the next.
-std::string this_machine() {
-  constexpr std::string_view kField = "model name";
-  std::ifstream file("/proc/cpuinfo");
-  std::string processor = "unknown processor";
-  for (std::string line; std::getline(file, line);) {
-    const std::size_t colon = line.find(": ");
-    if (!line.starts_with(kField) || colon == std::string::npos) continue;
-    processor = line.substr(colon + 2);
-    break;
-  }
-  return processor + ", tessera " + TESSERA_VERSION;
-}
+std::string this_machine() { return processor_name() + ", tessera " + TESSERA_VERSION; }
 
 nlohmann::json read_all() {
   constexpr std::uintmax_t kMostBytes = 16 << 20;

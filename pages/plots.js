@@ -15,7 +15,7 @@
   };
   const linearTicks = (from, to, count) => {
     const step = niceStep(to - from || 1, count), ticks = [];
-    for (let i = Math.ceil(from / step - 1e-9); i * step <= to + step * 1e-9; ++i) ticks.push(i * step);
+    for (let i = Math.ceil(from / step - 1e-9); i * step <= to + step * 1e-9; ++i) ticks.push(i * step || 0);  // no -0
     return ticks;
   };
   const logTicks = (from, to, count) => {
@@ -89,7 +89,7 @@
       parts.push(svg('path', { class: 'grid', d: `M${area.left} ${y.at(tick)}H${area.right}` }),
         svg('text', { class: 'tick', x: area.left - 8, y: y.at(tick) + 4, 'text-anchor': 'end' }, y.text(tick)));
     }
-    for (const tick of x.ticks) {
+    for (const tick of x.ticks.filter((value) => x.text(value) !== '')) {
       if (options.x.grid) parts.push(svg('path', { class: 'grid', d: `M${x.at(tick)} ${area.top}V${area.bottom}` }));
       parts.push(svg('text', { class: 'tick', x: x.at(tick), y: area.bottom + 18, 'text-anchor': 'middle' }, x.text(tick)));
     }
@@ -233,7 +233,7 @@
     const kRow = 46, rows = options.rows;
     const most = options.most || Math.max(1e-9, ...rows.map((row) => Math.max(row.value, row.high || 0))) * 1.12;
     const marks = rows.flatMap((row, i) => [
-      { shape: 'bar', x0: 0, x1: row.value, y0: i + 0.42, y1: i + 0.92, series: row.series, text: row.text || row.name + ': ' + row.shown },
+      { shape: 'bar', x0: 0, x1: row.value, y0: i + 0.42, y1: i + 0.92, series: row.series, class: row.class, text: row.text || row.name + ': ' + row.shown },
       row.low === undefined ? null : { shape: 'interval', x0: row.low, x1: row.high, y: i + 0.67 },
       { shape: 'label', x: Math.max(row.value, row.high || 0), y: i + 0.67, dx: 6, dy: 4,
         label: row.shown, class: 'value' }]).filter(Boolean);

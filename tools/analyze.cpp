@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/json.h"
 #include "evaluation/advice.h"
 #include "evaluation/predictions_csv.h"
 #include "evaluation/run.h"
@@ -21,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct AnalyzeCommand {
-  std::string source, out, budget;
+  std::string source, out, data, budget;
   SummaryOptions options;
   bool cue_conflict = false, json = false;
 };
@@ -32,6 +33,13 @@ ComparisonResult predictions_of(const std::string& source) {
   RunRecord record = read_run(source);
   for (const std::string& note : record.notes) fmt::print(stderr, "{}: {}\n", source, note);
   return result_of(std::move(record));
+}
+
+void write_report(const AnalyzeCommand& command, const ComparisonResult& result, const ComparisonSummary& summary) {
+  ReportContext report{.advice = advise(summary, budget_from_string(command.budget)), .budget = command.budget};
+  if (fs::is_directory(command.source)) report.run = read_run_json(command.source);
+  report.pictures = command.data.empty() ? pictures_of_run(report.run) : list_pictures(command.data);
+  write_file(fs::path(command.out) / "report.html", report_page(result, summary, report));
 }
 
 int run_analyze(const AnalyzeCommand& command) {
@@ -51,8 +59,9 @@ int run_analyze(const AnalyzeCommand& command) {
   }
   if (!command.out.empty()) {
     make_folder(command.out);
-    write_file(fs::path(command.out) / "summary.json", json.dump(2) + "\n");
+    write_file(fs::path(command.out) / "summary.json", json_text(json));
     write_figure(command.out, result, summary);
+    write_report(command, result, summary);
   }
   if (command.json) {
     print_json(json);
@@ -69,7 +78,12 @@ void add_analyze(CLI::App& app, Outcome& outcome) {
   CLI::App* sub = app.add_subcommand("analyze", "Accuracy, agreement, tests and calibration of existing predictions");
   sub->add_option("source", command->source, "the folder of a comparison, or a predictions.csv (the article's as well)")
       ->required();
-  sub->add_option("-o,--out", command->out, "folder for summary.json, panels.png and panels.svg");
+  sub->add_option("-o,--out", command->out, "folder for summary.json, panels.png, panels.svg and report.html");
+  sub->add_option(
+         "--data", command->data,
+         "where the pictures lie now, for those in report.html (default: where they lay in the run): a folder, "
+         "a tar or a list, as for compare")
+      ->needs("--out");
   sub->add_option("--seed", command->options.seed, "of the bootstrap")->capture_default_str();
   sub->add_option("--examples", command->options.examples, "disagreements and classes to list in the JSON")
       ->capture_default_str();
@@ -80,6 +94,7 @@ void add_analyze(CLI::App& app, Outcome& outcome) {
   sub->footer(
       "Examples:\n"
       "  tessera analyze run/\n"
+      "  tessera analyze run/ --out report/ --data imagenet-val/\n"
       "  tessera analyze run/ --budget latency=10ms,memory=200MB,accuracy=78%\n"
       "  tessera analyze conflict-run/ --cue-conflict\n"
       "  tessera analyze comparison_results-1000.csv --json");

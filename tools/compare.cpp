@@ -12,8 +12,10 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/json.h"
 #include "cpu/cpu_backend.h"
 #include "evaluation/advice.h"
+#include "evaluation/environment.h"
 #include "evaluation/run.h"
 #include "scale/helper.h"
 #include "scale/leader.h"
@@ -189,9 +191,14 @@ void print_errors(const ComparisonResult& result) {
 std::int64_t report(const fs::path& out, const ComparisonResult& result, const SummaryOptions& options,
                     const std::string& budget, bool json) {
   const ComparisonSummary summary = summarise(result, options);
-  write_results(out, result, summary);
-  std::vector<ModelAdvice> advice;
-  if (!budget.empty()) advice = advise(summary, budget_from_string(budget));
+  const std::vector<ModelAdvice> advice = advise(summary, budget_from_string(budget));
+  const nlohmann::json run = read_run_json(out);
+  const bool known = !result.rows.empty() && !result.rows.front().sample.path.empty();
+  write_results(out, result, summary,
+                {.advice = advice,
+                 .budget = budget,
+                 .run = run,
+                 .pictures = known ? std::vector<Sample>() : pictures_of_run(run)});
   if (json) {
     nlohmann::json document = summary_json(summary, result);
     if (!budget.empty()) document["advice"] = advice_json(summary, advice);
@@ -238,13 +245,16 @@ Prepared prepare(const CompareCommand& command, bool leads) {
 using RunIt = std::function<ComparisonResult(Prepared&, const RunVoice&)>;
 
 int run_and_report(const CompareCommand& command, const RunIt& run_it) {
+  const nlohmann::json environment = environment_record();
   Prepared prepared = prepare(command, true);
   ProgressReport progress(prepared.plan.header.models);
   const ComparisonResult result = run_it(prepared, {.progress = std::ref(progress), .note = print_note});
   nlohmann::json run = prepared.plan.header.settings;
-  run["data"] = command.data;
+  run["data"] = fs::absolute(command.data).string();
   run["shard"] = command.shard;
-  write_file(fs::path(command.out) / "run.json", run.dump(2) + "\n");
+  run["environment"] = environment;
+  run["command"] = command_line();
+  write_file(fs::path(command.out) / "run.json", json_text(run));
   const std::int64_t errors = report(command.out, result, {.seed = command.seed}, command.budget, command.common.json);
   constexpr int kTerminated = 143;  // by another process of the run
   if (signal_exit_code() != 0 || result.interrupted) return signal_exit_code() == 0 ? kTerminated : signal_exit_code();
@@ -307,9 +317,7 @@ int run_merge(const MergeCommand& command) {
   RunRecord joined = join_runs(std::move(records), command.runs);
   make_folder(command.out);
   write_run_log(command.out, joined);
-  nlohmann::json run = joined.header.settings;
-  run["merged"] = command.runs;
-  write_file(fs::path(command.out) / "run.json", run.dump(2) + "\n");
+  write_file(fs::path(command.out) / "run.json", json_text(merged_run_json(joined.header.settings, command.runs)));
   const std::int64_t errors =
       report(command.out, result_of(std::move(joined)), {.seed = command.seed}, "", command.json);
   return errors > command.max_errors ? static_cast<int>(ErrorKind::kInput) : 0;
@@ -335,10 +343,10 @@ void add_compare(CLI::App& app, Outcome& outcome) {
       ->required()
       ->allow_extra_args(false);
   command
-      ->add_option(
-          "--out,-o", options->out,
-          "folder for predictions.csv, summary.json, panels.png and .svg, run.json, and the log that a run goes on "
-          "from")
+      ->add_option("--out,-o", options->out,
+                   "folder for predictions.csv, summary.json, panels.png and .svg, report.html, run.json, and the log "
+                   "that a run goes on "
+                   "from")
       ->required();
   command->add_option("--mode", options->mode,
                       "latency: one picture and one model at a time; throughput: batches, the next prepared meanwhile "

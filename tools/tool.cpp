@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "core/thread_pool.h"
 
 namespace tessera {
@@ -62,9 +63,7 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
   add_json_option(command, options.json);
 }
 
-void print_json(const nlohmann::json& json) {
-  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
-}
+void print_json(const nlohmann::json& json) { fmt::print("{}", json_text(json)); }
 
 bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
 

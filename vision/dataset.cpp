@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -57,16 +58,22 @@ class FolderClasses {
   std::map<std::string, int> classes_;
 };
 
+// A line of the list; its folder is the label that is no number.
+Sample listed(const fs::path& list, const std::string& file, const std::string& label) {
+  Sample sample{.path = fs::path(file).is_absolute() ? fs::path(file) : list.parent_path() / file,
+                .name = fs::path(file).filename().string(),
+                .folder = "",
+                .label = -1};
+  if (!parse_class(label, sample.label)) sample.folder = label;
+  return sample;
+}
+
 Dataset open_list(const fs::path& path, const DatasetOptions& options) {
   Dataset dataset;
   const FolderClasses class_of(options);
   for_each_pair(path, [&](const std::string& file, const std::string& label) {
-    Sample sample{.path = fs::path(file).is_absolute() ? fs::path(file) : path.parent_path() / file,
-                  .name = fs::path(file).filename().string(),
-                  .folder = "",
-                  .label = -1};
+    Sample sample = listed(path, file, label);
     if (!parse_class(label, sample.label)) {
-      sample.folder = label;
       sample.label = class_of(label);
       if (sample.label < 0) sample.label = imagenet_index(label);  // one beyond the model's classes is refused below
       if (sample.label < 0) return false;
@@ -288,6 +295,24 @@ void keep_per_class(std::vector<Sample>& samples, std::int64_t most) {
 }
 
 }  // namespace
+
+std::vector<Sample> list_pictures(const fs::path& path) {
+  std::vector<Sample> samples;
+  const Place place = place_of(path);
+  if (place.kind == Place::Kind::kList) {
+    for_each_pair(place.file, [&](const std::string& file, const std::string& label) {
+      if (is_picture_name(file)) samples.push_back(listed(place.file, file, label));
+      return true;
+    });
+  } else {
+    Pictures pictures = pictures_at(place);
+    samples = std::move(pictures.in_folders);
+    samples.insert(samples.end(), std::make_move_iterator(pictures.loose.begin()),
+                   std::make_move_iterator(pictures.loose.end()));
+  }
+  for (Sample& sample : samples) sample.label = -1;
+  return samples;
+}
 
 std::string where(const Sample& sample) {
   if (sample.size < 0) return sample.path.string();

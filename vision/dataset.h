@@ -61,6 +61,10 @@ Dataset open_dataset(const std::filesystem::path& path, const DatasetOptions& op
 std::vector<std::string> classes_of_data(const std::filesystem::path& path,
                                          const std::optional<std::filesystem::path>& labels);
 
+// The pictures of a data set without their classes (label -1): of a folder and its folders, an archive, or a list.
+// Throws InputError.
+std::vector<Sample> list_pictures(const std::filesystem::path& path);
+
 // The pictures right in a folder, sorted. Throws InputError.
 std::vector<std::filesystem::path> pictures_in(const std::filesystem::path& folder);
 
