@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "core/error.h"
 #include "cpu/cpu_backend.h"
@@ -16,6 +17,7 @@
 #include "tools/progress.h"
 #include "tools/tool.h"
 #include "weights/head.h"
+#include "weights/sha256.h"
 
 namespace tessera {
 
@@ -114,7 +116,13 @@ std::string isa_of(const RunOptions& run) {
 
 FeatureKey key_of(const ProbeCommand& command, const LoadedModel& model, const Dataset& dataset) {
   const RunOptions& run = command.common.run;
+  Json ranges = Json::object();  // which int8 arithmetic follows
+  if (run.dtype == "int8") {
+    for (const auto& [name, range] : model.card.calibration.ranges) ranges[name] = {range.low, range.high};
+  }
+  const std::string calibration = ranges.dump();
   return {{"tessera", TESSERA_VERSION},
+          {"calibration_sha256", sha256(std::as_bytes(std::span(calibration)))},
           {"weights_sha256", model.card.sha256},
           {"architecture", model.card.config.architecture},
           {"parameters", model.card.config.parameters},

@@ -89,7 +89,7 @@ std::vector<Json> cases() {
   return Json::parse(file).get<std::vector<Json>>();
 }
 INSTANTIATE_TEST_SUITE_P(LogisticRegression, AgainstScikitLearn, testing::ValuesIn(cases()),
-                         [](const auto& info) { return info.param.at("name").template get<std::string>(); });
+                         [](const auto& tested) { return tested.param.at("name").template get<std::string>(); });
 
 TEST(LogisticRegression, GivesTheSameBitsForEveryNumberOfThreads) {
   const Case data = random_case(3000, 7, 33, 1);

@@ -41,7 +41,7 @@ class CliProbe : public Cli {
 TEST_F(CliProbe, GivesAModelThatPredictsWhatTheReportSays) {
   const fs::path data = shapes();
   for (const char* model : {kResNet, kVit}) {
-    const Json report = run_json(probe(data, model, "head.h5"));
+    const Json report = run_json(probe(data, model, "head.h5", {"--l2", "0.1"}));
     EXPECT_EQ(report.at("classes").size(), 16U);
     EXPECT_EQ(report.at("pictures"), 96);
     EXPECT_EQ(report.at("held_out").at("total"), 16);
