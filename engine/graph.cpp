@@ -114,19 +114,31 @@ Value emit(const Scope& scope, Layer layer, const std::vector<Value>& inputs) {
   return scope.graph.emit(scope.path, scope.path, std::move(layer), inputs);
 }
 
-GraphTotals totals(const Graph& graph) {
-  GraphTotals sum;
-  const auto batch = std::max<std::int64_t>(1, graph.shape(graph.input_id())[0]);
-  for (const Node& node : graph.nodes()) {
-    const std::vector<Shape> in = graph.input_shapes(node);
-    const Shape& out = graph.shape(node.output);
-    sum.macs += layer_macs(node.layer, in, out) / batch;
-    sum.activations += out.count() / batch;
-    for (const WeightSpec& spec : node.weights) {
-      const bool statistic = spec.name.ends_with("running_mean") || spec.name.ends_with("running_var");
-      if (!statistic) sum.parameters += spec.shape.count();
-    }
+Cost& Cost::operator+=(const Cost& other) {
+  parameters += other.parameters;
+  macs += other.macs;
+  norm_operations += other.norm_operations;
+  activations += other.activations;
+  return *this;
+}
+
+Cost cost_of(const Graph& graph, const Node& node) {
+  const std::vector<Shape> in = graph.input_shapes(node);
+  const Shape& out = graph.shape(node.output);
+  const std::int64_t batch = graph.batch();
+  Cost cost{.macs = layer_macs(node.layer, in, out) / batch,
+            .norm_operations = layer_norm_operations(node.layer, in, out) / batch,
+            .activations = out.count() / batch};
+  for (const WeightSpec& spec : node.weights) {
+    const bool statistic = spec.name.ends_with("running_mean") || spec.name.ends_with("running_var");
+    if (!statistic) cost.parameters += spec.shape.count();
   }
+  return cost;
+}
+
+Cost totals(const Graph& graph) {
+  Cost sum;
+  for (const Node& node : graph.nodes()) sum += cost_of(graph, node);
   return sum;
 }
 

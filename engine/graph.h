@@ -102,11 +102,17 @@ inline Value emit(const Scope& scope, Layer layer, Value input) {
   return emit(scope, std::move(layer), std::vector<Value>{input});
 }
 
-struct GraphTotals {
-  std::int64_t parameters = 0;   // running means and variances not counted, as PyTorch
-  std::int64_t macs = 0;         // multiply-adds of one picture: convolutions, linear layers, attention products
-  std::int64_t activations = 0;  // values written, of one picture
+// What a layer, or several, cost for one picture, whatever batch the graph is for.
+struct Cost {
+  std::int64_t parameters = 0;       // running means and variances not counted, as PyTorch
+  std::int64_t macs = 0;             // multiply-adds of convolutions, linear layers and attention's two products
+  std::int64_t norm_operations = 0;  // see layer_norm_operations()
+  std::int64_t activations = 0;      // values written
+  std::int64_t activation_bytes() const { return activations * static_cast<std::int64_t>(sizeof(float)); }
+  Cost& operator+=(const Cost& other);
+  bool operator==(const Cost&) const = default;
 };
-GraphTotals totals(const Graph& graph);
+Cost cost_of(const Graph& graph, const Node& node);
+Cost totals(const Graph& graph);
 
 }  // namespace tessera

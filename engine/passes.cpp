@@ -1,6 +1,7 @@
 #include "engine/passes.h"
 
 #include <array>
+#include <map>
 
 namespace tessera {
 
@@ -136,14 +137,28 @@ void fuse_activation(Graph& graph, const KeptValues& kept) {
 
 std::span<const Pass> passes() { return kPasses; }
 
+PassResult run_pass(const Pass& pass, Graph& graph, const KeptValues& kept) {
+  std::vector<std::string> before;
+  for (const Node& node : graph.nodes()) before.push_back(node.path);
+  pass.run(graph, kept);
+  graph.verify();
+  PassResult result{pass.name, pass.what, before.size(), graph.nodes().size(), {}};
+  if (result.nodes_after == result.nodes_before) return result;
+  std::map<std::string, std::string> node_of;  // by the layers that it computes
+  for (const Node& node : graph.nodes()) {
+    for (const std::string& layer : node.origin) node_of[layer] = node.path;
+  }
+  for (const std::string& path : before) {
+    const auto found = node_of.find(path);
+    if (found == node_of.end()) result.folds.push_back({path, ""});
+    if (found != node_of.end() && found->second != path) result.folds.push_back({path, found->second});
+  }
+  return result;
+}
+
 std::vector<PassResult> run_passes(Graph& graph, const KeptValues& kept) {
   std::vector<PassResult> results;
-  for (const Pass& pass : passes()) {
-    const std::size_t before = graph.nodes().size();
-    pass.run(graph, kept);
-    graph.verify();
-    results.push_back({pass.name, before, graph.nodes().size()});
-  }
+  for (const Pass& pass : passes()) results.push_back(run_pass(pass, graph, kept));
   return results;
 }
 

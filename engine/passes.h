@@ -4,6 +4,7 @@
 
 #include <set>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -33,12 +34,21 @@ struct Pass {
 // The passes in the order in which they run.
 std::span<const Pass> passes();
 
+// A layer that a pass made part of another node, or removed because it changes nothing.
+struct Fold {
+  std::string layer;
+  std::string into;  // the node's path; empty: removed
+};
 struct PassResult {
   std::string_view name;
+  std::string_view what;
   std::size_t nodes_before = 0;
   std::size_t nodes_after = 0;
+  std::vector<Fold> folds;  // in the order of execution
 };
-// Runs all passes, each followed by Graph::verify().
+// Runs one pass, followed by Graph::verify().
+PassResult run_pass(const Pass& pass, Graph& graph, const KeptValues& kept);
+// Runs all passes.
 std::vector<PassResult> run_passes(Graph& graph, const KeptValues& kept);
 
 }  // namespace tessera

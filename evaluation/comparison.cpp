@@ -191,7 +191,7 @@ std::vector<ComparedModel> facts_of(const std::vector<std::unique_ptr<Classifier
   std::vector<ComparedModel> facts;
   for (std::size_t i = 0; i < models.size(); ++i) {
     const Classifier& model = *models[i];
-    const GraphTotals sum = totals(build_graph(model.card().config));
+    const Cost sum = totals(build_graph(model.card().config));
     facts.push_back({.name = model.card().name,
                      .prefix = prefixes[i],
                      .load_ms = model.load_ms(),

@@ -65,6 +65,26 @@ void activate(ActivationKind kind, std::span<float> values) {
   }
 }
 
+Lesson Activation::lesson() const {
+  switch (kind) {
+    case ActivationKind::kNone:
+      return {"y = x", ""};
+    case ActivationKind::kRelu:
+      return {"y = max(x, 0)", "Nair and Hinton 2010, https://icml.cc/Conferences/2010/papers/432.pdf"};
+    case ActivationKind::kRelu6:
+      return {"y = min(max(x, 0), 6)", "Sandler et al. 2018, arXiv:1801.04381"};
+    case ActivationKind::kSilu:
+      return {"y = x sigmoid(x)", "Elfwing et al. 2017, arXiv:1702.03118"};
+    case ActivationKind::kHardSwish:
+      return {"y = x min(max(x + 3, 0), 6) / 6", "Howard et al. 2019, arXiv:1905.02244"};
+    case ActivationKind::kGelu:
+      return {"y = x (1 + erf(x / sqrt(2))) / 2", "Hendrycks and Gimpel 2016, arXiv:1606.08415"};
+    case ActivationKind::kSigmoid:
+      return {"y = 1 / (1 + exp(-x))", "torch.sigmoid"};
+  }
+  throw InternalError("an activation without a lesson");
+}
+
 Shape Activation::output_shape(Shapes in) const {
   if (in.size() != 1) shape_error(kName, "takes one input", in);
   return in[0];

@@ -29,6 +29,7 @@ struct Activation {
   static constexpr bool kMayOverwriteInput = true;
   ActivationKind kind = ActivationKind::kRelu;
 
+  Lesson lesson() const;
   Shape output_shape(Shapes in) const;
   std::string attributes() const { return std::string(to_string(kind)); }
   void forward(const ForwardArguments& arguments) const;

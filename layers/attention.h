@@ -14,6 +14,10 @@ struct Attention {
   static constexpr std::string_view kName = "Attention";
   std::int64_t heads = 1;
 
+  static Lesson lesson() {
+    return {"each head h: softmax(Q_h K_hᵀ / sqrt(D)) V_h, D = C / heads",
+            "Vaswani et al. 2017, arXiv:1706.03762, eq. 1"};
+  }
   Shape output_shape(Shapes in) const;
   // Both products, Q * K^T and the weights times V: 2 * T * T * C a picture.
   std::int64_t macs(Shapes in, const Shape& out) const;

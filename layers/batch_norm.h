@@ -14,8 +14,13 @@ struct BatchNorm {
   static constexpr bool kMayOverwriteInput = true;
   float epsilon = 1e-5F;
 
+  static Lesson lesson() {
+    return {"y = weight (x - running_mean) / sqrt(running_var + epsilon) + bias, per channel",
+            "Ioffe and Szegedy 2015, arXiv:1502.03167"};
+  }
   Shape output_shape(Shapes in) const;
   std::vector<WeightSpec> weights(Shapes in) const;  // weight, bias, running_mean, running_var
+  std::int64_t norm_operations(Shapes, const Shape& out) const { return 2 * out.count(); }
   std::string attributes() const;
   // scale [C] and shift [C], computed in float64.
   std::vector<Tensor> prepare(std::vector<Tensor> weights) const;

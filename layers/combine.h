@@ -10,6 +10,7 @@ struct Add {
   static constexpr std::string_view kName = "Add";
   static constexpr bool kMayOverwriteInput = true;
 
+  static Lesson lesson() { return {"y = a + b", "shortcuts: He et al. 2015, arXiv:1512.03385"}; }
   Shape output_shape(Shapes in) const;
   void forward(const ForwardArguments& arguments) const;
 };
@@ -19,6 +20,7 @@ struct Multiply {
   static constexpr std::string_view kName = "Multiply";
   static constexpr bool kMayOverwriteInput = true;
 
+  static Lesson lesson() { return {"y = x gate, a gate for each channel", "Hu et al. 2017, arXiv:1709.01507"}; }
   Shape output_shape(Shapes in) const;
   void forward(const ForwardArguments& arguments) const;
 };
@@ -27,6 +29,7 @@ struct Multiply {
 struct Concat {
   static constexpr std::string_view kName = "Concat";
 
+  static Lesson lesson() { return {"y = (x₁, x₂, …), side by side in the channels", "torch.cat"}; }
   Shape output_shape(Shapes in) const;
   void forward(const ForwardArguments& arguments) const;
 };

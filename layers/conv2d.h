@@ -33,6 +33,12 @@ struct Conv2d {
   ActivationKind activation = ActivationKind::kNone;
   std::optional<float> folded_batch_norm = std::nullopt;
 
+  static Lesson lesson() {
+    return {
+        "y[oy, ox, o] = bias[o] + Σ over ky, kx, i of x[stride oy + ky - pad, stride ox + kx - pad, i] weight[o, i, "
+        "ky, kx]",
+        "LeCun et al. 1989, doi:10.1162/neco.1989.1.4.541; torch.nn.Conv2d"};
+  }
   Shape output_shape(Shapes in) const;
   std::vector<WeightSpec> weights(Shapes in) const;
   std::int64_t macs(Shapes in, const Shape& out) const;

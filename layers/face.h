@@ -2,9 +2,11 @@
 // What every layer shows. A layer is a plain struct of attributes with these members (those it needs):
 //
 //   static constexpr std::string_view kName;                      // "Conv2d"
+//   Lesson lesson() const;                                        // its formula and where it comes from
 //   Shape output_shape(Shapes in) const;                          // throws UsageError for shapes it cannot take
 //   std::vector<WeightSpec> weights(Shapes in) const;             // leaf names, reference layout; none if absent
 //   std::int64_t macs(Shapes in, const Shape& out) const;         // multiply-adds; 0 if absent
+//   std::int64_t norm_operations(Shapes in, const Shape& out) const;  // see layer.h; 0 if absent
 //   std::string attributes() const;                               // "64, 7x7, stride 2"; empty if absent
 //   static constexpr bool kMayOverwriteInput = true;              // output may lie on input 0; false if absent
 //   std::vector<Tensor> prepare(std::vector<Tensor> weights) const;  // repack once at load; identity if absent
@@ -17,6 +19,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/error.h"
@@ -39,6 +42,12 @@ struct Size2 {
 };
 // "3" or "3x5"
 std::string to_string(Size2 size);
+
+// What a reader is told of a layer: what it computes, in plain text, and the paper (arXiv:, doi:) or the definition.
+struct Lesson {
+  std::string_view formula;
+  std::string_view source;
+};
 
 struct ForwardArguments {
   std::span<const ConstView> inputs;

@@ -23,6 +23,9 @@ struct InvertedResidual {
   // How many of the layer's tensors, which follow each other, are each convolution's (with its folded norm's).
   std::array<int, 3> tensors{2, 2, 2};
 
+  static Lesson lesson() {
+    return {"y = project(depthwise(expand(x))) + residual", "Sandler et al. 2018, arXiv:1801.04381, figure 3"};
+  }
   Shape output_shape(Shapes in) const;
   std::vector<WeightSpec> weights(Shapes in) const;
   std::int64_t macs(Shapes in, const Shape& out) const;

@@ -6,6 +6,10 @@ std::string_view layer_name(const Layer& layer) {
   return std::visit([]<class T>(const T&) { return T::kName; }, layer);
 }
 
+Lesson layer_lesson(const Layer& layer) {
+  return std::visit([](const auto& l) { return l.lesson(); }, layer);
+}
+
 std::string layer_attributes(const Layer& layer) {
   return std::visit(
       [](const auto& l) -> std::string {
@@ -32,6 +36,15 @@ std::int64_t layer_macs(const Layer& layer, Shapes in, const Shape& out) {
   return std::visit(
       [&](const auto& l) -> std::int64_t {
         if constexpr (requires { l.macs(in, out); }) return l.macs(in, out);
+        return 0;
+      },
+      layer);
+}
+
+std::int64_t layer_norm_operations(const Layer& layer, Shapes in, const Shape& out) {
+  return std::visit(
+      [&](const auto& l) -> std::int64_t {
+        if constexpr (requires { l.norm_operations(in, out); }) return l.norm_operations(in, out);
         return 0;
       },
       layer);

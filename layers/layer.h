@@ -25,6 +25,7 @@ namespace tessera {
 template <class T>
 concept LayerType = requires(const T layer, Shapes in, const ForwardArguments& arguments) {
   { T::kName } -> std::convertible_to<std::string_view>;
+  { layer.lesson() } -> std::same_as<Lesson>;
   { layer.output_shape(in) } -> std::same_as<Shape>;
   layer.forward(arguments);
 };
@@ -38,10 +39,15 @@ using Layer = LayerVariant<Conv2d, BatchNorm, Linear, LayerNorm, Attention, Patc
 
 // The members of face.h, with their defaults for layers that do not have them.
 std::string_view layer_name(const Layer& layer);
+Lesson layer_lesson(const Layer& layer);
 std::string layer_attributes(const Layer& layer);
 Shape layer_output_shape(const Layer& layer, Shapes in);
 std::vector<WeightSpec> layer_weights(const Layer& layer, Shapes in);
 std::int64_t layer_macs(const Layer& layer, Shapes in, const Shape& out);
+// Operations that are no multiply-adds of a product, as fvcore counts them (fvcore/nn/jit_handles.py): a layer norm
+// five and a batch norm two for each value, a global mean one for each value that it reads. Published counts that were
+// made with fvcore hold both.
+std::int64_t layer_norm_operations(const Layer& layer, Shapes in, const Shape& out);
 bool layer_may_overwrite_input(const Layer& layer);
 std::vector<Tensor> layer_prepare(const Layer& layer, std::vector<Tensor> weights);
 std::int64_t layer_scratch(const Layer& layer, Shapes in, int threads);

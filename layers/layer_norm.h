@@ -14,8 +14,13 @@ struct LayerNorm {
   static constexpr bool kMayOverwriteInput = true;
   float epsilon = 1e-6F;
 
+  static Lesson lesson() {
+    return {"y = weight (x - mean(x)) / sqrt(variance(x) + epsilon) + bias, over the channels of a token",
+            "Ba et al. 2016, arXiv:1607.06450"};
+  }
   Shape output_shape(Shapes in) const;
   std::vector<WeightSpec> weights(Shapes in) const;
+  std::int64_t norm_operations(Shapes, const Shape& out) const { return 5 * out.count(); }
   std::string attributes() const;
   void forward(const ForwardArguments& arguments) const;
 };

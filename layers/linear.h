@@ -18,6 +18,7 @@ struct Linear {
   ActivationKind activation = ActivationKind::kNone;
   bool folded_layer_scale = false;
 
+  static Lesson lesson() { return {"y = x weightᵀ + bias", "Rosenblatt 1958, doi:10.1037/h0042519; torch.nn.Linear"}; }
   Shape output_shape(Shapes in) const;
   std::vector<WeightSpec> weights(Shapes in) const;
   std::int64_t macs(Shapes in, const Shape& out) const;

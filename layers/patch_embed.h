@@ -18,6 +18,10 @@ struct PatchEmbed {
 
   // The layer: tokens [N, T, D] and pixels [N, H / P, W / P, D] lie alike in memory.
   Conv2d convolution() const;
+  static Lesson lesson() {
+    return {"token[i] = weight · patch[i] + bias, each patch of P × P pixels flattened",
+            "Dosovitskiy et al. 2020, arXiv:2010.11929, eq. 1"};
+  }
   Shape output_shape(Shapes in) const;
   std::vector<WeightSpec> weights(Shapes in) const;
   std::int64_t macs(Shapes in, const Shape& out) const;

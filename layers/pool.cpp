@@ -35,6 +35,11 @@ void keep_largest(const ConstArrayMap& x, ArrayMap& y) {
 
 }  // namespace
 
+Lesson Pool2d::lesson() const {
+  if (kind == PoolKind::kMax) return {"y = max of x over each window", "torch.nn.MaxPool2d"};
+  return {"y = mean of x over each window", "torch.nn.AvgPool2d"};
+}
+
 Shape Pool2d::output_shape(Shapes in) const {
   expect_inputs(kName, in, 1, 4);
   const Shape& x = in[0];

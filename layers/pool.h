@@ -20,6 +20,7 @@ struct Pool2d {
   bool ceil_mode = false;
   bool count_include_pad = true;
 
+  Lesson lesson() const;
   Shape output_shape(Shapes in) const;
   std::string attributes() const;
   void forward(const ForwardArguments& arguments) const;
@@ -30,7 +31,9 @@ struct GlobalAveragePool {
   static constexpr std::string_view kName = "GlobalAveragePool";
   bool keep_dimensions = false;
 
+  static Lesson lesson() { return {"y[c] = mean of x[:, :, c] over all pixels", "Lin et al. 2013, arXiv:1312.4400"}; }
   Shape output_shape(Shapes in) const;
+  std::int64_t norm_operations(Shapes in, const Shape&) const { return in[0].count(); }
   void forward(const ForwardArguments& arguments) const;
 };
 

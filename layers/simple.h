@@ -10,6 +10,7 @@ namespace tessera {
 struct Flatten {
   static constexpr std::string_view kName = "Flatten";
 
+  static Lesson lesson() { return {"y[c H W + h W + w] = x[h, w, c]", "torch.flatten"}; }
   Shape output_shape(Shapes in) const;
   void forward(const ForwardArguments& arguments) const;
 };
@@ -19,6 +20,7 @@ struct LayerScale {
   static constexpr std::string_view kName = "LayerScale";
   static constexpr bool kMayOverwriteInput = true;
 
+  static Lesson lesson() { return {"y = gamma x, per channel", "Touvron et al. 2021, arXiv:2103.17239"}; }
   Shape output_shape(Shapes in) const;
   std::vector<WeightSpec> weights(Shapes in) const;
   void forward(const ForwardArguments& arguments) const;
@@ -29,6 +31,9 @@ struct Dropout {
   static constexpr std::string_view kName = "Dropout";
   static constexpr bool kMayOverwriteInput = true;
 
+  static Lesson lesson() {
+    return {"y = x at inference", "Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html"};
+  }
   Shape output_shape(Shapes in) const;
   void forward(const ForwardArguments& arguments) const;
 };

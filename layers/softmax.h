@@ -13,6 +13,9 @@ struct Softmax {
   static constexpr std::string_view kName = "Softmax";
   static constexpr bool kMayOverwriteInput = true;
 
+  static Lesson lesson() {
+    return {"y_i = exp(x_i) / Σ over j of exp(x_j)", "Bridle 1990, doi:10.1007/978-3-642-76153-9_28; torch.softmax"};
+  }
   Shape output_shape(Shapes in) const;
   void forward(const ForwardArguments& arguments) const;
 };

@@ -76,6 +76,11 @@ Tensor resize_positions(ConstView positions, Size2 from, Size2 to, bool antialia
   return resized;
 }
 
+Lesson TokenEmbed::lesson() const {
+  return {position_covers_class ? "y = concat(cls, x) + pos" : "y = concat(cls, registers, x + pos)",
+          registers > 0 ? "Darcet et al. 2023, arXiv:2309.16588" : "Dosovitskiy et al. 2020, arXiv:2010.11929, eq. 1"};
+}
+
 Shape TokenEmbed::output_shape(Shapes in) const {
   expect_inputs(kName, in, 1, 3);
   if (in[0][1] != grid.height * grid.width) {

@@ -24,6 +24,7 @@ struct TokenEmbed {
   bool antialias = true;
 
   std::int64_t prefix_tokens() const { return (class_token ? 1 : 0) + registers; }
+  Lesson lesson() const;
   Shape output_shape(Shapes in) const;
   std::vector<WeightSpec> weights(Shapes in) const;
   std::string attributes() const;

@@ -6,6 +6,11 @@
 
 namespace tessera {
 
+Lesson TokenPool::lesson() const {
+  return {kind == TokenPoolKind::kFirst ? "y = x[0], the class token" : "y = mean of the patch tokens",
+          "Dosovitskiy et al. 2020, arXiv:2010.11929, eq. 4"};
+}
+
 Shape TokenPool::output_shape(Shapes in) const {
   expect_inputs(kName, in, 1, 3);
   if (skip < 0 || skip >= in[0][1]) shape_error(kName, "no tokens are left to pool", in);

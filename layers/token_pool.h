@@ -15,6 +15,7 @@ struct TokenPool {
   TokenPoolKind kind = TokenPoolKind::kFirst;
   std::int64_t skip = 0;  // class and register tokens that the mean leaves out
 
+  Lesson lesson() const;
   Shape output_shape(Shapes in) const;
   std::string attributes() const;
   void forward(const ForwardArguments& arguments) const;

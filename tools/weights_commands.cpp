@@ -42,7 +42,7 @@ fs::path output_path(const std::string& out, const std::string& name) {
 
 int save(const LoadedModel& model, const fs::path& path, bool json) {
   const ModelCard saved = save_model_file(path, model.card, model.weights, physical_cores());
-  const GraphTotals sum = totals(build_graph(saved.config));
+  const Cost sum = totals(build_graph(saved.config));
   if (json) {
     print_json({{"file", path.string()},
                 {"name", saved.name},

@@ -15,7 +15,7 @@ class Architectures : public testing::TestWithParam<std::size_t> {
 };
 
 TEST_P(Architectures, HaveThePublishedParametersAndMultiplyAdds) {
-  const GraphTotals sum = totals(build_graph(make_config(row().name)));
+  const Cost sum = totals(build_graph(make_config(row().name)));
   EXPECT_EQ(sum.parameters, row().parameter_count) << row().name;
   EXPECT_EQ(sum.macs, row().macs) << row().name;
 }
@@ -52,6 +52,16 @@ TEST_P(Architectures, NameEveryTensorOnce) {
 
 INSTANTIATE_TEST_SUITE_P(All, Architectures, testing::Range<std::size_t>(0, architectures().size()),
                          [](const auto& tested) { return architectures()[tested.param].name; });
+
+// tests/reference/fvcore_counts.py prints these; timm's table of results has them rounded.
+TEST(Registry, CountsAsFvcoreDoes) {
+  const auto fvcore = [](const char* name) {
+    const Cost sum = totals(build_graph(make_config(name)));
+    return sum.macs + sum.norm_operations;
+  };
+  EXPECT_EQ(fvcore("resnet50"), 4'111'512'576);
+  EXPECT_EQ(fvcore("vit_base_patch16_224"), 17'582'740'224);
+}
 
 TEST(Registry, SuggestsTheNearestName) {
   try {
