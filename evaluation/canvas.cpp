@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 
 #include "core/error.h"
 
@@ -120,6 +121,28 @@ void Canvas::text(double x, double y, const std::string& text, const TextStyle& 
   ::cairo_set_source_rgb(context_, style.ink.red, style.ink.green, style.ink.blue);
   ::cairo_move_to(context_, left, y);
   ::cairo_show_text(context_, fitting.c_str());
+}
+
+void Canvas::picture(const Box& box, const Image& image) {
+  const Surface surface(::cairo_image_surface_create(CAIRO_FORMAT_RGB24, image.width, image.height));
+  check(::cairo_surface_status(surface.get()));
+  const int stride = ::cairo_image_surface_get_stride(surface.get());
+  unsigned char* const bytes = ::cairo_image_surface_get_data(surface.get());
+  for (int y = 0; y < image.height; ++y) {
+    for (int x = 0; x < image.width; ++x) {
+      const std::uint8_t* pixel = image.row(y) + 3 * x;
+      const std::uint32_t rgb = std::uint32_t{pixel[0]} << 16U | std::uint32_t{pixel[1]} << 8U | pixel[2];
+      std::memcpy(bytes + std::ptrdiff_t{y} * stride + std::ptrdiff_t{4} * x, &rgb, sizeof(rgb));
+    }
+  }
+  ::cairo_surface_mark_dirty(surface.get());
+  ::cairo_save(context_);
+  ::cairo_translate(context_, box.x, box.y);
+  ::cairo_scale(context_, box.width / image.width, box.height / image.height);
+  ::cairo_set_source_surface(context_, surface.get(), 0, 0);
+  ::cairo_pattern_set_filter(::cairo_get_source(context_), CAIRO_FILTER_NEAREST);
+  ::cairo_paint(context_);
+  ::cairo_restore(context_);
 }
 
 Drawing draw_twice(int width, int height, const std::function<void(Canvas&)>& draw) {

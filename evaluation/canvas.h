@@ -1,5 +1,5 @@
 #pragma once
-// Drawing by cairo: the same code makes a PNG and an SVG. Private to evaluation/. Lengths are pixels, y runs down.
+// Drawing by cairo: the same code makes a PNG and an SVG. Only evaluation/ draws. Lengths are pixels, y runs down.
 //
 // cairo writes text into an SVG as outlines, so that it looks the same on a machine without the font.
 
@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "vision/image.h"
 
 struct _cairo;  // cairo_t; NOLINT(bugprone-reserved-identifier): cairo's own name
 
@@ -40,6 +42,8 @@ class Canvas {
   // `y` is the base line; a text wider than `most` loses its middle ("vit_base…224").
   void text(double x, double y, const std::string& text, const TextStyle& style, double most = 1e9);
   double width_of(const std::string& text, const TextStyle& style);
+  // The picture scaled to the box, its pixels kept as squares.
+  void picture(const Box& box, const Image& image);
 
  private:
   std::string shortened(const std::string& text, const TextStyle& style, double most);

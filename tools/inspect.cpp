@@ -1,116 +1,125 @@
-// tessera inspect: the layers of a model.
+// tessera inspect: the layers of a model, and what the passes make of them.
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "engine/memory_plan.h"
-#include "engine/passes.h"
+#include "core/file.h"
+#include "evaluation/inspection.h"
+#include "evaluation/inspection_page.h"
+#include "evaluation/inspection_plot.h"
 #include "tools/tool.h"
 
 namespace tessera {
 
 namespace {
 
+constexpr int kEveryDepth = 100;
+
 struct InspectOptions {
-  std::string model, graph = "raw";
+  std::vector<std::string> models;
+  std::string graph = "raw";
+  std::filesystem::path dot, html, plot, image, maps;
   std::int64_t batch = 1;
+  int depth = kEveryDepth;
   std::optional<int> image_size;
   bool json = false;
 };
 
+// A bare architecture: a model of that name that is there goes first, as for every other command.
+bool is_architecture(const std::string& model) {
+  if (std::filesystem::exists(model) || !installed_file(model).empty()) return false;
+  return std::ranges::find(architectures(), model, &Architecture::name) != architectures().end();
+}
+
 // The card of a model, or of a bare architecture with its defaults.
-ModelCard card_of(const InspectOptions& options) {
-  for (const Architecture& row : architectures()) {
-    if (row.name == options.model) return open_card("seeded:" + row.name, {.image_size = options.image_size});
-  }
-  return open_card(options.model, {.image_size = options.image_size});
+ModelCard card_of(const std::string& model, const InspectOptions& options) {
+  if (!is_architecture(model)) return open_card(model, {.image_size = options.image_size});
+  ModelCard card = open_card("seeded:" + model, {.image_size = options.image_size});
+  card.name = model;  // of seeded weights, which are not looked at, nothing is said
+  card.source = {};
+  return card;
 }
 
-std::int64_t parameters_of(const Node& node) {
-  std::int64_t sum = 0;
-  for (const WeightSpec& spec : node.weights) {
-    if (!spec.name.ends_with("running_mean") && !spec.name.ends_with("running_var")) sum += spec.shape.count();
-  }
-  return sum;
+// With its weights, where there are any.
+InspectedModel model_of(const std::string& model, const InspectOptions& options) {
+  if (is_architecture(model)) return {.card = card_of(model, options), .weights = {}};
+  LoadedModel loaded = open_model(model, {.threads = physical_cores(), .image_size = options.image_size});
+  return {.card = std::move(loaded.card), .weights = std::move(loaded.weights)};
 }
 
-nlohmann::json to_json(const Graph& graph, const Node& node) {
-  const Shape& out = graph.shape(node.output);
-  nlohmann::json weights = nlohmann::json::array();
-  for (const WeightSpec& spec : node.weights) {
-    weights.push_back(
-        {{"name", spec.name},
-         {"shape", std::vector<std::int64_t>(spec.shape.dimensions().begin(), spec.shape.dimensions().end())}});
-  }
-  return {{"path", node.path},
-          {"layer", layer_name(node.layer)},
-          {"attributes", layer_attributes(node.layer)},
-          {"origin", node.origin},
-          {"output", std::vector<std::int64_t>(out.dimensions().begin(), out.dimensions().end())},
-          {"parameters", parameters_of(node)},
-          {"macs", layer_macs(node.layer, graph.input_shapes(node), out)},
-          {"activation_bytes", out.count() * 4},
-          {"weights", weights}};
+void write_page(const InspectOptions& options) {
+  std::vector<InspectedModel> models;
+  for (const std::string& model : options.models) models.push_back(model_of(model, options));
+  write_file(options.html, inspection_page(models, options.batch));
 }
 
-void print_table(const Graph& graph) {
-  std::size_t path_width = 4, layer_width = 5;
-  for (const Node& node : graph.nodes()) {
-    path_width = std::max(path_width, node.path.size());
-    layer_width = std::max(layer_width, layer_name(node.layer).size());
+void print_text(const std::vector<Inspection>& inspections, int depth) {
+  if (inspections.size() > 1) {
+    fmt::print("{}", comparison_text(inspections));
+  } else {
+    fmt::print("{}", inspection_text(inspections.front(), depth));
   }
-  fmt::print("{:<{}}  {:<{}}  {:>20}  {:>12}  {:>14}  {}\n", "Path", path_width, "Layer", layer_width, "Output",
-             "Parameters", "MACs", "Attributes");
-  for (const Node& node : graph.nodes()) {
-    const Shape& out = graph.shape(node.output);
-    fmt::print("{:<{}}  {:<{}}  {:>20}  {:>12}  {:>14}  {}\n", node.path, path_width, layer_name(node.layer),
-               layer_width, to_string(out), parameters_of(node), layer_macs(node.layer, graph.input_shapes(node), out),
-               layer_attributes(node.layer));
+}
+
+void print_documents(const std::vector<Inspection>& inspections, int depth) {
+  if (inspections.size() == 1) return print_json(to_json(inspections.front(), depth));
+  nlohmann::json all = nlohmann::json::array();
+  for (const Inspection& inspection : inspections) all.push_back(to_json(inspection, depth));
+  print_json({{"models", std::move(all)}});
+}
+
+// What the stages of the model make of the picture.
+void write_maps(const InspectOptions& options) {
+  constexpr std::size_t kStages = 6, kChannels = 8;
+  LoadedModel model =
+      open_model(options.models.front(), {.threads = physical_cores(), .image_size = options.image_size});
+  RunOptions run;
+  run.threads = physical_cores();
+  run.taps = stages_with_maps(build_graph(model.card.config), kStages);
+  Classifier classifier(std::move(model), run);
+  classifier.preprocess(decode(read_picture_file(options.image), options.image.string()), 0);
+  classifier.run(1);
+  write_drawing(options.maps,
+                draw_maps(classifier.card().name, picture_of(classifier.input(1), classifier.card().preprocess),
+                          maps_of(classifier.session(), run.taps, kChannels)));
+}
+
+// Before anything is written.
+void check(const InspectOptions& options) {
+  const std::string& model = options.models.front();
+  if (options.models.size() > 1 && !(options.dot.empty() && options.maps.empty())) {
+    throw UsageError("--dot and --maps draw one model");
+  }
+  check_drawing_path("--plot", options.plot);
+  check_drawing_path("--maps", options.maps);
+  if (options.maps.empty() != options.image.empty()) {
+    throw UsageError("--maps F.svg and --image PICTURE go together: what each stage makes of the picture");
+  }
+  if (!options.maps.empty() && is_architecture(model)) {
+    throw UsageError("--maps needs weights, and " + model +
+                     " is an architecture; name a model file, or seeded:" + model + "@7");
   }
 }
 
 int run_inspect(const InspectOptions& options) {
-  if (options.graph != "raw" && options.graph != "fused") {
-    throw UsageError("--graph is raw or fused, not '" + options.graph + "'");
+  check(options);
+  std::vector<Inspection> inspections;
+  for (const std::string& model : options.models) {
+    inspections.push_back(inspect_model(card_of(model, options), options.graph, options.batch));
   }
-  const ModelCard card = card_of(options);
-  Graph graph = build_graph(card.config, options.batch);
-  const GraphTotals sum = totals(graph);
-  std::vector<PassResult> pass_results;
-  if (options.graph == "fused") pass_results = run_passes(graph, {});
-  const MemoryPlan plan = plan_memory(graph, std::vector<ValueType>(graph.value_count()), {});
+  if (!options.dot.empty()) write_file(options.dot, inspection_dot(inspections.front()));
+  if (!options.html.empty()) write_page(options);
+  if (!options.plot.empty()) write_drawing(options.plot, draw_stages(inspections));
+  if (!options.maps.empty()) write_maps(options);
   if (options.json) {
-    nlohmann::json layers = nlohmann::json::array();
-    for (const Node& node : graph.nodes()) layers.push_back(to_json(graph, node));
-    print_json({{"model", card.name},
-                {"architecture", card.config.architecture},
-                {"parameters", card.config.parameters},
-                {"preprocess", to_json(card.preprocess)},
-                {"graph", options.graph},
-                {"layers", layers},
-                {"totals",
-                 {{"parameters", sum.parameters},
-                  {"macs", sum.macs},
-                  {"activations", sum.activations},
-                  {"arena_bytes", plan.arena_bytes}}}});
-    return 0;
+    print_documents(inspections, options.depth);
+  } else {
+    print_text(inspections, options.depth);
   }
-  fmt::print("{} ({}; {})\n", card.name, card.config.architecture, find_architecture(card.config.architecture).paper);
-  fmt::print("Preprocessing: {}\n", describe(card.preprocess));
-  if (!card.source.origin.empty()) fmt::print("Source: {} {}\n", card.source.origin, card.source.notes);
-  for (const PassResult& pass : pass_results) {
-    fmt::print("Pass {:<18} {:>4} -> {:>4} nodes\n", pass.name, pass.nodes_before, pass.nodes_after);
-  }
-  fmt::print("\n");
-  print_table(graph);
-  fmt::print("\nParameters         {:>15}\n", sum.parameters);
-  fmt::print("MACs a picture     {:>15}  (convolutions, linear layers, attention products)\n", sum.macs);
-  fmt::print("Weights            {:>12.1f} MB\n", static_cast<double>(sum.parameters) * 4 / 1e6);
-  fmt::print("Activations        {:>12.1f} MB in one arena, {:.1f} MB if each had its own memory\n",
-             static_cast<double>(plan.arena_bytes) / 1e6, static_cast<double>(plan.separate_bytes) / 1e6);
   return 0;
 }
 
@@ -119,13 +128,31 @@ int run_inspect(const InspectOptions& options) {
 void add_inspect(CLI::App& app, Outcome& outcome) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* command = app.add_subcommand("inspect", "Layers, shapes, parameters and multiply-adds of a model");
-  command->add_option("model", options->model, "a model, or the name of an architecture")->required();
-  command->add_option("--graph", options->graph, "raw: as the paper draws it; fused: as it runs")
+  command
+      ->add_option("model", options->models, "models, or names of architectures; of several, a table beside each other")
+      ->required();
+  command->add_option("--depth", options->depth, "how deep the tree is shown: 1 is stages, 2 is blocks (default: all)")
+      ->check(CLI::Range(1, kEveryDepth));
+  command
+      ->add_option("--graph", options->graph,
+                   "raw: as the paper draws it; fused: after all passes; or the name of the pass after which to look")
       ->capture_default_str();
+  command->add_option("--dot", options->dot, "write the graph for Graphviz: dot -Tsvg F -o F.svg");
+  command->add_option(
+      "--html", options->html,
+      "write one page with the graph to zoom into, and the weights' histograms where there are weights");
+  command->add_option("--plot", options->plot,
+                      "draw parameters, multiply-adds and activations of each stage: .svg or .png");
+  command->add_option("--maps", options->maps, "draw what each stage makes of --image: a .svg or .png file");
+  command->add_option("--image", options->image, "the picture for --maps");
   command->add_option("--batch", options->batch, "pictures at once")->capture_default_str();
   command->add_option("--image-size", options->image_size, "side of the picture (default: the model's)");
   add_json_option(*command, options->json);
-  command->footer("Examples:\n  tessera inspect resnet50\n  tessera inspect my-model.h5 --graph fused");
+  command->footer(
+      "Examples:\n"
+      "  tessera inspect resnet50 --depth 2\n"
+      "  tessera inspect my-model.h5 --graph fused\n"
+      "  tessera inspect seeded:resnet50@7 seeded:vit_base_patch16_224@7 --html both.html");
   command->callback([options, &outcome] { outcome.exit_code = run_inspect(*options); });
 }
 

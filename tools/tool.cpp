@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "core/json.h"
 #include "core/thread_pool.h"
 
@@ -46,24 +47,38 @@ void add_budget_option(CLI::App& command, std::string& budget) {
                      "parameters=30M,accuracy=78%");
 }
 
-void add_common_options(CLI::App& command, CommonOptions& options) {
-  command.add_option("--device", options.run.device, "auto, cpu, eigen or cuda[:N]")->capture_default_str();
-  command.add_option("--isa", options.run.isa, "instruction set of the CPU kernels: auto, avx512, avx2 or sse4")
+void add_engine_options(CLI::App& command, RunOptions& options) {
+  command.add_option("--device", options.device, "auto, cpu, eigen or cuda[:N]")->capture_default_str();
+  command.add_option("--isa", options.isa, "instruction set of the CPU kernels: auto, avx512, avx2 or sse4")
       ->capture_default_str();
-  command.add_flag("--exact", options.run.exact, "no algorithm that trades digits for speed (Winograd)");
-  command.add_flag("--tune", options.run.tune,
+  command.add_flag("--exact", options.exact, "no algorithm that trades digits for speed (Winograd)");
+  command.add_flag("--tune", options.tune,
                    "measure which kernels are the fastest for the model's layers, once on a machine");
+  command.add_option("--image-size", options.image_size, "side of the picture the models take (default: theirs)");
+  command.add_flag("!--no-verify", options.verify_weights, "do not check the weights' SHA-256");
+}
+
+void add_common_options(CLI::App& command, CommonOptions& options) {
+  add_engine_options(command, options.run);
   command.add_option("--dtype", options.run.dtype, "what matrix products multiply: f32, bf16 or int8 (see quantize)")
       ->capture_default_str();
   command.add_option("--threads", options.threads, "threads (default: physical cores)");
   command.add_option("--preprocess", options.run.preprocess, "model, timm, hf or hf-fast")->capture_default_str();
   command.add_option("--decoder", options.decoder, "auto (libjpeg-turbo) or stb")->capture_default_str();
-  command.add_option("--image-size", options.run.image_size, "side of the picture the models take (default: theirs)");
-  command.add_flag("!--no-verify", options.run.verify_weights, "do not check the weights' SHA-256");
   add_json_option(command, options.json);
 }
 
 void print_json(const nlohmann::json& json) { fmt::print("{}", json_text(json)); }
+
+void check_drawing_path(const char* option, const std::filesystem::path& path) {
+  const std::string kind = path.extension().string();
+  if (path.empty() || kind == ".svg" || kind == ".png") return;
+  throw UsageError(std::string(option) + " is a .svg or a .png file, not '" + path.string() + "'");
+}
+
+void write_drawing(const std::filesystem::path& path, const Drawing& drawing) {
+  write_file(path, path.extension() == ".svg" ? drawing.svg : drawing.png);
+}
 
 bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
 

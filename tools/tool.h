@@ -3,10 +3,12 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
+#include "evaluation/canvas.h"
 #include "evaluation/classifier.h"
 #include "vision/decode.h"
 
@@ -24,6 +26,8 @@ struct CommonOptions {
   DecodeOptions decode_options() const;
 };
 void add_common_options(CLI::App& command, CommonOptions& options);
+// Of those, what a device is and how it computes: --device, --isa, --exact, --tune, --image-size, --no-verify.
+void add_engine_options(CLI::App& command, RunOptions& options);
 // --budget, for budget_from_string().
 void add_budget_option(CLI::App& command, std::string& budget);
 void add_json_option(CLI::App& command, bool& json);
@@ -38,6 +42,7 @@ void add_classify(CLI::App& app, Outcome& outcome);
 void add_compare(CLI::App& app, Outcome& outcome);
 void add_merge(CLI::App& app, Outcome& outcome);
 void add_analyze(CLI::App& app, Outcome& outcome);
+void add_bench(CLI::App& app, Outcome& outcome);
 void add_inspect(CLI::App& app, Outcome& outcome);
 void add_convert(CLI::App& app, Outcome& outcome);
 void add_verify(CLI::App& app, Outcome& outcome);
@@ -50,6 +55,10 @@ void add_seed_weights(CLI::App& app, Outcome& outcome);
 void add_models(CLI::App& app, Outcome& outcome);
 
 void print_json(const nlohmann::json& json);
+// Writes a figure as the path's extension says. check_drawing_path() throws UsageError, naming the option, for one that
+// is neither .svg nor .png: before the work is done whose result is drawn.
+void check_drawing_path(const char* option, const std::filesystem::path& path);
+void write_drawing(const std::filesystem::path& path, const Drawing& drawing);
 bool is_terminal(int descriptor);
 
 // SIGINT and SIGTERM set this; a second one ends the process at once.

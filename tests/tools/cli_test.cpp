@@ -5,8 +5,8 @@ namespace tessera::cli_test {
 namespace {
 
 TEST_F(Cli, HelpsWithExamples) {
-  for (const char* command : {"classify", "compare", "merge", "analyze", "synth", "inspect", "convert", "verify",
-                              "profile", "roofline", "seed-weights", "models"}) {
+  for (const char* command : {"classify", "compare", "merge", "analyze", "synth", "inspect", "bench", "convert",
+                              "verify", "profile", "roofline", "seed-weights", "models"}) {
     const Outcome outcome = run({command, "--help"});
     EXPECT_EQ(outcome.exit_code, 0) << command;
     EXPECT_NE(outcome.out.find("Example"), std::string::npos) << command;
@@ -346,7 +346,7 @@ TEST_F(Cli, WritesReadsAndInspectsModels) {
   EXPECT_EQ(bare.at("totals").at("parameters"), 25557032);
   EXPECT_EQ(bare.at("totals").at("macs"), 4089184256);
   const Outcome text = run({"inspect", "vit_base_patch16_224"});
-  EXPECT_NE(text.out.find("86567656"), std::string::npos);
+  EXPECT_NE(text.out.find("86,567,656"), std::string::npos);
   EXPECT_NE(text.out.find("blocks.11.mlp.fc2"), std::string::npos);
   // The file and the name give the same answers.
   const std::string picture = (kPictures / "png_rgb.png").string();

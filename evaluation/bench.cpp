@@ -1,0 +1,178 @@
+#include "evaluation/bench.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+#include <random>
+
+#include "core/csv.h"
+#include "engine/profile.h"
+
+namespace tessera {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Cell {
+  std::string model, dtype;
+  std::int64_t batch = 1;
+  int threads = 1;
+  std::unique_ptr<Classifier> classifier;
+  std::vector<double> times_ms = {};
+};
+
+// Pictures as preprocessing leaves them: values around zero, none alike. What they show does not change the time.
+void fill(View pictures) {
+  std::mt19937 random(1);
+  std::uniform_real_distribution<float> uniform(-2.0F, 2.0F);
+  for (float& value : pictures.values()) value = uniform(random);
+}
+
+std::vector<Cell> make_cells(const BenchPlan& plan) {
+  std::vector<Cell> cells;
+  const int loading_threads = *std::ranges::max_element(plan.threads);
+  for (const std::string& name : plan.models) {
+    const LoadedModel model = open_model(
+        name, {.verify = plan.run.verify_weights, .threads = loading_threads, .image_size = plan.run.image_size});
+    for (const std::string& dtype : plan.dtypes) {
+      for (const int threads : plan.threads) {
+        for (const std::int64_t batch : plan.batches) {
+          RunOptions options = plan.run;
+          options.dtype = dtype;
+          options.threads = threads;
+          options.max_batch = batch;
+          Cell cell{.model = model.card.name, .dtype = dtype, .batch = batch, .threads = threads, .classifier = {}};
+          cell.classifier =
+              std::make_unique<Classifier>(LoadedModel{.card = model.card, .weights = model.weights.clone()}, options);
+          fill(cell.classifier->input(batch));
+          cells.push_back(std::move(cell));
+        }
+      }
+    }
+  }
+  return cells;
+}
+
+double run_once(Cell& cell) {
+  const auto start = Clock::now();
+  cell.classifier->run(cell.batch);
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+// One round's runs of a cell. Returns false when `go_on` does.
+bool visit(Cell& cell, const BenchPlan& plan, int round, FunctionRef<bool()> go_on) {
+  const int runs = plan.runs * (round + 1) / kBenchRounds - plan.runs * round / kBenchRounds;
+  if (plan.runs > 0 && runs == 0) return true;
+  run_once(cell);
+  double measured_ms = 0;
+  const double enough_ms = plan.seconds * 1e3 / kBenchRounds;
+  for (int run = 0; plan.runs > 0 ? run < runs : run == 0 || measured_ms < enough_ms; ++run) {
+    if (!go_on()) return false;
+    cell.times_ms.push_back(run_once(cell));
+    measured_ms += cell.times_ms.back();
+  }
+  return true;
+}
+
+BenchResult result_of(Cell& cell) {
+  std::ranges::sort(cell.times_ms);
+  BenchResult result{.model = cell.model,
+                     .device = std::string(cell.classifier->program().backend()),
+                     .dtype = cell.dtype,
+                     .batch = cell.batch,
+                     .threads = cell.threads,
+                     .runs = cell.times_ms.size(),
+                     .min_ms = cell.times_ms.front(),
+                     .p50_ms = quantile(cell.times_ms, 0.5),
+                     .p90_ms = quantile(cell.times_ms, 0.9),
+                     .p99_ms = quantile(cell.times_ms, 0.99)};
+  result.images_per_second = 1e3 * static_cast<double>(cell.batch) / result.p50_ms;
+  return result;
+}
+
+}  // namespace
+
+std::vector<BenchResult> run_bench(const BenchPlan& plan, BenchProgress progress) {
+  std::vector<Cell> cells = make_cells(plan);
+  std::vector<std::size_t> order(cells.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::mt19937 random(1);
+  const std::size_t total = cells.size() * kBenchRounds;
+  std::size_t done = 0;
+  const auto go_on = [&] { return progress(done, total); };
+  bool running = true;
+  for (int round = 0; round < kBenchRounds && running; ++round) {
+    std::ranges::shuffle(order, random);
+    for (std::size_t i = 0; i < order.size() && running; ++i) {
+      running = visit(cells[order[i]], plan, round, go_on);
+      if (running) ++done;
+    }
+  }
+  progress(done, total);
+  std::vector<BenchResult> results;
+  for (Cell& cell : cells) {
+    if (!cell.times_ms.empty()) results.push_back(result_of(cell));
+  }
+  return results;
+}
+
+std::vector<BenchLine> lines_of(const std::vector<BenchResult>& results) {
+  std::vector<BenchLine> lines;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const BenchResult& r = results[i];
+    const std::string name = fmt::format("{}, {}, {} thread{}", r.model, r.dtype, r.threads, r.threads == 1 ? "" : "s");
+    auto line = std::ranges::find(lines, name, &BenchLine::name);
+    if (line == lines.end()) line = lines.insert(lines.end(), BenchLine{.name = name, .results = {}});
+    line->results.push_back(i);
+  }
+  constexpr double kNearlyBest = 0.95;
+  for (BenchLine& line : lines) {
+    std::ranges::sort(line.results, {}, [&](std::size_t i) { return results[i].batch; });
+    double best = 0;
+    for (const std::size_t i : line.results) best = std::max(best, results[i].images_per_second);
+    line.knee = *std::ranges::find_if(
+        line.results, [&](std::size_t i) { return results[i].images_per_second >= kNearlyBest * best; });
+  }
+  return lines;
+}
+
+std::string bench_text(const std::vector<BenchResult>& results) {
+  std::size_t width = 5;
+  for (const BenchResult& r : results) width = std::max(width, r.model.size());
+  std::string text =
+      fmt::format("{:<{}}  {:<6}  {:<5}  {:>7}  {:>5}  {:>6}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}\n", "Model", width,
+                  "Device", "Type", "Threads", "Batch", "Runs", "Min ms", "p50 ms", "p90 ms", "p99 ms", "Images/s");
+  text += std::string(text.size() - 1, '-') + "\n";
+  const std::vector<BenchLine> lines = lines_of(results);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const BenchResult& r = results[i];
+    const bool knee =
+        std::ranges::any_of(lines, [&](const BenchLine& l) { return l.results.size() > 1 && l.knee == i; });
+    text +=
+        fmt::format("{:<{}}  {:<6}  {:<5}  {:>7}  {:>5}  {:>6}  {:>9.2f}  {:>9.2f}  {:>9.2f}  {:>9.2f}  {:>9.1f}{}\n",
+                    r.model, width, r.device, r.dtype, r.threads, r.batch, r.runs, r.min_ms, r.p50_ms, r.p90_ms,
+                    r.p99_ms, r.images_per_second, knee ? "  knee" : "");
+  }
+  text += fmt::format(
+      "\nms are of a whole batch; images/s is the batch over its median. {} rounds over all rows in changing order, "
+      "one "
+      "run\nat the start of each visit not counted. p99 of fewer than 100 runs is the slowest run. Knee: the smallest "
+      "batch with\n95 % of the best throughput.\n",
+      kBenchRounds);
+  return text;
+}
+
+std::string bench_csv(const std::vector<BenchResult>& results) {
+  std::string csv = "model,device,dtype,batch,threads,runs,min_ms,p50_ms,p90_ms,p99_ms,images_per_s\r\n";
+  for (const BenchResult& r : results) {
+    csv +=
+        fmt::format("{},{},{},{},{},{},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f}\r\n", csv_field(r.model), csv_field(r.device),
+                    r.dtype, r.batch, r.threads, r.runs, r.min_ms, r.p50_ms, r.p90_ms, r.p99_ms, r.images_per_second);
+  }
+  return csv;
+}
+
+}  // namespace tessera

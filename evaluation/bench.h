@@ -1,0 +1,58 @@
+#pragma once
+// A sweep: how latency and throughput of models go with batch, threads and type of arithmetic.
+//
+// Every combination is a cell, compiled as `classify` would compile it. All cells are measured in rounds, in a new
+// order each time, so that a machine that grows warm or busy slows all alike. A visit to a cell begins with one run
+// that is not counted: the other cells have driven its weights out of the caches.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/function_ref.h"
+#include "evaluation/canvas.h"
+#include "evaluation/classifier.h"
+
+namespace tessera {
+
+struct BenchPlan {
+  std::vector<std::string> models;
+  std::vector<std::string> dtypes{"f32"};
+  std::vector<std::int64_t> batches{1};
+  std::vector<int> threads{1};
+  RunOptions run;      // what all cells share
+  double seconds = 2;  // of counted runs for each cell, in all rounds together
+  int runs = 0;        // so many counted runs instead; 0: by seconds
+};
+inline constexpr int kBenchRounds = 5;
+
+struct BenchResult {
+  std::string model, device, dtype;
+  std::int64_t batch = 1;
+  int threads = 1;
+  std::size_t runs = 0;                                   // counted
+  double min_ms = 0, p50_ms = 0, p90_ms = 0, p99_ms = 0;  // of a batch, by the nearest rank
+  double images_per_second = 0;                           // the batch over its median
+};
+
+// Asked after each run with how many visits of a cell are done: false stops the sweep.
+using BenchProgress = FunctionRef<bool(std::size_t done, std::size_t total)>;
+
+// Cells by model, dtype, threads and batch in the order of the plan. After a stop, those that have been measured at
+// least once. All cells are in memory at the same time. Throws what opening and compiling a model throws.
+std::vector<BenchResult> run_bench(const BenchPlan& plan, BenchProgress progress);
+
+// Results that share everything but the batch, by their index: a line of the plot.
+struct BenchLine {
+  std::string name;
+  std::vector<std::size_t> results;  // by batch
+  std::size_t knee = 0;              // of these, the smallest batch that reaches 95 % of the line's best throughput
+};
+std::vector<BenchLine> lines_of(const std::vector<BenchResult>& results);
+
+std::string bench_text(const std::vector<BenchResult>& results);
+std::string bench_csv(const std::vector<BenchResult>& results);
+// Latency (logarithmic) against throughput, a line a model, dtype and number of threads.
+Drawing draw_bench(const std::vector<BenchResult>& results);
+
+}  // namespace tessera

@@ -1,0 +1,100 @@
+// tessera bench: latency and throughput over batches and threads.
+
+#include "evaluation/bench.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/file.h"
+#include "tools/tool.h"
+
+namespace tessera {
+
+namespace {
+
+struct BenchCommand {
+  BenchPlan plan;
+  std::filesystem::path csv, plot;
+  bool json = false;
+};
+
+nlohmann::json to_json(const std::vector<BenchResult>& results) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const BenchResult& r : results) {
+    rows.push_back({{"model", r.model},
+                    {"device", r.device},
+                    {"dtype", r.dtype},
+                    {"batch", r.batch},
+                    {"threads", r.threads},
+                    {"min_ms", r.min_ms},
+                    {"p50_ms", r.p50_ms},
+                    {"p90_ms", r.p90_ms},
+                    {"p99_ms", r.p99_ms},
+                    {"images_per_s", r.images_per_second}});
+  }
+  return {{"results", std::move(rows)}};
+}
+
+int run(BenchCommand command) {
+  check_drawing_path("--plot", command.plot);
+  if (command.plan.threads.empty()) command.plan.threads = {physical_cores()};
+  install_signal_handlers();
+  const bool show = is_terminal(STDERR_FILENO);
+  const std::vector<BenchResult> results = run_bench(command.plan, [&](std::size_t done, std::size_t total) {
+    if (show) fmt::print(stderr, "\rmeasuring: {} of {} visits{}", done, total, done == total ? "\n" : "");
+    return !stop_requested();
+  });
+  if (stop_requested()) fmt::print(stderr, "{}stopped; what was measured is kept\n", show ? "\n" : "");
+  if (!command.csv.empty()) write_file(command.csv, bench_csv(results));
+  if (!command.plot.empty()) write_drawing(command.plot, draw_bench(results));
+  if (command.json) {
+    print_json(to_json(results));
+  } else {
+    fmt::print("{}", bench_text(results));
+  }
+  return signal_exit_code();
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, Outcome& outcome) {
+  auto command = std::make_shared<BenchCommand>();
+  BenchPlan& plan = command->plan;
+  plan.batches = {1, 8, 32};
+  constexpr int kMostPictures = 4096, kMostThreads = 1024, kMostRuns = 1'000'000;
+  CLI::App* sub = app.add_subcommand("bench", "Latency and throughput of models over batches and threads");
+  sub->add_option("model", plan.models, "models")->required();
+  sub->add_option("--batch", plan.batches, "pictures at once: a list")
+      ->delimiter(',')
+      ->check(CLI::Range(1, kMostPictures))
+      ->capture_default_str();
+  sub->add_option("--threads", plan.threads, "threads: a list (default: physical cores)")
+      ->delimiter(',')
+      ->check(CLI::Range(1, kMostThreads));
+  sub->add_option("--dtype", plan.dtypes, "what matrix products multiply: a list of f32, bf16, int8")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}))
+      ->capture_default_str();
+  CLI::Option* seconds = sub->add_option("--seconds", plan.seconds, "how long each row is measured, in five rounds")
+                             ->check(CLI::Range(0.001, 86400.0))
+                             ->capture_default_str();
+  sub->add_option("--runs", plan.runs, "so many counted runs of each row instead")
+      ->check(CLI::Range(1, kMostRuns))
+      ->excludes(seconds);
+  sub->add_option("--csv", command->csv, "write the table as CSV");
+  sub->add_option("--plot", command->plot, "draw latency against throughput: a .svg or .png file");
+  add_engine_options(*sub, plan.run);
+  add_json_option(*sub, command->json);
+  sub->footer(
+      "Examples:\n"
+      "  tessera bench seeded:resnet50@7 seeded:vit_base_patch16_224@7 --batch 1,8,32 --threads 1,2\n"
+      "  tessera bench efficientnet_lite0 --dtype f32,bf16 --csv lite.csv --plot lite.svg\n"
+      "Ctrl-C ends the sweep and keeps what has been measured.");
+  sub->callback([command, &outcome] { outcome.exit_code = run(*command); });
+}
+
+}  // namespace tessera
