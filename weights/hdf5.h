@@ -86,6 +86,8 @@ class Hdf5Writer {
   // Groups on the way are made. Throw ResourceError when the disk is full.
   void write(const std::string& path, Hdf5Type type, const Shape& shape, const void* values);
   void write_text(const std::string& path, const std::string& text);
+  // A text beside a dataset that was written, for people who open the file with other tools.
+  void write_attribute(const std::string& path, const std::string& name, const std::string& text);
   void commit();
 
  private:

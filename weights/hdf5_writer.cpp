@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -62,6 +63,21 @@ void Hdf5Writer::write(const std::string& path, Hdf5Type type, const Shape& shap
 
 void Hdf5Writer::write_text(const std::string& path, const std::string& text) {
   write(path, Hdf5Type::kUint8, {static_cast<std::int64_t>(text.size())}, text.data());
+}
+
+void Hdf5Writer::write_attribute(const std::string& path, const std::string& name, const std::string& text) {
+  const DatasetHandle dataset(H5Dopen2(handles_->file.get(), path.c_str(), H5P_DEFAULT));
+  const TypeHandle type(H5Tcopy(H5T_C_S1));
+  H5Tset_size(type.get(), std::max<std::size_t>(1, text.size()));
+  H5Tset_strpad(type.get(), H5T_STR_NULLPAD);
+  H5Tset_cset(type.get(), H5T_CSET_UTF8);
+  const SpaceHandle space(H5Screate(H5S_SCALAR));
+  const AttributeHandle attribute(
+      H5Acreate2(dataset.get(), name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT));
+  if (!attribute.valid() || H5Awrite(attribute.get(), type.get(), text.c_str()) < 0) {
+    throw ResourceError(path_.string() + ": the attribute '" + name + "' of '" + path +
+                        "' could not be written; is the disk full?");
+  }
 }
 
 void Hdf5Writer::commit() {

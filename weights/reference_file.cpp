@@ -1,10 +1,11 @@
 #include "weights/reference_file.h"
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <array>
+#include <utility>
 
 #include "core/error.h"
 #include "core/json.h"
-#include "weights/hdf5.h"
 
 namespace tessera {
 
@@ -13,7 +14,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::int64_t kMostIndexBytes = 16 << 20;
-constexpr std::int64_t kMostValues = std::int64_t{1} << 28;  // of one activation, and of all together
+constexpr std::int64_t kMostValues = std::int64_t{1} << 28;  // of one activation, and of all that are read at once
 
 Shape shape_from_json(const Json& json) {
   const auto dimensions = json.get<std::vector<std::int64_t>>();
@@ -31,82 +32,181 @@ Json to_json(const Shape& shape) {
   return std::vector<std::int64_t>(shape.dimensions().begin(), shape.dimensions().end());
 }
 
-ReferenceActivation read_activation(const Hdf5Reader& file, const Json& entry) {
-  ReferenceActivation activation;
-  activation.path = entry.at("path").get<std::string>();
-  activation.shape = shape_from_json(entry.at("shape"));
-  const std::int64_t count = activation.shape.count();
-  const std::string key = entry.at("key").get<std::string>();
-  if (key.find('/') != std::string::npos || key.empty()) throw ModelFileError("a bad key '" + key + "'");
-  const Hdf5Dataset values = file.locate_vector("/values/" + key, Hdf5Type::kFloat64, count);
+ActivationEntry entry_from_json(const Json& json) {
+  ActivationEntry entry{.path = json.at("path").get<std::string>(),
+                        .shape = shape_from_json(json.at("shape")),
+                        .layer = json.value("layer", ""),
+                        .key = json.at("key").get<std::string>(),
+                        .sampled = json.value("sampled", false)};
+  if (entry.key.find('/') != std::string::npos || entry.key.empty()) {
+    throw ModelFileError("a bad key '" + entry.key + "'");
+  }
+  if (!json.contains("type")) return entry;
+  const std::string type = json.at("type").get<std::string>();
+  if (type != "f32" && type != "f64") throw ModelFileError(entry.path + ": unknown type '" + type + "'");
+  entry.type = type == "f32" ? Hdf5Type::kFloat32 : Hdf5Type::kFloat64;
+  return entry;
+}
+
+// The values of an activation that are all there, in its own shape.
+std::vector<double> read_whole(const Hdf5Reader& file, const ActivationEntry& entry) {
+  const Hdf5Dataset dataset = file.locate("/values/" + entry.key, *entry.type, entry.shape);
+  std::vector<double> values(static_cast<std::size_t>(entry.shape.count()));
+  if (dataset.type == Hdf5Type::kFloat64) {
+    file.read(dataset, values.data());
+  } else {
+    std::vector<float> narrow(values.size());
+    file.read(dataset, narrow.data());
+    std::ranges::copy(narrow, values.begin());
+  }
+  return values;
+}
+
+ReferenceActivation read_activation(const Hdf5Reader& file, const ActivationEntry& entry) {
+  ReferenceActivation activation{.path = entry.path, .shape = entry.shape, .indices = {}, .values = {}};
+  const std::int64_t count = entry.shape.count();
+  if (!entry.sampled && entry.type) {
+    activation.values = read_whole(file, entry);
+    return activation;
+  }
+  const Hdf5Dataset values = file.locate_vector("/values/" + entry.key, Hdf5Type::kFloat64, count);
   activation.values.resize(static_cast<std::size_t>(values.shape[0]));
   file.read(values, activation.values.data());
-  if (entry.value("sampled", false)) {
+  if (entry.sampled) {
     activation.indices.resize(activation.values.size());
-    file.read(file.locate("/indices/" + key, Hdf5Type::kInt64, values.shape), activation.indices.data());
+    file.read(file.locate("/indices/" + entry.key, Hdf5Type::kInt64, values.shape), activation.indices.data());
     for (const std::int64_t index : activation.indices) {
-      if (index < 0 || index >= count) throw ModelFileError(activation.path + ": a sample lies outside the activation");
+      if (index < 0 || index >= count) throw ModelFileError("a sample lies outside the activation");
     }
   } else if (values.shape[0] != count) {
-    throw ModelFileError(activation.path + ": " + std::to_string(values.shape[0]) + " values for " +
-                         to_string(activation.shape));
+    throw ModelFileError(std::to_string(values.shape[0]) + " values for " + to_string(entry.shape));
   }
   return activation;
 }
 
-}  // namespace
-
-ReferenceFile read_reference_file(const std::filesystem::path& path) {
-  const Hdf5Reader file(path);
-  const Json index = parse_json(file.read_text("/index", kMostIndexBytes));
+// Runs `read`, with the file's name before what it throws.
+template <class Read>
+auto naming(const std::string& file, const Read& read) {
   try {
-    ReferenceFile reference;
-    reference.model = index.at("model").get<std::string>();
-    const Hdf5Dataset input = file.locate("/input", Hdf5Type::kFloat32, shape_from_json(index.at("input")));
-    reference.input = Tensor(input.shape);
-    file.read(input, reference.input.data());
-    const Hdf5Dataset output = file.locate("/output", Hdf5Type::kFloat64, shape_from_json(index.at("output")));
-    reference.output_shape = output.shape;
-    reference.output.resize(static_cast<std::size_t>(output.shape.count()));
-    file.read(output, reference.output.data());
-    std::size_t values = 0;
-    for (const Json& entry : index.at("activations")) {
-      reference.activations.push_back(read_activation(file, entry));
-      values += reference.activations.back().values.size();
-      if (values > static_cast<std::size_t>(kMostValues)) throw ModelFileError("has too many values");
-    }
-    return reference;
+    return read();
   } catch (const Json::exception& error) {
-    throw ModelFileError(path.string() + ": its index is damaged (" + error.what() + ")");
+    throw ModelFileError(file + ": its index is damaged (" + error.what() + ")");
   } catch (const ModelFileError& error) {
-    throw ModelFileError(path.string() + ": " + error.what());
+    throw ModelFileError(file + ": " + error.what());
   }
 }
 
-void write_reference_file(const std::filesystem::path& path, const ReferenceFile& reference) {
-  Hdf5Writer file(path);
-  Json activations = Json::array();
-  for (std::size_t i = 0; i < reference.activations.size(); ++i) {
-    const ReferenceActivation& activation = reference.activations[i];
-    const std::string key = std::to_string(i);
-    const auto count = static_cast<std::int64_t>(activation.values.size());
-    file.write("/values/" + key, Hdf5Type::kFloat64, {count}, activation.values.data());
-    if (!activation.indices.empty()) {
-      file.write("/indices/" + key, Hdf5Type::kInt64, {count}, activation.indices.data());
-    }
-    activations.push_back({{"path", activation.path},
-                           {"shape", to_json(activation.shape)},
-                           {"key", key},
-                           {"sampled", !activation.indices.empty()}});
+}  // namespace
+
+std::string_view layout_of(const Shape& shape) {
+  constexpr std::array<std::string_view, 3> kLayouts{"NC", "NTC", "NHWC"};
+  return shape.rank() < 2 || shape.rank() > 4 ? "" : kLayouts[static_cast<std::size_t>(shape.rank() - 2)];
+}
+
+ReferenceReader::ReferenceReader(const std::filesystem::path& path) : file_(path) {
+  const Json index = parse_json(file_.read_text("/index", kMostIndexBytes));
+  naming(file(), [&] {
+    model_ = index.at("model").get<std::string>();
+    input_shape_ = shape_from_json(index.at("input"));
+    output_shape_ = shape_from_json(index.at("output"));
+    for (const Json& entry : index.at("activations")) entries_.push_back(entry_from_json(entry));
+  });
+}
+
+Tensor ReferenceReader::input() const {
+  return naming(file(), [&] {
+    const Hdf5Dataset dataset = file_.locate("/input", Hdf5Type::kFloat32, input_shape_);
+    Tensor input(input_shape_);
+    file_.read(dataset, input.data());
+    return input;
+  });
+}
+
+std::vector<double> ReferenceReader::output() const {
+  return naming(file(), [&] {
+    const Hdf5Dataset dataset = file_.locate("/output", Hdf5Type::kFloat64, output_shape_);
+    std::vector<double> output(static_cast<std::size_t>(output_shape_.count()));
+    file_.read(dataset, output.data());
+    return output;
+  });
+}
+
+ReferenceActivation ReferenceReader::read(const ActivationEntry& entry) const {
+  return naming(file() + ": " + entry.path, [&] { return read_activation(file_, entry); });
+}
+
+ReferenceWriter::ReferenceWriter(const std::filesystem::path& path, std::string model, Json settings) : file_(path) {
+  index_ = {{"model", std::move(model)}, {"activations", Json::array()}};
+  if (!settings.is_null()) index_["settings"] = std::move(settings);
+}
+
+// The path where HDF5 takes it for the name of one dataset, so that h5py finds "/values/layer1.0.conv1"; a number
+// elsewhere.
+std::string ReferenceWriter::next_key(const std::string& path) const {
+  const bool plain = !path.empty() && path != "." && path.find('/') == std::string::npos;
+  return plain ? path : std::to_string(index_.at("activations").size());
+}
+
+void ReferenceWriter::add(const std::string& path, std::string_view layer, ConstView values) {
+  const std::string key = next_key(path), dataset = "/values/" + key;
+  file_.write(dataset, Hdf5Type::kFloat32, values.shape(), values.data());
+  file_.write_attribute(dataset, "path", path);
+  file_.write_attribute(dataset, "layout", std::string(layout_of(values.shape())));
+  if (!layer.empty()) file_.write_attribute(dataset, "layer", std::string(layer));
+  Json entry{{"path", path},
+             {"shape", to_json(values.shape())},
+             {"layout", layout_of(values.shape())},
+             {"key", key},
+             {"sampled", false},
+             {"type", "f32"}};
+  if (!layer.empty()) entry["layer"] = layer;
+  index_["activations"].push_back(std::move(entry));
+}
+
+void ReferenceWriter::add(const ReferenceActivation& activation) {
+  const std::string key = next_key(activation.path);
+  const bool sampled = !activation.indices.empty();
+  const Shape count{static_cast<std::int64_t>(activation.values.size())};
+  file_.write("/values/" + key, Hdf5Type::kFloat64, sampled ? count : activation.shape, activation.values.data());
+  if (sampled) file_.write("/indices/" + key, Hdf5Type::kInt64, count, activation.indices.data());
+  index_["activations"].push_back({{"path", activation.path},
+                                   {"shape", to_json(activation.shape)},
+                                   {"layout", layout_of(activation.shape)},
+                                   {"key", key},
+                                   {"sampled", sampled},
+                                   {"type", "f64"}});
+}
+
+void ReferenceWriter::commit(ConstView input, const Shape& output_shape, const std::vector<double>& output) {
+  file_.write("/input", Hdf5Type::kFloat32, input.shape(), input.data());
+  file_.write_attribute("/input", "layout", std::string(layout_of(input.shape())));
+  file_.write("/output", Hdf5Type::kFloat64, output_shape, output.data());
+  index_["input"] = to_json(input.shape());
+  index_["output"] = to_json(output_shape);
+  file_.write_text("/index", index_.dump(1));
+  file_.commit();
+}
+
+ReferenceFile read_reference_file(const std::filesystem::path& path) {
+  const ReferenceReader reader(path);
+  ReferenceFile reference{.model = reader.model(),
+                          .input = reader.input(),
+                          .output_shape = reader.output_shape(),
+                          .output = reader.output(),
+                          .activations = {}};
+  std::size_t values = 0;
+  for (const ActivationEntry& entry : reader.activations()) {
+    reference.activations.push_back(reader.read(entry));
+    values += reference.activations.back().values.size();
+    if (values > static_cast<std::size_t>(kMostValues)) throw ModelFileError(reader.file() + ": has too many values");
   }
-  file.write("/input", Hdf5Type::kFloat32, reference.input.shape(), reference.input.data());
-  file.write("/output", Hdf5Type::kFloat64, reference.output_shape, reference.output.data());
-  const Json index{{"model", reference.model},
-                   {"input", to_json(reference.input.shape())},
-                   {"output", to_json(reference.output_shape)},
-                   {"activations", activations}};
-  file.write_text("/index", index.dump(1));
-  file.commit();
+  return reference;
+}
+
+void write_reference_file(const std::filesystem::path& path, const ReferenceFile& reference) {
+  ReferenceWriter file(path, reference.model);
+  for (const ReferenceActivation& activation : reference.activations) file.add(activation);
+  file.commit(reference.input.view(), reference.output_shape, reference.output);
 }
 
 }  // namespace tessera

@@ -1,13 +1,18 @@
 #pragma once
-// Reference files: pictures and what another implementation makes of them, layer by layer. docs/model-format.md has the
-// layout; tests/reference/make_reference.py writes them.
+// Reference files and dumps, one format: pictures and what a model makes of them, layer by layer, in the order of
+// execution. docs/model-format.md has the layout; `tessera dump`, tests/reference/dump_torch.py and make_reference.py
+// write them, `tessera diff` and `tessera verify` read them.
 
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/tensor.h"
+#include "weights/hdf5.h"
 
 namespace tessera {
 
@@ -18,6 +23,59 @@ struct ReferenceActivation {
   std::vector<double> values;
 };
 
+// What a file says of an activation before its values are read.
+struct ActivationEntry {
+  std::string path;
+  Shape shape;
+  std::string layer;  // its kind, "Conv2d"; empty where the writer did not say
+  std::string key;    // of its dataset
+  bool sampled = false;
+  // Of values that are all there, in a dataset of the activation's shape; absent: a vector of float64.
+  std::optional<Hdf5Type> type = std::nullopt;
+};
+
+// "NHWC", "NTC" or "NC" by the rank; "" for others.
+std::string_view layout_of(const Shape& shape);
+
+// Reads one activation at a time. The same care as with model files: all throw ModelFileError naming the file.
+class ReferenceReader {
+ public:
+  explicit ReferenceReader(const std::filesystem::path& path);
+
+  const std::string& file() const noexcept { return file_.file(); }
+  const std::string& model() const noexcept { return model_; }
+  // In the order of execution.
+  const std::vector<ActivationEntry>& activations() const noexcept { return entries_; }
+  const Shape& input_shape() const noexcept { return input_shape_; }
+  const Shape& output_shape() const noexcept { return output_shape_; }
+  Tensor input() const;
+  std::vector<double> output() const;
+  ReferenceActivation read(const ActivationEntry& entry) const;
+
+ private:
+  Hdf5Reader file_;
+  std::string model_;
+  Shape input_shape_, output_shape_;
+  std::vector<ActivationEntry> entries_;
+};
+
+// Writes one activation at a time, in the order of execution; the file is in place when commit() returns, or not at
+// all. Throws ResourceError.
+class ReferenceWriter {
+ public:
+  // `settings` says how it was made, for people; it may be null.
+  ReferenceWriter(const std::filesystem::path& path, std::string model, nlohmann::json settings = nullptr);
+  void add(const std::string& path, std::string_view layer, ConstView values);
+  void add(const ReferenceActivation& activation);
+  void commit(ConstView input, const Shape& output_shape, const std::vector<double>& output);
+
+ private:
+  std::string next_key(const std::string& path) const;
+
+  Hdf5Writer file_;
+  nlohmann::json index_;
+};
+
 struct ReferenceFile {
   std::string model;  // what made it, for messages
   Tensor input;       // [N, H, W, 3], preprocessed
@@ -26,7 +84,7 @@ struct ReferenceFile {
   std::vector<ReferenceActivation> activations;
 };
 
-// The same care as with model files. Throws ModelFileError.
+// A whole file at once.
 ReferenceFile read_reference_file(const std::filesystem::path& path);
 void write_reference_file(const std::filesystem::path& path, const ReferenceFile& reference);
 

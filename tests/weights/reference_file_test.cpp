@@ -69,12 +69,61 @@ TEST_F(ReferenceFiles, RefuseAnIndexThatDoesNotFit) {
   expect_index_refused("/input", Json({1, 1, 1, 1, 1, 24}), "too many dimensions");
   expect_index_refused("/output", "six", "its index is damaged");
   expect_index_refused("/output", Json({6}), "wrong shape");
-  expect_index_refused("/activations/0/shape", Json({2, 3}), "all: 4 values for [2, 3]");
+  expect_index_refused("/activations/0/shape", Json({2, 3}), "all: wrong shape: expected [2, 3]");
+  expect_index_refused("/activations/0/type", "f16", "all: unknown type");
+  expect_index_refused("/activations/0/type", "f32", "all: wrong type");
   expect_index_refused("/activations/0/key", "../input", "a bad key");
   expect_index_refused("/activations/0/key", "9", "missing");
   expect_index_refused("/activations/1/shape", Json({2, 50, 7}), "some: a sample lies outside");
   expect_index_refused("/activations", 3, "its index is damaged");
   expect_index_refused("/model", 3, "its index is damaged");
+}
+
+// Files of before dumps keep all values of an activation as a vector, under a number.
+TEST_F(ReferenceFiles, TakeAVectorOfAllValuesWhereNoTypeIsSaid) {
+  nlohmann::json index = read_json("/index");
+  index["activations"][0].erase("type");
+  index["activations"][0]["shape"] = {3, 1};
+  index["activations"][0]["key"] = "vector";
+  Hdf5Writer writer(folder_ / "old.h5");
+  const std::vector<double> values{7, 8, 9};
+  writer.write("/values/vector", Hdf5Type::kFloat64, {3}, values.data());
+  writer.write_text("/index", index.dump());
+  writer.commit();
+  const ReferenceReader reader(folder_ / "old.h5");
+  EXPECT_EQ(reader.read(reader.activations()[0]).values, values);
+  ActivationEntry larger = reader.activations()[0];
+  larger.shape = {5, 1};
+  EXPECT_THROW(reader.read(larger), ModelFileError);
+}
+
+TEST_F(ReferenceFiles, KeepWholeActivationsInTheirShapeUnderTheirPath) {
+  Tensor values({1, 2, 1, 3});
+  for (std::size_t i = 0; i < 6; ++i) values.data()[i] = static_cast<float>(i) / 3;
+  ReferenceWriter writer(path_, "a dump", {{"graph", "raw"}});
+  writer.add("layer1.0.conv1", "Conv2d", values.view());
+  writer.add("a/b", "", values.view());  // HDF5 would make two groups of it
+  writer.commit(Tensor::zeros({1, 2, 2, 3}).view(), {1, 2}, {3, 4});
+  {
+    const ReferenceReader reader(path_);
+    ASSERT_EQ(reader.activations().size(), 2U);
+    EXPECT_EQ(reader.activations()[0].layer, "Conv2d");
+    for (const ActivationEntry& entry : reader.activations()) {
+      EXPECT_EQ(entry.shape, values.shape());
+      const std::vector<double> found = reader.read(entry).values;
+      EXPECT_TRUE(std::ranges::equal(found, values.values()));
+    }
+  }
+  const hid_t file = H5Fopen(path_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  const hid_t attribute = H5Aopen_by_name(file, "/values/layer1.0.conv1", "layout", H5P_DEFAULT, H5P_DEFAULT);
+  ASSERT_GE(attribute, 0);
+  const hid_t type = H5Aget_type(attribute);
+  std::string layout(H5Tget_size(type), '\0');
+  H5Aread(attribute, type, layout.data());
+  EXPECT_EQ(layout, "NHWC");
+  H5Tclose(type);
+  H5Aclose(attribute);
+  H5Fclose(file);
 }
 
 TEST_F(ReferenceFiles, AreRefusedWhenCutOffOrForeign) {
