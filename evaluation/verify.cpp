@@ -11,25 +11,8 @@ namespace tessera {
 
 namespace {
 
-void compare_value(double found, double expected, std::int64_t index, const Tolerance& tolerance,
-                   LayerDifference& difference) {
-  const double error = std::abs(found - expected);
-  double ratio = error / (tolerance.absolute + tolerance.relative * std::abs(expected));
-  if (!std::isfinite(found) || !std::isfinite(expected)) ratio = HUGE_VAL;
-  difference.mean_error += error;
-  difference.max_error = std::max(difference.max_error, error);
-  ++difference.values;
-  if (ratio > difference.worst) {
-    difference.worst = ratio;
-    difference.worst_index = index;
-    difference.expected = expected;
-    difference.found = found;
-  }
-}
-
 // Compares the values of an activation that lie in pictures [first, first + batch).
-void compare_activation(const ReferenceActivation& expected, ConstView found, std::int64_t first,
-                        const Tolerance& tolerance, LayerDifference& difference) {
+void compare_activation(const ReferenceActivation& expected, ConstView found, std::int64_t first, DifferenceSum& sum) {
   const std::int64_t per_picture = expected.shape.count() / expected.shape[0];
   const std::int64_t begin = first * per_picture;
   const std::int64_t end = begin + found.count();
@@ -40,7 +23,7 @@ void compare_activation(const ReferenceActivation& expected, ConstView found, st
   for (std::size_t i = 0; i < expected.values.size(); ++i) {
     const std::int64_t index = expected.indices.empty() ? static_cast<std::int64_t>(i) : expected.indices[i];
     if (index < begin || index >= end) continue;
-    compare_value(double{found.data()[index - begin]}, expected.values[i], index, tolerance, difference);
+    sum.add(double{found.data()[index - begin]}, expected.values[i], index);
   }
 }
 
@@ -79,15 +62,14 @@ VerifyResult verify_model(LoadedModel model, const ReferenceFile& reference, Run
 
   Classifier classifier(std::move(model), options);
   const std::int64_t pictures = reference.input.shape()[0];
-  result.output.path = "output";
-  for (const auto& [id, activation] : wanted) {
-    result.activations.emplace_back().path = activation->path;
-  }
   const std::int64_t outputs = classifier.outputs();
   if (reference.output_shape != Shape{pictures, outputs}) {
     throw CheckError("the reference's output has the shape " + to_string(reference.output_shape) +
                      ", the model gives " + to_string(Shape{pictures, outputs}));
   }
+  DifferenceSum output_sum("output", reference.output_shape, tolerance);
+  std::vector<DifferenceSum> sums;
+  for (const auto& [id, activation] : wanted) sums.emplace_back(activation->path, activation->shape, tolerance);
   for (std::int64_t first = 0; first < pictures; first += options.max_batch) {
     const std::int64_t batch = std::min(options.max_batch, pictures - first);
     Shape shape = reference.input.shape();
@@ -96,8 +78,7 @@ VerifyResult verify_model(LoadedModel model, const ReferenceFile& reference, Run
     const ConstView output = classifier.session().run(input);
     for (std::int64_t i = 0; i < output.count(); ++i) {
       const std::int64_t index = first * outputs + i;
-      compare_value(double{output.data()[i]}, reference.output[static_cast<std::size_t>(index)], index, tolerance,
-                    result.output);
+      output_sum.add(double{output.data()[i]}, reference.output[static_cast<std::size_t>(index)], index);
     }
     for (std::int64_t n = 0; n < batch && classifier.has_classes(); ++n) {
       const std::vector<double> found(output.slice(n).values().begin(), output.slice(n).values().end());
@@ -107,14 +88,11 @@ VerifyResult verify_model(LoadedModel model, const ReferenceFile& reference, Run
     }
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       const ReferenceActivation& activation = *wanted[i].second;
-      compare_activation(activation, classifier.session().tap(activation.path).view(), first, tolerance,
-                         result.activations[i]);
+      compare_activation(activation, classifier.session().tap(activation.path).view(), first, sums[i]);
     }
   }
-  for (LayerDifference& difference : result.activations) {
-    difference.mean_error /= static_cast<double>(std::max<std::size_t>(1, difference.values));
-  }
-  result.output.mean_error /= static_cast<double>(std::max<std::size_t>(1, result.output.values));
+  for (const DifferenceSum& sum : sums) result.activations.push_back(sum.result());
+  result.output = output_sum.result();
   return result;
 }
 

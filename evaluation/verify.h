@@ -5,26 +5,10 @@
 #include <vector>
 
 #include "evaluation/classifier.h"
+#include "evaluation/difference.h"
 #include "weights/reference_file.h"
 
 namespace tessera {
-
-struct Tolerance {
-  double relative = 2e-5;
-  double absolute = 2e-5;  // |found - expected| <= absolute + relative * |expected|
-};
-
-// One activation, or the output, held against the reference.
-struct LayerDifference {
-  std::string path;
-  std::size_t values = 0;  // compared
-  double max_error = 0;    // |found - expected|
-  double mean_error = 0;
-  double worst = 0;                // max of |found - expected| / (absolute + relative * |expected|): above 1 it fails
-  std::int64_t worst_index = 0;    // flat
-  double expected = 0, found = 0;  // there
-  bool passed() const { return worst <= 1; }
-};
 
 struct VerifyResult {
   LayerDifference output;

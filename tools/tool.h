@@ -46,6 +46,8 @@ void add_bench(CLI::App& app, Outcome& outcome);
 void add_inspect(CLI::App& app, Outcome& outcome);
 void add_convert(CLI::App& app, Outcome& outcome);
 void add_verify(CLI::App& app, Outcome& outcome);
+void add_dump(CLI::App& app, Outcome& outcome);
+void add_diff(CLI::App& app, Outcome& outcome);
 void add_profile(CLI::App& app, Outcome& outcome);
 void add_roofline(CLI::App& app, Outcome& outcome);
 void add_probe(CLI::App& app, Outcome& outcome);

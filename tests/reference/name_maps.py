@@ -17,7 +17,8 @@ from safetensors.torch import save_file
 from transformers import (Dinov2Config, Dinov2ForImageClassification, Dinov2WithRegistersConfig,
                           Dinov2WithRegistersForImageClassification, ViTConfig, ViTForImageClassification)
 
-from make_reference import pictures, write
+from activations import write
+from make_reference import pictures
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "num_labels": 5}
 

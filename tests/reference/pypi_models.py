@@ -16,7 +16,8 @@ import torch
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "weights"))
 
 from convert import read_tensors  # noqa: E402
-from make_reference import pictures, timm_activations, usable, write  # noqa: E402
+from activations import timm_activations, usable, write  # noqa: E402
+from make_reference import pictures  # noqa: E402
 
 
 def efficientnet_lite0(path: str):

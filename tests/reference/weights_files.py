@@ -25,7 +25,8 @@ from safetensors.torch import load_file
 from timm.models.vision_transformer import VisionTransformer
 from transformers import Dinov2Config, Dinov2Model, ResNetConfig, ResNetForImageClassification, ViTConfig, ViTModel
 
-from make_reference import pictures, write
+from activations import write
+from make_reference import pictures
 from name_maps import randomised
 from seeded import seed_model
 
