@@ -27,7 +27,7 @@ def profile(arguments, model, batch=1, threads=2, size=None):
     ms = found["sum_of_medians_us"] / 1e3
     flop = sum(2 * layer["macs"] for layer in found["layers"])
     moved = sum(layer["bytes"] for layer in found["layers"])
-    PEAKS[threads] = max(found["peak_gflops"], PEAKS.get(threads, 0))
+    PEAKS[threads] = max(found["roofline"]["gflops"], PEAKS.get(threads, 0))
     return {"ms": ms, "ms_image": ms / batch, "images_s": batch / ms * 1e3, "gflops": flop / ms / 1e6,
             "of_peak": flop / ms / 1e6 / PEAKS[threads] * 100, "intensity": flop / moved}
 

@@ -76,6 +76,13 @@ std::string stage_of(std::string_view path) {
   return std::string(list ? path.substr(0, second) : name);
 }
 
+std::string block_of(std::string_view path) {
+  const std::size_t stage = stage_of(path).size();
+  if (stage == path.size()) return std::string(path);
+  const std::size_t next = std::min(path.find('.', stage + 1), path.size());
+  return std::string(path.substr(0, is_number(path.substr(stage + 1, next - stage - 1)) ? next : stage));
+}
+
 std::vector<Group> by_stage(const Graph& graph) {
   return grouped(graph, [](const Node& node) { return stage_of(node.path); });
 }

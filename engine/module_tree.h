@@ -27,6 +27,9 @@ Module module_tree(const Graph& graph);
 // The part of the network that a path belongs to: "layer1" of "layer1.0.conv1", "blocks.3" of "blocks.3.attn.qkv",
 // "conv1" of "conv1". The first part, with its number where it is the name of a list.
 std::string stage_of(std::string_view path);
+// The block of the stage: "layer1.0" of "layer1.0.conv1", "blocks.2.1" of "blocks.2.1.conv_pw". The stage itself where
+// it is one block ("blocks.3" of a ViT) or one layer.
+std::string block_of(std::string_view path);
 
 // What all layers of one stage or one type come to, in the order of execution.
 struct Group {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/error.h"
 
@@ -36,9 +37,8 @@ std::vector<ProfileRow> Profile::rows() const {
     }
     out[0] = batch_;
     bytes += out.count() * bytes_of(program_.type(node.output).dtype);
-    std::vector<double> sorted;
-    for (const std::int64_t ns : times_ns_[n]) sorted.push_back(static_cast<double>(ns) / 1e3);
-    std::ranges::sort(sorted);
+    std::vector<double> times;
+    for (const std::int64_t ns : times_ns_[n]) times.push_back(static_cast<double>(ns) / 1e3);
     ProfileRow row{.path = node.path,
                    .layer = std::string(layer_name(node.layer)),
                    .implementation = std::string(program_.kernel(n).implementation()),
@@ -46,19 +46,10 @@ std::vector<ProfileRow> Profile::rows() const {
                    .output = out,
                    .macs = layer_macs(node.layer, in, out),
                    .bytes = bytes,
-                   .min_us = sorted.front(),
-                   .median_us = quantile(sorted, 0.5),
-                   .p99_us = quantile(sorted, 0.99)};
-    if (row.median_us > 0) row.gflops = 2.0 * static_cast<double>(row.macs) / row.median_us / 1e3;
+                   .times_us = std::move(times)};
     rows.push_back(std::move(row));
   }
   return rows;
-}
-
-double Profile::sum_of_medians_us() const {
-  double sum = 0;
-  for (const ProfileRow& row : rows()) sum += row.median_us;
-  return sum;
 }
 
 }  // namespace tessera

@@ -16,10 +16,9 @@ struct ProfileRow {
   std::string implementation;
   std::vector<std::string> origin;
   Shape output;
-  std::int64_t macs = 0;   // of the whole batch
-  std::int64_t bytes = 0;  // inputs, weights and output as they are kept, each once
-  double min_us = 0, median_us = 0, p99_us = 0;
-  double gflops = 0;  // 2 * macs over the median
+  std::int64_t macs = 0;         // of the whole batch
+  std::int64_t bytes = 0;        // inputs, weights and output as they are kept, each once
+  std::vector<double> times_us;  // by run
 };
 
 // Not thread-safe. Nodes are those of one program.
@@ -30,8 +29,6 @@ class Profile final : public Observer {
 
   // A row a node in execution order. Empty before the first run.
   std::vector<ProfileRow> rows() const;
-  // Sum of the nodes' medians.
-  double sum_of_medians_us() const;
 
  private:
   const Program& program_;

@@ -37,16 +37,21 @@ std::string to_string(const UndoneFusion& fusion) {
   return text;
 }
 
-std::vector<UndoneFusion> undone_fusions(Graph raw, const Program& program) {
+Graph fused_graph(Graph raw, const Backend& backend, bool rewrite) {
+  run_passes(raw, {});
+  if (rewrite) backend.rewrite(raw, {});
+  return raw;
+}
+
+std::vector<UndoneFusion> undone_fusions(const Graph& fused, const Program& program) {
   if (program.pass_results().empty()) return {};
   std::map<std::string_view, std::size_t> now;  // which node computes a layer
   const std::vector<Node>& nodes = program.graph().nodes();
   for (std::size_t n = 0; n < nodes.size(); ++n) {
     for (const std::string& path : nodes[n].origin) now.emplace(path, n);
   }
-  run_passes(raw, {});
   std::vector<UndoneFusion> undone;
-  for (const Node& node : raw.nodes()) {
+  for (const Node& node : fused.nodes()) {
     std::map<std::size_t, std::vector<std::string>> parts;
     for (const std::string& path : node.origin) parts[now.at(path)].push_back(path);
     if (parts.size() < 2) continue;
@@ -56,12 +61,11 @@ std::vector<UndoneFusion> undone_fusions(Graph raw, const Program& program) {
   return undone;
 }
 
-std::vector<std::string> names_that_fusions_keep(Graph raw, const std::vector<std::string>& patterns) {
-  run_passes(raw, {});
+std::vector<std::string> names_that_fusions_keep(const Graph& fused, const std::vector<std::string>& patterns) {
   std::vector<std::string> kept;
-  for (const auto& [path, id] : raw.names()) {
+  for (const auto& [path, id] : fused.names()) {
     const auto matches = [&, &path = path](const std::string& pattern) { return glob_match(pattern, path); };
-    if (id != raw.input_id() && std::ranges::any_of(patterns, matches)) kept.push_back(path);
+    if (id != fused.input_id() && std::ranges::any_of(patterns, matches)) kept.push_back(path);
   }
   if (kept.empty()) throw UsageError("all layers that match the taps are parts of fusions");
   return kept;

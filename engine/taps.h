@@ -26,11 +26,13 @@ struct UndoneFusion {
 // "layer1.0.conv1 + layer1.0.bn1 | layer1.0.act1"
 std::string to_string(const UndoneFusion& fusion);
 
-// `raw` is the graph that the program was compiled from, before any pass. None for a program without passes.
-std::vector<UndoneFusion> undone_fusions(Graph raw, const Program& program);
+// The graph as it is compiled without taps: with all passes, and with what the backend fuses itself if `rewrite`.
+Graph fused_graph(Graph raw, const Backend& backend, bool rewrite = true);
 
-// Those of the names that match one of the patterns which exist with all fusions done. Throws UsageError when there is
-// none.
-std::vector<std::string> names_that_fusions_keep(Graph raw, const std::vector<std::string>& patterns);
+// `fused` is that of the graph that the program was compiled from. None for a program without passes.
+std::vector<UndoneFusion> undone_fusions(const Graph& fused, const Program& program);
+
+// The names in a fused graph that match one of the patterns. Throws UsageError when there is none.
+std::vector<std::string> names_that_fusions_keep(const Graph& fused, const std::vector<std::string>& patterns);
 
 }  // namespace tessera

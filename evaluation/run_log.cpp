@@ -11,6 +11,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <set>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -229,10 +230,14 @@ constexpr std::uintmax_t kMostBytes = std::uintmax_t{1} << 36;
 std::string differences(const Json& there, const Json& here) {
   constexpr int kShown = 6;
   const Json leaves = here.flatten(), others = there.flatten();
+  std::set<std::string> pointers;
+  for (const Json& side : {leaves, others}) {
+    for (const auto& leaf : side.items()) pointers.insert(leaf.key());
+  }
   std::string text;
   int count = 0;
-  for (const auto& [pointer, value] : leaves.items()) {
-    const Json other = others.contains(pointer) ? others.at(pointer) : Json();
+  for (const std::string& pointer : pointers) {
+    const Json value = leaves.value(pointer, Json()), other = others.value(pointer, Json());
     if (other == value || ++count > kShown) continue;
     text +=
         fmt::format("{}{}: {} there, {} here", text.empty() ? "" : ", ", pointer.substr(1), other.dump(), value.dump());

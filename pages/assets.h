@@ -5,6 +5,7 @@
 
 namespace tessera::assets {
 
-extern const std::string_view base_css, base_js, graph_js, inspect_css, inspect_js, plots_js, report_css, report_js;
+extern const std::string_view base_css, base_js, graph_js, inspect_css, inspect_js, plots_js, profile_css, profile_js,
+    report_css, report_js;
 
 }  // namespace tessera::assets

@@ -49,12 +49,22 @@
 
   // ---------------------------------------------------------------- marks
 
+  const kCharacter = 7.2;  // pixels, about
+
   // Each draws one mark; `x` and `y` are the scales.
   const shapes = {
     bar: (mark, x, y) => {
       const left = Math.min(x(mark.x0), x(mark.x1)), top = Math.min(y(mark.y0), y(mark.y1));
       return svg('rect', { x: left, y: top, width: Math.abs(x(mark.x1) - x(mark.x0)),
         height: Math.max(Math.abs(y(mark.y1) - y(mark.y0)), 0.5) });
+    },
+    // A bar with its name in it, where there is room.
+    cell: (mark, x, y) => {
+      const node = svg('g', {}, shapes.bar(mark, x, y)), width = Math.abs(x(mark.x1) - x(mark.x0));
+      if (mark.label && mark.label.length * kCharacter + 6 <= width) {
+        node.append(svg('text', { x: x(mark.x0) + 4, y: (y(mark.y0) + y(mark.y1)) / 2 + 4 }, mark.label));
+      }
+      return node;
     },
     // A line with ends: { x0, x1, y } or { x, y0, y1 }.
     interval: (mark, x, y) => {
@@ -81,7 +91,7 @@
 
   // ---------------------------------------------------------------- one plot
 
-  const kRight = 14, kTop = 10, kCharacter = 7.2;
+  const kRight = 14, kTop = 10;
 
   const drawAxes = (options, x, y, area) => {
     const parts = [];

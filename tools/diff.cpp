@@ -16,7 +16,7 @@ namespace {
 
 struct DiffCommand {
   std::string first, second;
-  Tolerance tolerance{.relative = 1e-3, .absolute = 1e-4};
+  Tolerance tolerance{.relative = 1e-4, .absolute = 2e-5};
   bool strict = false, json = false;
 };
 

@@ -127,10 +127,11 @@ int run_dump(const DumpCommand& command) {
   run.taps = command.taps;
   if (run.taps.empty() && reference) run.taps = taps_like(*reference, graph);
   if (run.taps.empty()) run.taps = {"*"};
-  if (command.keep_fusions && run.optimise) run.taps = names_that_fusions_keep(graph, run.taps);
+  const Graph fused = fused_graph(std::move(graph), *make_backend(run, model.card), run.rewrite);
+  if (command.keep_fusions && run.optimise) run.taps = names_that_fusions_keep(fused, run.taps);
 
   Classifier classifier(std::move(model), run);
-  const std::vector<UndoneFusion> undone = undone_fusions(std::move(graph), classifier.program());
+  const std::vector<UndoneFusion> undone = undone_fusions(fused, classifier.program());
   const Tensor given = reference ? reference->input() : Tensor();
   const ConstView input = reference ? given.view() : read_pictures(command, classifier);
   const nlohmann::json settings{{"made_by", "tessera " TESSERA_VERSION " dump"},

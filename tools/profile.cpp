@@ -1,14 +1,15 @@
-// tessera profile: the time of each layer. tessera roofline: what the machine could do at most.
-
-#include "engine/profile.h"
+// tessera profile: where a model's time goes, node by node, and which of two models or settings is the faster where.
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "cpu/roofline.h"
-#include "evaluation/classifier.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "evaluation/profile_formats.h"
+#include "evaluation/profiling.h"
+#include "evaluation/trace.h"
 #include "tools/tool.h"
 
 namespace tessera {
@@ -17,98 +18,152 @@ namespace {
 
 struct ProfileCommand {
   CommonOptions common;
-  std::string model;
-  std::int64_t batch = 1;
-  int runs = 20;
+  std::vector<std::string> models, dtypes;
+  std::vector<int> threads;
+  std::vector<std::int64_t> batches{1};
+  std::string by = "node", csv, trace, html;
+  int runs = 20, warm_ups = 3;
   bool unfused = false;
 };
 
-constexpr int kWarmUps = 3;
-
-nlohmann::json to_json(const ProfileRow& row) {
-  return {{"path", row.path},
-          {"layer", row.layer},
-          {"kernel", row.implementation},
-          {"computes", row.origin},
-          {"output", to_string(row.output)},
-          {"macs", row.macs},
-          {"bytes", row.bytes},
-          {"min_us", row.min_us},
-          {"median_us", row.median_us},
-          {"p99_us", row.p99_us},
-          {"gflops", row.gflops}};
+// Each model in each dtype, number of threads and batch.
+std::vector<ProfileSetting> settings_of(const ProfileCommand& command) {
+  std::vector<ProfileSetting> settings;
+  const std::vector<std::string> dtypes =
+      command.dtypes.empty() ? std::vector{command.common.run.dtype} : command.dtypes;
+  const std::vector<int> threads = command.threads.empty() ? std::vector{0} : command.threads;
+  for (const std::string& model : command.models) {
+    for (const std::string& dtype : dtypes) {
+      for (const int count : threads) {
+        for (const std::int64_t batch : command.batches) {
+          CommonOptions common = command.common;
+          common.threads = count;
+          ProfileSetting& setting = settings.emplace_back(ProfileSetting{model, common.run_options(batch)});
+          setting.run.dtype = dtype;
+          setting.run.optimise = !command.unfused;
+        }
+      }
+    }
+  }
+  return settings;
 }
 
-void print_rows(const std::vector<ProfileRow>& rows, double total_us, double peak) {
-  fmt::print("{:<30} {:<22} {:<20} {:>10} {:>7} {:>9} {:>7}\n", "Layer", "Kernel", "Output", "Median us", "Share",
-             "GFLOP/s", "Of peak");
-  for (const ProfileRow& row : rows) {
-    const std::string speed = row.macs == 0 ? "" : fmt::format("{:.1f}", row.gflops);
-    const std::string of_peak = row.macs == 0 || peak <= 0 ? "" : fmt::format("{:.0f} %", row.gflops / peak * 100);
-    fmt::print("{:<30} {:<22} {:<20} {:>10.1f} {:>5.1f} % {:>9} {:>7}\n", row.path, row.implementation,
-               to_string(row.output), row.median_us, row.median_us / total_us * 100, speed, of_peak);
+std::size_t name_width(std::size_t least, const std::vector<std::string>& names) {
+  for (const std::string& name : names) least = std::max(least, name.size());
+  return least;
+}
+
+// "" where the roof is not known.
+std::string of_roof_text(const ProfileLine& line) {
+  return line.roof_us > 0 ? fmt::format("{:.0f} % {}", line.of_roof * 100, line.memory_bound ? "m" : "c") : "";
+}
+
+void print_lines(const ModelProfile& profile, GroupBy by) {
+  const std::vector<ProfileLine> lines = lines_of(profile, by);
+  const bool nodes = by == GroupBy::kNode;
+  std::vector<std::string> names, kernels;
+  for (const ProfileLine& line : lines) {
+    names.push_back(line.name);
+    kernels.push_back(nodes ? line.kernel : fmt::format("{}", line.nodes));
   }
-  fmt::print("{:<30} {:<22} {:<20} {:>10.1f}\n", "sum of medians", "", "", total_us);
+  const std::size_t width = name_width(17, names), kernel_width = name_width(6, kernels);
+  fmt::print("{:<{}}  {:<{}} {:>9} {:>9} {:>9} {:>7} {:>8} {:>7} {:>7} {:>9}\n", nodes ? "Layer" : to_string(by), width,
+             nodes ? "Kernel" : "Nodes", kernel_width, "Min us", "Median us", "p99 us", "Share", "GFLOP/s", "GB/s",
+             "FLOP/B", "Of roof");
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const ProfileLine& line = lines[i];
+    const std::string speed = line.macs == 0 ? "" : fmt::format("{:.1f}", line.gflops);
+    const std::string intensity = line.macs == 0 ? "" : fmt::format("{:.1f}", line.intensity);
+    fmt::print("{:<{}}  {:<{}} {:>9.1f} {:>9.1f} {:>9.1f} {:>5.1f} % {:>8} {:>7.1f} {:>7} {:>9}\n", line.name, width,
+               kernels[i], kernel_width, line.us.min, line.us.median, line.us.p99, line.share * 100, speed, line.gbs,
+               intensity, of_roof_text(line));
+  }
+}
+
+void print_totals(const ModelProfile& profile) {
+  fmt::print("\n{:<28} {:>10.1f} us\n", "Sum of the nodes' medians", profile.sum_of_medians_us);
+  fmt::print("{:<28} {:>10.1f} us (min {:.1f}, p99 {:.1f}), {:.1f} pictures/s\n", "Whole run, median",
+             profile.run_us.median, profile.run_us.min, profile.run_us.p99,
+             static_cast<double>(profile.batch) * 1e6 / profile.run_us.median);
+  fmt::print("{:<28} {:>10.1f} us ({:.2f} %): what a run takes beyond its nodes, median\n", "Gap", profile.gap_us,
+             profile.gap_us / profile.run_us.median * 100);
+  fmt::print("{:<28} {:>9.2f} % beyond the unwatched run beside it (median {:.1f} us), median of {} pairs\n",
+             "Cost of profiling", profile.watching * 100, profile.unwatched_us.median, profile.runs);
+}
+
+void print_profile(const ModelProfile& profile, GroupBy by) {
+  fmt::print("{}: {} runs on device {}\n", title_of(profile), profile.runs, profile.device);
+  fmt::print(
+      "Roofline of {} thread{}: {:.0f} GFLOP/s (float32 multiply-adds between registers, {}), {:.1f} GB/s read\n",
+      profile.roof.threads, profile.roof.threads == 1 ? "" : "s", profile.roof.gflops, profile.roof.isa,
+      profile.roof.read_gbs);
+  fmt::print(
+      "Of roof: the least time that multiply-adds (c) or memory (m) allow, as a share of the median. Two operations "
+      "for each\nmultiply-add of the definition: Winograd, bf16, int8 and values that lie in a cache can pass 100 "
+      "%.\n\n");
+  print_lines(profile, by);
+  print_totals(profile);
+}
+
+void print_comparison(const std::vector<ModelProfile>& profiles, GroupBy by) {
+  const std::vector<ComparedLine> compared = compare_lines(profiles, by);
+  std::vector<std::string> names;
+  for (const ComparedLine& line : compared) names.push_back(line.name);
+  const std::size_t width = name_width(26, names);
+  for (std::size_t i = 0; i < profiles.size(); ++i) fmt::print("[{}] {}\n", i + 1, title_of(profiles[i]));
+  fmt::print("Medians of {} runs each, by turns, in us; ratio to [1]\n\n", profiles[0].runs);
+  fmt::print("{:<{}}", to_string(by), width);
+  for (std::size_t i = 0; i < profiles.size(); ++i) {
+    fmt::print(" {:>11} {:>7}", fmt::format("[{}]", i + 1), i == 0 ? "Share" : "Ratio");
+  }
+  fmt::print("\n");
+  const auto print_values = [&](const std::string& name, const auto& value_of, const auto& share_of_first) {
+    fmt::print("{:<{}}", name, width);
+    const std::optional<double> first = value_of(0);
+    for (std::size_t i = 0; i < profiles.size(); ++i) {
+      const std::optional<double> value = value_of(i);
+      std::string beside = i == 0 ? share_of_first : "";
+      if (i > 0 && first && value && *first > 0) beside = fmt::format("{:.3f}", *value / *first);
+      fmt::print(" {:>11} {:>7}", value ? fmt::format("{:.1f}", *value) : "-", beside);
+    }
+    fmt::print("\n");
+  };
+  for (const ComparedLine& line : compared) {
+    const std::string share = line.lines[0] ? fmt::format("{:.1f} %", line.lines[0]->share * 100) : "";
+    print_values(
+        line.name,
+        [&](std::size_t i) { return line.lines[i] ? std::optional(line.lines[i]->us.median) : std::nullopt; }, share);
+  }
+  print_values(
+      "Sum of the nodes' medians", [&](std::size_t i) { return std::optional(profiles[i].sum_of_medians_us); },
+      std::string());
+  print_values(
+      "Whole run, median", [&](std::size_t i) { return std::optional(profiles[i].run_us.median); }, std::string());
+}
+
+void write_files(const ProfileCommand& command, const ProfileResult& result, GroupBy by) {
+  if (!command.csv.empty()) write_file(command.csv, profile_csv(result.profiles, by));
+  if (!command.html.empty()) write_file(command.html, profile_page(result.profiles));
+  if (command.trace.empty()) return;
+  std::vector<std::string> titles;
+  for (const ModelProfile& profile : result.profiles) titles.push_back(title_of(profile));
+  write_file(command.trace, trace_document(result.traces, titles).dump() + "\n");
 }
 
 int run_profile(const ProfileCommand& command) {
-  RunOptions options = command.common.run_options(command.batch);
-  options.optimise = !command.unfused;
-  Classifier classifier(command.model, options);
-  std::ranges::fill(classifier.input(command.batch).values(), 0.5F);
-  for (int run = 0; run < kWarmUps; ++run) classifier.run(command.batch);
-  Profile profile(classifier.program());
-  Observer* const observer = &profile;
-  for (int run = 0; run < command.runs; ++run) {
-    classifier.session().run(classifier.input(command.batch), {&observer, 1});
-  }
-  const std::vector<ProfileRow> rows = profile.rows();
-  const bool on_cpu = classifier.program().backend() == "cpu";
-  const double peak = on_cpu ? measure_roofline(options.isa, options.threads).gflops : 0;
+  const GroupBy by = group_by_from_string(command.by);
+  const ProfileResult result = profile_models({.settings = settings_of(command),
+                                               .warm_ups = command.warm_ups,
+                                               .runs = command.runs,
+                                               .trace = !command.trace.empty()});
+  write_files(command, result, by);
   if (command.common.json) {
-    nlohmann::json layers = nlohmann::json::array();
-    for (const ProfileRow& row : rows) layers.push_back(to_json(row));
-    print_json({{"model", command.model},
-                {"batch", command.batch},
-                {"threads", options.threads},
-                {"runs", command.runs},
-                {"sum_of_medians_us", profile.sum_of_medians_us()},
-                {"peak_gflops", peak},
-                {"layers", layers}});
-    return 0;
+    print_json(result.profiles.size() == 1 ? to_json(result.profiles[0]) : comparison_json(result.profiles, by));
+  } else if (result.profiles.size() == 1) {
+    print_profile(result.profiles[0], by);
+  } else {
+    print_comparison(result.profiles, by);
   }
-  fmt::print("{}: batch {}, {} thread{}, median of {} runs", command.model, command.batch, options.threads,
-             options.threads == 1 ? "" : "s", command.runs);
-  if (on_cpu) fmt::print(", peak {:.0f} GFLOP/s (float32 multiply-adds between registers, measured)", peak);
-  fmt::print("\n");
-  fmt::print(
-      "GFLOP/s count two operations for each multiply-add of the definition: Winograd, bf16 and int8 can pass the "
-      "peak.\n\n");
-  print_rows(rows, profile.sum_of_medians_us(), peak);
-  return 0;
-}
-
-int run_roofline(const CommonOptions& common) {
-  const RunOptions options = common.run_options(1);
-  std::vector<Roofline> roofs;
-  for (int threads = 1; threads <= options.threads; threads *= 2) {
-    roofs.push_back(measure_roofline(options.isa, threads));
-  }
-  if (common.json) {
-    nlohmann::json all = nlohmann::json::array();
-    for (const Roofline& roof : roofs) {
-      all.push_back(
-          {{"isa", roof.isa}, {"threads", roof.threads}, {"gflops", roof.gflops}, {"read_gbs", roof.read_gbs}});
-    }
-    print_json(all);
-    return 0;
-  }
-  fmt::print("{:<8} {:>8} {:>10} {:>10} {:>16}\n", "ISA", "Threads", "GFLOP/s", "GB/s read", "FLOP for a byte");
-  for (const Roofline& roof : roofs) {
-    fmt::print("{:<8} {:>8} {:>10.1f} {:>10.1f} {:>16.1f}\n", roof.isa, roof.threads, roof.gflops, roof.read_gbs,
-               roof.gflops / roof.read_gbs);
-  }
-  fmt::print("A layer with fewer operations for each byte that it moves than the last column waits for memory.\n");
   return 0;
 }
 
@@ -116,26 +171,33 @@ int run_roofline(const CommonOptions& common) {
 
 void add_profile(CLI::App& app, Outcome& outcome) {
   auto command = std::make_shared<ProfileCommand>();
-  CLI::App* sub = app.add_subcommand("profile", "The time of each layer, its kernel, and how near it is to the peak");
-  sub->add_option("model", command->model, "a model")->required();
-  sub->add_option("--batch", command->batch, "pictures at once")->check(CLI::Range(1, 4096))->capture_default_str();
-  sub->add_option("--runs", command->runs, "runs, after three to warm up")
-      ->check(CLI::Range(1, 100000))
-      ->capture_default_str();
-  sub->add_flag("--unfused", command->unfused, "run the graph as the paper draws it, without passes");
+  CLI::App* sub =
+      app.add_subcommand("profile", "The time of each layer, its kernel, and how near it is to the roofline");
+  sub->add_option("model", command->models, "a model; several are compared line by line")->required();
   add_common_options(*sub, command->common);
-  sub->footer("Example:\n  tessera profile seeded:resnet50@7 --threads 1");
+  sub->remove_option(sub->get_option("--dtype"));
+  sub->remove_option(sub->get_option("--threads"));
+  sub->add_option("--dtype", command->dtypes, "f32, bf16, int8; several, with commas, are compared")->delimiter(',');
+  sub->add_option("--threads", command->threads, "threads (default: physical cores); several are compared")
+      ->delimiter(',');
+  sub->add_option("--batch", command->batches, "pictures at once; several are compared")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  sub->add_option("--by", command->by, "a line a node, type, stage or block")->capture_default_str();
+  sub->add_option("--runs", command->runs, "runs that count")->check(CLI::Range(1, 100000))->capture_default_str();
+  sub->add_option("--warmup", command->warm_ups, "runs before them")->check(CLI::Range(0, 1000))->capture_default_str();
+  sub->add_flag("--unfused", command->unfused, "run the graph as the paper draws it, without passes");
+  sub->add_option("--csv", command->csv, "write the lines to this file as well");
+  sub->add_option("--trace", command->trace, "write every run, a row a thread, for ui.perfetto.dev");
+  sub->add_option("--html", command->html, "write one page: bars of stages, blocks and layers, the roofline, tables");
+  sub->footer(
+      "Examples:\n"
+      "  tessera profile seeded:resnet50@7 --threads 1 --by block\n"
+      "  tessera profile resnet50.h5 --html profile.html --trace trace.json\n"
+      "  tessera profile resnet50.h5 --dtype f32,bf16 --by stage\n"
+      "  tessera profile resnet50.h5 vit.h5 --by type");
   sub->callback([command, &outcome] { outcome.exit_code = run_profile(*command); });
-}
-
-void add_roofline(CLI::App& app, Outcome& outcome) {
-  auto common = std::make_shared<CommonOptions>();
-  CLI::App* sub = app.add_subcommand("roofline", "What this machine does at most: multiply-adds and reads a second");
-  sub->add_option("--isa", common->run.isa, "instruction set: auto, avx512, avx2 or sse4")->capture_default_str();
-  sub->add_option("--threads", common->threads, "up to so many threads (default: physical cores)");
-  add_json_option(*sub, common->json);
-  sub->footer("Example:\n  tessera roofline");
-  sub->callback([common, &outcome] { outcome.exit_code = run_roofline(*common); });
 }
 
 }  // namespace tessera

@@ -192,7 +192,7 @@ FileHandle open_descriptor(int descriptor) {
 
 Hdf5Reader::Hdf5Reader(const std::filesystem::path& path)
     : file_(path.string()), handles_(std::make_unique<Handles>()) {
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  prepare_hdf5();
   H5PLset_loading_state(0);
   descriptor_ = ::open(file_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor_ < 0) refuse(file_ + ": cannot be opened (" + std::strerror(errno) + ")");

@@ -34,7 +34,7 @@ Hdf5Writer::Hdf5Writer(const std::filesystem::path& path)
     : path_(path),
       temporary_(path.parent_path() / ("." + path.filename().string() + "." + std::to_string(::getpid()) + ".tmp")),
       handles_(std::make_unique<Handles>()) {
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  prepare_hdf5();
   handles_->file = FileHandle(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
   if (!handles_->file.valid()) {
     throw ResourceError(path_.string() + ": cannot be written; is the folder there, and may you write to it?");

@@ -121,5 +121,21 @@ TEST(PassResults, SayWhichLayersBecamePartOfWhich) {
   }
 }
 
+TEST(ModuleTree, SaysStageAndBlockOfAPath) {
+  for (const auto& [path, stage, block] : {std::tuple{"layer1.0.conv1", "layer1", "layer1.0"},
+                                           {"layer3.11.downsample.0", "layer3", "layer3.11"},
+                                           {"blocks.3.attn.qkv", "blocks.3", "blocks.3"},
+                                           {"blocks.2.1.conv_pw", "blocks.2", "blocks.2.1"},
+                                           {"blocks.2.1.bn1.act", "blocks.2", "blocks.2.1"},
+                                           {"patch_embed.proj", "patch_embed", "patch_embed"},
+                                           {"conv1", "conv1", "conv1"},
+                                           {"bn1.act", "bn1", "bn1"},
+                                           {"fc", "fc", "fc"},
+                                           {"", "", ""}}) {
+    EXPECT_EQ(stage_of(path), stage) << path;
+    EXPECT_EQ(block_of(path), block) << path;
+  }
+}
+
 }  // namespace
 }  // namespace tessera
