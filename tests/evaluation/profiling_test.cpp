@@ -110,8 +110,12 @@ TEST(Profiling, ComparesLinesInTheOrderOfExecution) {
   EXPECT_TRUE(lines[1].lines[1]);
   const nlohmann::json json = comparison_json(profiled().profiles, GroupBy::kType);
   for (const nlohmann::json& line : json.at("comparison").at("lines")) {
-    if (line.at("name") == "Conv2d") EXPECT_EQ(line.at("median_us")[1], nullptr);
-    if (line.at("name") == "Attention") EXPECT_EQ(line.at("ratio")[1], nullptr);
+    if (line.at("name") == "Conv2d") {
+      EXPECT_EQ(line.at("median_us")[1], nullptr);
+    }
+    if (line.at("name") == "Attention") {
+      EXPECT_EQ(line.at("ratio")[1], nullptr);
+    }
   }
 }
 

@@ -154,8 +154,8 @@ class Report : public testing::Test {
     EXPECT_EQ(browser_.evaluate("(ids => ids.length - new Set(ids).size)([...document.querySelectorAll('[id]')].map("
                                 "node => node.id))"),
               0);
-    EXPECT_EQ(browser_.evaluate("document.body.textContent.includes('undefined') || "
-                                "document.body.textContent.includes('NaN')"),
+    EXPECT_EQ(browser_.evaluate("document.getElementById('main').textContent.includes('undefined') || "
+                                "document.getElementById('main').textContent.includes('NaN')"),
               false);
   }
 
