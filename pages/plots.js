@@ -93,6 +93,12 @@
 
   const kRight = 14, kTop = 10;
 
+  // A text that is too long for `width` pixels loses its middle: model names differ at their ends.
+  const fitted = (text, width) => {
+    const most = Math.max(8, Math.floor(width / kCharacter));
+    return text.length <= most ? text : text.slice(0, Math.ceil((most - 1) / 2)) + '…' + text.slice(-Math.floor((most - 1) / 2));
+  };
+
   const drawAxes = (options, x, y, area) => {
     const parts = [];
     for (const tick of y.ticks) {
@@ -107,13 +113,13 @@
       svg('text', { class: 'tick', x: x.at(i + 0.5), y: area.bottom + 18, 'text-anchor': 'middle' }, name)));
     // Names of bands stand above what is in them, so that long ones have the whole width.
     (options.y.bands || []).forEach((name, i) => parts.push(
-      svg('text', { class: 'band', x: area.left, y: y.at(i) + 14 }, name)));
+      svg('text', { class: 'band', x: area.left, y: y.at(i) + 14 }, fitted(name, area.right - area.left))));
     if (options.x.label) {
-      parts.push(svg('text', { class: 'axis', x: (area.left + area.right) / 2, y: area.bottom + 38, 'text-anchor': 'middle' }, options.x.label));
+      parts.push(svg('text', { class: 'axis', x: (area.left + area.right) / 2, y: area.bottom + 38, 'text-anchor': 'middle' }, fitted(options.x.label, area.right - area.left)));
     }
     if (options.y.label) {
       const middle = (area.top + area.bottom) / 2;
-      parts.push(svg('text', { class: 'axis', x: 12, y: middle, 'text-anchor': 'middle', transform: `rotate(-90 12 ${middle})` }, options.y.label));
+      parts.push(svg('text', { class: 'axis', x: 12, y: middle, 'text-anchor': 'middle', transform: `rotate(-90 12 ${middle})` }, fitted(options.y.label, area.bottom - area.top)));
     }
     parts.push(svg('path', { class: 'frame', d: `M${area.left} ${area.bottom}H${area.right}` }));
     return svg('g', { 'aria-hidden': 'true' }, parts);

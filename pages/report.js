@@ -305,7 +305,7 @@
         ...(budgeted ? [{ title: 'Budget ' + data.budget, text: true, value: (m) => data.advice[m].meets_budget ? 'met' : data.advice[m].misses.join('; ') }] : []),
       ], models.map((model, m) => m), { caption: 'What each model gives and costs' }),
       models.length > 1 && timed ? plot({ title: 'Accuracy and latency', about: 'up and to the left is better', height: 260, legend: legend(),
-        x: { label: 'p90 of preprocessing, inference and top 5, ms', from: 0, to: 1.1 * Math.max(...models.map((model) => model.each_ms.p90)), grid: true },
+        x: { label: 'p90 of all that is done for a picture, ms', from: 0, to: 1.1 * Math.max(...models.map((model) => model.each_ms.p90)), grid: true },
         y: { label: 'top-1, %', from: 0, to: 100 },
         marks: models.flatMap((model, m) => [
           { shape: 'interval', x: model.each_ms.p90, y0: 100 * model.top1_interval[0], y1: 100 * model.top1_interval[1] },
@@ -325,7 +325,7 @@
         element('span', { class: 'class', title: className(of) }, shortClass(of)), element('span', { class: 'probability' }, format.percent(probability, 1))))));
   };
   const card = (picture, shown) => element('article', { class: 'card' },
-    picture.thumbnail ? element('img', { src: picture.thumbnail, alt: `picture ${picture.name}, of class ${className(picture.label)}`, loading: 'lazy' }) : null,
+    picture.thumbnail ? element('img', { src: picture.thumbnail, alt: `picture ${picture.name}, of class ${className(picture.label)}` }) : null,
     element('div', {},
       element('h3', {}, className(picture.label)),
       element('p', { class: 'note' }, (picture.folder && picture.folder !== className(picture.label) ? picture.folder + '/' : '') + picture.name),
@@ -384,11 +384,13 @@
   const settingFacts = (run) => facts('Run', [
     ['Mode', run.mode], ['Batch', run.batch], ['Preparing threads', run.workers], ['Warm-up runs', run.warmup], ['Seed', run.seed], ['Decoder', run.decoder],
     ['Limit', run.limit || null], ['Data', run.data], ['Data, SHA-256', run.data_sha256], ['Shard', run.shard === '1/1' ? null : run.shard]]);
+  // Numbers that were float32 without the digits that are not theirs.
+  const rounded = (name, value) => typeof value === 'number' ? Number(value.toPrecision(6)) : value;
   const modelSettings = (run) => table([
     { title: 'Model', text: true, value: (model) => model.name }, { title: 'Architecture', text: true, value: (model) => model.architecture },
     { title: 'Type', text: true, value: (model) => model.dtype }, { title: 'Backend', text: true, value: (model) => [model.backend, model.isa].filter(Boolean).join(', ') },
     { title: 'Threads', value: (model) => model.threads },
-    { title: 'Preprocessing', text: true, value: (model) => JSON.stringify(model.preprocess), format: (text) => element('code', {}, text) },
+    { title: 'Preprocessing', text: true, value: (model) => JSON.stringify(model.preprocess, rounded), format: (text) => element('code', {}, text) },
     { title: 'Weights, SHA-256', text: true, value: (model) => model.weights_sha256, format: (text) => text ? element('code', {}, text) : format.none },
   ], run.models, { caption: 'Models as they ran', sortable: false });
   const environment = () => {
