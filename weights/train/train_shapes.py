@@ -3,10 +3,12 @@
 
     tessera synth shapes --count 50000 --seed 1000 -o train/
     tessera synth shapes --count 4000 --seed 2000 -o held-out/
-    python weights/train/train_shapes.py resnet train/ held-out/ -o shapes-resnet/
-    python weights/train/train_shapes.py vit train/ held-out/ -o shapes-vit/
+    python weights/train/train_shapes.py resnet train/ held-out/ -o shapes-resnet/ --epochs 4
+    python weights/train/train_shapes.py vit train/ held-out/ -o shapes-vit/ --epochs 24 --lr 8e-3
     tessera convert shapes-resnet/ --name shapes-resnet -o weights/embedded/shapes-resnet.h5
+    tessera convert shapes-vit/ --name shapes-vit -o weights/embedded/shapes-vit.h5
 
+What they printed is in shapes-resnet.log and shapes-vit.log (one thread each, beside other work).
 Needs torch, safetensors, Pillow, numpy (weights/train/requirements.txt). The seed is fixed; torch does not promise the
 same last digits on every processor and version, so that a repetition comes to about the same accuracy, not to the same
 file. Modules have timm's names, which is what `tessera convert` reads.
