@@ -23,6 +23,11 @@ void relax() {
 #endif
 }
 
+std::int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
 // Spins until `ready` or for kSpin; says whether it became ready.
 template <class Ready>
 bool spin_until(const Ready& ready) {
@@ -54,7 +59,9 @@ ThreadPool::~ThreadPool() {
 void ThreadPool::for_each(std::int64_t count, FunctionRef<void(std::int64_t, int)> body) {
   if (count <= 0) return;
   if (workers_.empty() || count == 1) {
+    const std::int64_t begin = observer_ == nullptr ? 0 : now_ns();
     for (std::int64_t index = 0; index < count; ++index) body(index, 0);
+    if (observer_ != nullptr) observer_->after_part(0, begin, now_ns(), count);
     return;
   }
   body_ = &body;
@@ -66,7 +73,7 @@ void ThreadPool::for_each(std::int64_t count, FunctionRef<void(std::int64_t, int
   busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
   region_.fetch_add(1);
   region_.notify_all();
-  take_indices(0);
+  take_part(0);
   while (!spin_until([this] { return busy_.load() == 0; })) {
     const int busy = busy_.load();
     if (busy != 0) busy_.wait(busy);
@@ -80,7 +87,7 @@ void ThreadPool::work(int thread) {
     wait_for_region(seen);
     ++seen;
     if (stop_.load()) return;
-    take_indices(thread);
+    take_part(thread);
     if (busy_.fetch_sub(1) == 1) busy_.notify_one();
   }
 }
@@ -90,7 +97,19 @@ void ThreadPool::wait_for_region(std::uint32_t seen) const {
   region_.wait(seen);
 }
 
-void ThreadPool::take_indices(int thread) {
+void ThreadPool::take_part(int thread) {
+  if (observer_ == nullptr) {
+    take_indices(thread);
+    return;
+  }
+  const std::int64_t begin = now_ns();
+  const std::int64_t tasks = take_indices(thread);
+  observer_->after_part(thread, begin, now_ns(), tasks);
+}
+
+// Gives how many it took.
+std::int64_t ThreadPool::take_indices(int thread) {
+  std::int64_t taken = 0;
   try {
     for (int i = 0; i < threads(); ++i) {  // first its own share, then what is left of the others'
       Share& share = shares_[static_cast<std::size_t>((thread + i) % threads())];
@@ -98,6 +117,7 @@ void ThreadPool::take_indices(int thread) {
         const std::int64_t index = share.next.fetch_add(1, std::memory_order_relaxed);
         if (index >= share.end) break;
         (*body_)(index, thread);
+        ++taken;
       }
     }
   } catch (...) {
@@ -105,6 +125,7 @@ void ThreadPool::take_indices(int thread) {
     const std::scoped_lock lock(failure_mutex_);
     if (failure_ == nullptr) failure_ = std::current_exception();
   }
+  return taken;
 }
 
 int physical_cores() {

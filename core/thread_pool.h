@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/function_ref.h"
+#include "core/region_observer.h"
 
 namespace tessera {
 
@@ -32,6 +33,9 @@ class ThreadPool {
   // The first exception that a body throws is thrown again here.
   void for_each(std::int64_t count, FunctionRef<void(std::int64_t index, int thread)> body);
 
+  // Who is told of the regions to come; null: nobody. Not while a region runs.
+  void observe(RegionObserver* observer) noexcept { observer_ = observer; }
+
  private:
   using Body = FunctionRef<void(std::int64_t, int)>;
 
@@ -42,7 +46,8 @@ class ThreadPool {
   };
 
   void work(int thread);
-  void take_indices(int thread);
+  void take_part(int thread);
+  std::int64_t take_indices(int thread);
   void wait_for_region(std::uint32_t seen) const;
 
   std::atomic<std::uint32_t> region_{0};  // counts regions; workers wait for it to change
@@ -50,6 +55,7 @@ class ThreadPool {
   std::atomic<int> busy_{0};  // workers that have not finished the region
   std::vector<Share> shares_;
   const Body* body_ = nullptr;
+  RegionObserver* observer_ = nullptr;
   std::mutex failure_mutex_;
   std::exception_ptr failure_;
   std::vector<std::jthread> workers_;  // last: joined before anything they use goes

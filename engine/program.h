@@ -103,6 +103,8 @@ class Session {
   Tensor tap(std::string_view name) const;
 
   const Program& program() const noexcept { return *program_; }
+  // Who is told what each thread does of the runs to come, beside the observers of a run; null: nobody.
+  void observe_threads(RegionObserver* observer) noexcept { threads_.observe(observer); }
 
  private:
   ValueView value(ValueId id) const;

@@ -96,9 +96,11 @@ class Profiler {
   // One run with observers and one without, the order changing from round to round.
   void round(int number) {
     if (number % 2 == 0) times_.unwatched_us.push_back(time([&] { run_unwatched(); }));
+    classifier_.session().observe_threads(trace_.get());
     const std::int64_t begin = now_ns();
     times_.watched_us.push_back(time([&] { classifier_.session().run(classifier_.input(batch()), observers_); }));
     if (trace_) trace_->end_run(begin, now_ns());
+    classifier_.session().observe_threads(nullptr);
     if (number % 2 != 0) times_.unwatched_us.push_back(time([&] { run_unwatched(); }));
   }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 
 #include "core/error.h"
@@ -125,6 +126,33 @@ TEST(ThreadPool, StartsNoThreadForOne) {
   const auto caller = std::this_thread::get_id();
   pool.for_each(10, [&](std::int64_t, int) { EXPECT_EQ(std::this_thread::get_id(), caller); });
   EXPECT_THROW(ThreadPool(0), UsageError);
+}
+
+TEST(ThreadPool, TellsAnObserverWhatEachThreadDid) {
+  class Parts final : public RegionObserver {
+   public:
+    explicit Parts(int threads) : tasks(static_cast<std::size_t>(threads)) {}
+    void after_part(int thread, std::int64_t begin_ns, std::int64_t end_ns, std::int64_t count) override {
+      EXPECT_LE(begin_ns, end_ns);
+      tasks.at(static_cast<std::size_t>(thread)) += count;
+      ++parts;
+    }
+    std::vector<std::int64_t> tasks;
+    std::atomic<int> parts{0};
+  };
+  for (const int threads : {1, 3}) {
+    ThreadPool pool(threads);
+    Parts parts(threads);
+    pool.observe(&parts);
+    pool.for_each(100, [](std::int64_t, int) {});
+    EXPECT_EQ(std::accumulate(parts.tasks.begin(), parts.tasks.end(), std::int64_t{0}), 100);
+    EXPECT_EQ(parts.parts, threads);
+    pool.for_each(1, [](std::int64_t, int) {});  // the caller alone
+    EXPECT_EQ(parts.parts, threads + 1);
+    pool.observe(nullptr);
+    pool.for_each(100, [](std::int64_t, int) {});
+    EXPECT_EQ(parts.parts, threads + 1);
+  }
 }
 
 TEST(ThreadPool, FindsAtLeastOneCore) { EXPECT_GE(physical_cores(), 1); }

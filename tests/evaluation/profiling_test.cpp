@@ -166,6 +166,8 @@ TEST(Trace, KeepsToTheTraceEventFormat) {
   for (const ModelProfile& profile : profiled().profiles) nodes += 5 * profile.nodes.size();
   EXPECT_GE(counts["node"], static_cast<int>(nodes));  // more where a batch is run in parts
   EXPECT_GT(counts["stage"], 0);
+  EXPECT_GT(counts["thread"], counts["node"]);  // on two threads each region has two parts
+  EXPECT_TRUE(rows.contains({1, 2}) && !rows.contains({2, 2})) << "a row a thread";
   EXPECT_GT(counts["block"], 0);
 }
 
