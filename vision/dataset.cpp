@@ -185,6 +185,7 @@ void add_loose(std::vector<Sample> pictures, const DatasetOptions& options, Data
     return;
   }
   std::vector<std::string> names;
+  names.reserve(pictures.size());
   for (const Sample& sample : pictures) names.push_back(sample.name);
   const std::vector<int> labels = read_ground_truth(*options.ground_truth, names, options.classes);
   for (std::size_t i = 0; i < pictures.size(); ++i) {
