@@ -17,6 +17,7 @@ run_sanitized() {
   binary=build/$1/tests/$2
   shift 2
   export ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
+  export LSAN_OPTIONS=suppressions="$PWD/tests/leak_suppressions.txt":print_suppressions=0
   if "$binary" "$@" >build/sanitizer.log 2>&1; then
     echo "$preset: $binary: $(tail -n 1 build/sanitizer.log)"
   else
