@@ -69,7 +69,7 @@ struct Messenger::Link {
       messages.swap(outbox);
     }
     for (Message& message : messages) {
-      Sending& s = sending.emplace_back(std::move(message));
+      Sending& s = sending.emplace_back(Sending{.message = std::move(message)});
       MPI_Isend(s.message.bytes.data(), static_cast<int>(s.message.bytes.size()), MPI_BYTE, s.message.from,
                 s.message.kind, MPI_COMM_WORLD, &s.request);
     }
