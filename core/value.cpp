@@ -16,6 +16,26 @@ ValueType quantisation_of(const ValueRange& range) {
   return {.scale = scale, .zero = static_cast<std::int32_t>(std::lround(-low / scale))};
 }
 
+namespace {
+
+// IEEE 754 binary16: sign, five bits of exponent (bias 15), ten of fraction.
+float half_to_float(std::uint16_t half) {
+  constexpr int kFractionBits = 10, kBias = 15, kSpecial = 31;
+  const int exponent = (half >> kFractionBits) & kSpecial;
+  const int fraction = half & ((1 << kFractionBits) - 1);
+  float magnitude = 0;
+  if (exponent == kSpecial) {
+    magnitude = fraction == 0 ? std::numeric_limits<float>::infinity() : std::numeric_limits<float>::quiet_NaN();
+  } else if (exponent == 0) {
+    magnitude = std::ldexp(static_cast<float>(fraction), 1 - kBias - kFractionBits);
+  } else {
+    magnitude = std::ldexp(static_cast<float>(fraction + (1 << kFractionBits)), exponent - kBias - kFractionBits);
+  }
+  return (half & 0x8000U) != 0 ? -magnitude : magnitude;
+}
+
+}  // namespace
+
 Tensor to_f32(const ConstValueView& value) {
   Tensor result(value.shape());
   const auto read = [&](auto example, auto decode) {
@@ -32,6 +52,9 @@ Tensor to_f32(const ConstValueView& value) {
       break;
     case DType::kBf16:  // the upper half of a float32
       read(std::uint16_t{}, [](std::uint16_t x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); });
+      break;
+    case DType::kF16:
+      read(std::uint16_t{}, half_to_float);
       break;
     case DType::kU8:
       read(std::uint8_t{}, [&](std::uint8_t x) {

@@ -14,11 +14,21 @@
 
 namespace tessera {
 
-enum class DType : std::uint8_t { kF32, kBf16, kU8 };
+enum class DType : std::uint8_t { kF32, kBf16, kU8, kF16 };
 
-constexpr std::int64_t bytes_of(DType dtype) { return dtype == DType::kF32 ? 4 : dtype == DType::kBf16 ? 2 : 1; }
+constexpr std::int64_t bytes_of(DType dtype) { return dtype == DType::kF32 ? 4 : dtype == DType::kU8 ? 1 : 2; }
 constexpr std::string_view to_string(DType dtype) {
-  return dtype == DType::kF32 ? "f32" : dtype == DType::kBf16 ? "bf16" : "u8";
+  switch (dtype) {
+    case DType::kF32:
+      return "f32";
+    case DType::kBf16:
+      return "bf16";
+    case DType::kU8:
+      return "u8";
+    case DType::kF16:
+      return "f16";
+  }
+  return "";
 }
 
 // How the values of one tensor are kept. The scale is that of all its values (per tensor): x = scale * (q - zero), q in

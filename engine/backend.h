@@ -10,6 +10,7 @@
 #include "core/tensor.h"
 #include "core/thread_pool.h"
 #include "core/value.h"
+#include "engine/device.h"
 #include "engine/graph.h"
 #include "engine/passes.h"
 
@@ -20,6 +21,7 @@ struct KernelArguments {
   ValueView output;
   std::span<float> scratch;  // at least scratch() floats, contents undefined
   ThreadPool& threads;
+  DeviceQueue* queue = nullptr;  // of a backend with a device, where values and scratch then lie
 };
 
 // One prepared node. Immutable; run() may be called from several sessions at once and does not allocate.
@@ -57,6 +59,10 @@ class Backend {
   }
   // Bytes of activations that it works on at its best; larger batches are run in parts. 0: the whole batch.
   virtual std::size_t activation_cache() const noexcept { return 0; }
+  // Pictures that it takes at a time at most, so that copies of the next ones go beside. 0: the whole batch.
+  virtual std::int64_t most_pictures() const noexcept { return 0; }
+  // Where its kernels run, when that is not the host.
+  virtual std::shared_ptr<const Device> device() const { return nullptr; }
   // `weights` in the order of node.weights. Called for different nodes from several threads at once.
   virtual std::unique_ptr<Kernel> prepare(const NodeRequest& request, std::vector<Tensor> weights) const = 0;
 };

@@ -25,6 +25,7 @@ struct ProfileRow {
 class Profile final : public Observer {
  public:
   explicit Profile(const Program& program);
+  bool reads_values() const override { return false; }
   void after_node(const NodeEvent& event) override;
 
   // A row a node in execution order. Empty before the first run.

@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,6 +42,8 @@ class Program {
   const std::vector<PassResult>& pass_results() const noexcept { return pass_results_; }
   const Kernel& kernel(std::size_t node) const { return *kernels_.at(node); }
   std::string_view backend() const noexcept { return backend_; }
+  // Null: sessions run on the host.
+  const Device* device() const noexcept { return device_.get(); }
   int threads() const noexcept { return threads_; }
   // Pictures that a run may take, and how many of them at a time go through the graph, so that what lies between its
   // layers stays in the caches. A program with taps keeps the batch whole.
@@ -62,6 +66,7 @@ class Program {
   std::vector<std::unique_ptr<Kernel>> kernels_;
   std::vector<std::string> taps_;
   std::string backend_;
+  std::shared_ptr<const Device> device_;
   std::int64_t max_batch_ = 1;
   std::int64_t scratch_ = 0;
   int threads_ = 1;
@@ -78,8 +83,8 @@ struct NodeEvent {
   const Node& node;
   const Kernel& kernel;
   std::int64_t picture;   // of the batch, the first one of this part
-  ConstValueView output;  // of this part; valid during the call
-  std::int64_t begin_ns;  // steady clock
+  ConstValueView output;  // of this part; valid during the call. From a device only where the observer reads values
+  std::int64_t begin_ns;  // steady clock, on a device its own
   std::int64_t end_ns;
 };
 
@@ -87,6 +92,8 @@ struct NodeEvent {
 class Observer {
  public:
   virtual ~Observer() = default;
+  // False: only shapes and times of events are looked at, and values need not come from a device.
+  virtual bool reads_values() const { return true; }
   virtual void after_node(const NodeEvent& event) = 0;
 };
 
@@ -105,18 +112,32 @@ class Session {
   const Program& program() const noexcept { return *program_; }
   // Who is told what each thread does of the runs to come, beside the observers of a run; null: nobody.
   void observe_threads(RegionObserver* observer) noexcept { threads_.observe(observer); }
+  // Of the last run, on a device.
+  const std::optional<RunClock>& clock() const noexcept { return clock_; }
 
  private:
+  using Observers = std::span<Observer* const>;
+
   ValueView value(ValueId id) const;
-  ConstView run_part(ConstView input, std::int64_t picture, std::span<Observer* const> observers);
+  KernelArguments arguments(std::size_t node, const ConstValueView& input);
+  void run_parts(ConstView input, Observers observers);
+  void run_part(ConstView input, std::int64_t picture, Observers observers);
+  void run_on_device(ConstView input, Observers observers);
+  void launch(const ConstValueView& input);
+  void launch_or_replay(const ConstValueView& input);
+  void launch_observed(const ConstValueView& input, std::int64_t picture, Observers observers);
+  Tensor fetch(const ConstValueView& value) const;
 
   std::shared_ptr<const Program> program_;
   AlignedBytes arena_;
   Tensor scratch_;
-  Tensor output_;  // of all parts of a batch; empty where it is run whole
+  Tensor output_;  // of all parts of a batch, or from the device; empty where the arena has it whole
+  std::unique_ptr<DeviceQueue> queue_;  // null: on the host, in arena_
   ThreadPool threads_;
   std::vector<std::vector<ConstValueView>> inputs_;  // by node; rewritten by each run
   std::int64_t batch_ = 0;                           // of the last part
+  std::map<std::int64_t, int> runs_;                 // by batch; on a device
+  std::optional<RunClock> clock_;
 };
 
 }  // namespace tessera

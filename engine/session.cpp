@@ -1,0 +1,232 @@
+#include <algorithm>
+#include <chrono>
+
+#include "core/error.h"
+#include "engine/program.h"
+
+namespace tessera {
+
+namespace {
+
+// Marks on a device: before and after a run, and from kNodes on one after each node that is observed.
+constexpr int kBegin = 0, kEnd = 1, kNodes = 2;
+// A batch size is run as it is the first time, when libraries choose and allocate, then recorded.
+constexpr int kRunsBeforeRecording = 1;
+
+std::int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+Shape with_batch(Shape shape, std::int64_t batch) {
+  shape[0] = batch;
+  return shape;
+}
+
+ConstView part_of(ConstView pictures, std::int64_t first, std::int64_t count) {
+  return {pictures.data() + first * pictures.stride0(), with_batch(pictures.shape(), count)};
+}
+
+std::size_t bytes_of_values(const Shape& shape) { return static_cast<std::size_t>(shape.count()) * sizeof(float); }
+
+// Bytes of the largest value that an observer or a tap may ask for.
+std::size_t largest_value(const Graph& graph) {
+  std::size_t largest = 0;
+  for (const Node& node : graph.nodes()) largest = std::max(largest, bytes_of_values(graph.shape(node.output)));
+  return largest;
+}
+
+}  // namespace
+
+Session::Session(std::shared_ptr<const Program> program)
+    : program_(std::move(program)), threads_(program_->device() == nullptr ? program_->threads() : 1) {
+  const Graph& graph = program_->graph();
+  for (const Node& node : graph.nodes()) inputs_.emplace_back(node.inputs.size());
+  const Shape whole = with_batch(graph.shape(graph.output_id()), program_->max_batch());
+  const bool in_parts = program_->at_a_time() < program_->max_batch();
+  if (in_parts || program_->device() != nullptr) output_ = Tensor(whole);
+  if (program_->device() == nullptr) {
+    arena_ = allocate_aligned(program_->plan().arena_bytes);
+    scratch_ = Tensor(Shape{program_->scratch()});
+    return;
+  }
+  queue_ =
+      program_->device()->open_queue({.arena_bytes = program_->plan().arena_bytes,
+                                      .scratch_bytes = static_cast<std::size_t>(program_->scratch()) * sizeof(float),
+                                      .input_bytes = bytes_of_values(graph.shape(graph.input_id())),
+                                      .output_bytes = std::max(bytes_of_values(whole), largest_value(graph)),
+                                      .input_slots = in_parts ? 2 : 1,
+                                      .marks = kNodes + static_cast<int>(graph.nodes().size())});
+}
+
+ValueView Session::value(ValueId id) const {
+  std::byte* const arena = queue_ == nullptr ? arena_.get() : queue_->arena();
+  const std::size_t offset = program_->plan().offsets[static_cast<std::size_t>(id)];
+  return {arena + offset, program_->type(id), with_batch(program_->graph().shape(id), batch_)};
+}
+
+KernelArguments Session::arguments(std::size_t n, const ConstValueView& input) {
+  const Graph& graph = program_->graph();
+  const Node& node = graph.nodes()[n];
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    inputs_[n][i] = node.inputs[i] == graph.input_id() ? input : value(node.inputs[i]);
+  }
+  return {.inputs = inputs_[n],
+          .output = value(node.output),
+          .scratch = queue_ == nullptr ? scratch_.values() : queue_->scratch(),
+          .threads = threads_,
+          .queue = queue_.get()};
+}
+
+ConstView Session::run(ConstView input, Observers observers) {
+  const Graph& graph = program_->graph();
+  const Shape largest = with_batch(graph.shape(graph.input_id()), program_->max_batch());
+  Shape expected = largest;
+  if (input.shape().rank() == 4) expected[0] = input.shape()[0];
+  if (input.shape() != expected || expected[0] < 1 || expected[0] > largest[0]) {
+    throw UsageError("the model takes pictures " + to_string(largest) + " (or fewer), not " + to_string(input.shape()));
+  }
+  const std::int64_t batch = expected[0];
+  if (queue_ != nullptr) {
+    run_on_device(input, observers);
+  } else if (output_.empty()) {
+    run_part(input, 0, observers);
+    return value(graph.output_id()).f32();
+  } else {
+    run_parts(input, observers);
+  }
+  return {output_.data(), with_batch(output_.shape(), batch)};
+}
+
+void Session::run_parts(ConstView input, Observers observers) {
+  const std::int64_t batch = input.shape()[0], step = program_->at_a_time();
+  for (std::int64_t picture = 0; picture < batch; picture += step) {
+    run_part(part_of(input, picture, std::min(step, batch - picture)), picture, observers);
+    const ConstView logits = value(program_->graph().output_id()).f32();
+    std::ranges::copy(logits.values(), output_.data() + picture * output_.view().stride0());
+  }
+}
+
+void Session::run_part(ConstView input, std::int64_t picture, Observers observers) {
+  const Graph& graph = program_->graph();
+  batch_ = input.shape()[0];
+  for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
+    const KernelArguments given = arguments(n, input);
+    const Kernel& kernel = program_->kernel(n);
+    if (observers.empty()) {
+      kernel.run(given);
+      continue;
+    }
+    const std::int64_t begin = now_ns();
+    kernel.run(given);
+    const NodeEvent event{n, graph.nodes()[n], kernel, picture, given.output, begin, now_ns()};
+    for (Observer* observer : observers) observer->after_node(event);
+  }
+}
+
+// The host copies a part's pictures and puts its work into the queue while the device works on the parts before.
+void Session::run_on_device(ConstView input, Observers observers) {
+  const std::int64_t begin = now_ns();
+  const Graph& graph = program_->graph();
+  const std::int64_t batch = input.shape()[0], step = program_->at_a_time();
+  const bool whole = step == program_->max_batch();
+  queue_->mark(kBegin);
+  int slot = 0;
+  for (std::int64_t picture = 0; picture < batch; picture += step) {
+    const ConstView part = part_of(input, picture, std::min(step, batch - picture));
+    batch_ = part.shape()[0];
+    const ConstValueView pictures(queue_->upload(slot, part.values()), {}, part.shape());
+    if (!observers.empty()) {
+      launch_observed(pictures, picture, observers);
+    } else if (whole) {
+      launch_or_replay(pictures);
+    } else {
+      launch(pictures);
+    }
+    queue_->release_slot(slot);
+    slot = whole ? 0 : 1 - slot;
+    const ConstView logits = value(graph.output_id()).f32();
+    const View to = View(output_.data() + picture * output_.view().stride0(), logits.shape());
+    queue_->download(reinterpret_cast<const std::byte*>(logits.data()), std::as_writable_bytes(to.values()));
+  }
+  queue_->mark(kEnd);
+  const std::int64_t enqueued = now_ns();
+  queue_->synchronise();
+  clock_ = {
+      .enqueued_ns = enqueued - begin, .finished_ns = now_ns() - begin, .device_ns = queue_->between_ns(kBegin, kEnd)};
+}
+
+void Session::launch(const ConstValueView& input) {
+  for (std::size_t n = 0; n < program_->graph().nodes().size(); ++n) program_->kernel(n).run(arguments(n, input));
+}
+
+// The host needs microseconds for each kernel that it puts into the queue, as long as a small one runs; a recording of
+// all of them goes as one.
+void Session::launch_or_replay(const ConstValueView& input) {
+  int& runs = runs_[batch_];
+  if (runs < kRunsBeforeRecording) {
+    launch(input);
+    ++runs;
+    return;
+  }
+  if (runs == kRunsBeforeRecording) {
+    queue_->begin_recording();
+    launch(input);
+    queue_->end_recording(batch_);
+    ++runs;
+  }
+  queue_->replay(batch_);
+}
+
+void Session::launch_observed(const ConstValueView& input, std::int64_t picture, Observers observers) {
+  const Graph& graph = program_->graph();
+  const bool reads = std::ranges::any_of(observers, [](const Observer* observer) { return observer->reads_values(); });
+  const auto tell = [&](std::size_t n, const ConstValueView& output, std::int64_t begin, std::int64_t end) {
+    const NodeEvent event{n, graph.nodes()[n], program_->kernel(n), picture, output, begin, end};
+    for (Observer* observer : observers) observer->after_node(event);
+  };
+  const std::int64_t host_begin = now_ns();
+  const auto device_ns = [&](int mark) { return host_begin + queue_->between_ns(kBegin, mark); };
+  int before = kBegin;
+  for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
+    if (n == 0) queue_->mark(kBegin);  // the first node's time does not hold the upload
+    const KernelArguments given = arguments(n, input);
+    program_->kernel(n).run(given);
+    const int after = kNodes + static_cast<int>(n);
+    queue_->mark(after);
+    if (reads) {  // before a later node overwrites it
+      const Tensor values = fetch(given.output);
+      tell(n, ConstValueView(values.view()), device_ns(before), device_ns(after));
+    }
+    before = after;
+  }
+  if (reads) return;
+  queue_->synchronise();
+  before = kBegin;
+  for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
+    const int after = kNodes + static_cast<int>(n);
+    const ValueView output = value(graph.nodes()[n].output);
+    tell(n, {nullptr, output.type(), output.shape()}, device_ns(before), device_ns(after));
+    before = after;
+  }
+}
+
+// Waits for the device.
+Tensor Session::fetch(const ConstValueView& value) const {
+  if (queue_ == nullptr) return to_f32(value);
+  const auto bytes = static_cast<std::size_t>(value.count() * bytes_of(value.type().dtype));
+  const AlignedBytes copy = allocate_aligned(bytes);
+  queue_->download(value.bytes(), {copy.get(), bytes});
+  queue_->synchronise();
+  return to_f32({copy.get(), value.type(), value.shape()});
+}
+
+Tensor Session::tap(std::string_view name) const {
+  if (!std::ranges::binary_search(program_->taps(), name)) {
+    throw UsageError("'" + std::string(name) + "' was not tapped when the program was compiled");
+  }
+  if (batch_ == 0) throw UsageError("there is no tap before the first run");
+  return fetch(value(program_->graph().names().find(name)->second));
+}
+
+}  // namespace tessera
