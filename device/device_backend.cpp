@@ -110,6 +110,7 @@ class PluginQueue final : public DeviceQueue {
 class PluginDevice final : public Device {
  public:
   explicit PluginDevice(std::shared_ptr<const OpenDevice> device) : device_(std::move(device)) {}
+  const OpenDevice& opened() const noexcept { return *device_; }
   std::unique_ptr<DeviceQueue> open_queue(const QueueRequest& request) const override {
     return std::make_unique<PluginQueue>(device_, request);
   }
@@ -256,8 +257,13 @@ TesseraFacts facts_of(const OpenDevice& device) {
   return facts;
 }
 
-std::string describe_device(const OpenDevice& device) {
-  const TesseraFacts facts = facts_of(device);
+TesseraFacts facts_of(const Device& device) {
+  const auto* const plugins = dynamic_cast<const PluginDevice*>(&device);
+  if (plugins == nullptr) throw InternalError("a device that no plugin opened was asked for its facts");
+  return facts_of(plugins->opened());
+}
+
+std::string describe_device(const TesseraFacts& facts) {
   return std::string(facts.name) + " (compute capability " + std::to_string(facts.major) + "." +
          std::to_string(facts.minor) + "; " + facts.libraries + ")";
 }

@@ -32,8 +32,10 @@ class OpenDevice;
 std::shared_ptr<OpenDevice> open_device(const TesseraPlugin& plugin, const DeviceOptions& options);
 
 TesseraFacts facts_of(const OpenDevice& device);
+// Of the device of a backend or program, which must be a plugin's.
+TesseraFacts facts_of(const Device& device);
 // "NVIDIA A100-SXM4-40GB (compute capability 8.0; CUDA 13.0, driver 13.0, cuBLASLt 13.1, cuDNN 9.19)"
-std::string describe_device(const OpenDevice& device);
+std::string describe_device(const TesseraFacts& facts);
 
 std::unique_ptr<Backend> make_device_backend(std::shared_ptr<OpenDevice> device, const DeviceOptions& options);
 

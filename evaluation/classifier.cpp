@@ -11,6 +11,7 @@
 #include "cpu/cpu_backend.h"
 #include "cpu/tuning.h"
 #include "engine/passes.h"
+#include "evaluation/cuda_device.h"
 #include "evaluation/tuning_cache.h"
 
 namespace tessera {
@@ -36,7 +37,8 @@ Precision precision_from_string(const std::string& dtype) {
   if (dtype == "f32") return Precision::kF32;
   if (dtype == "bf16") return Precision::kBf16;
   if (dtype == "int8") return Precision::kInt8;
-  throw UsageError("unknown dtype '" + dtype + "'; known: f32, bf16, int8");
+  if (dtype == "tf32" || dtype == "f16") throw UsageError("--dtype " + dtype + " needs a GPU (--device cuda)");
+  throw UsageError("unknown dtype '" + dtype + "'; known: f32, bf16, int8, tf32, f16");
 }
 
 CpuOptions cpu_options(const RunOptions& options, const ModelCard& card) {
@@ -68,6 +70,9 @@ KernelChoices tuned_choices(const RunOptions& options, const ModelCard& card, Cp
 
 std::unique_ptr<Backend> make_backend(const RunOptions& options, const ModelCard& card) {
   const std::string& device = options.device;
+  if (device == "auto") {
+    if (std::unique_ptr<Backend> cuda = make_cuda_backend_if_there(options); cuda != nullptr) return cuda;
+  }
   if (device == "auto" || device == "cpu") {
     CpuOptions cpu = cpu_options(options, card);
     if (options.tune) cpu.choices = tuned_choices(options, card, cpu);
@@ -78,9 +83,7 @@ std::unique_ptr<Backend> make_backend(const RunOptions& options, const ModelCard
     if (options.tune) throw UsageError("--tune chooses between kernels; --device eigen has one for each layer");
     return make_eigen_backend();
   }
-  if (device == "cuda" || device.starts_with("cuda:")) {
-    throw DeviceError("--device " + device + ": this build has no CUDA backend; use --device cpu");
-  }
+  if (device == "cuda" || device.starts_with("cuda:")) return make_cuda_backend(options);
   throw UsageError("unknown device '" + device + "'; known: auto, cpu, eigen, cuda[:N]");
 }
 

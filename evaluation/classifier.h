@@ -1,6 +1,7 @@
 #pragma once
 // A model ready to run: weights, compiled program, session, preprocessing, labels.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,11 +16,11 @@ namespace tessera {
 
 // How a model is to be run; what the common options of the command line say.
 struct RunOptions {
-  std::string device = "auto";  // "auto", "cpu", "eigen"
+  std::string device = "auto";  // "auto", "cpu", "eigen", "cuda", "cuda:N"
   std::string isa = "auto";     // of the device cpu: "auto" or one of cpu_isas()
   bool exact = false;           // no algorithm that trades digits for speed (Winograd)
-  bool tune = false;            // choose kernels of the device cpu by measuring them, once for each machine
-  std::string dtype = "f32";    // "f32", "bf16", "int8": what matrix products of the device cpu multiply
+  bool tune = false;            // choose kernels by measuring them, once for each machine
+  std::string dtype = "f32";    // what matrix products multiply: "f32", "bf16"; cpu: "int8"; cuda: "tf32", "f16"
   int threads = 1;
   std::int64_t max_batch = 1;
   std::string preprocess = "model";  // "model", "timm", "hf", "hf-fast"
@@ -28,6 +29,8 @@ struct RunOptions {
   bool rewrite = true;  // as CompileOptions has them
   bool verify_weights = true;
   std::vector<std::string> taps;
+  // Told, in one line, what the user did not ask for: that "auto" had to leave a GPU out.
+  std::function<void(const std::string&)> note;
 };
 
 // The backend for options.device, for a model with that card. Throws UsageError for an unknown name or a dtype that the

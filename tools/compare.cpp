@@ -14,6 +14,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "cpu/cpu_backend.h"
+#include "device/device_backend.h"
 #include "evaluation/advice.h"
 #include "evaluation/environment.h"
 #include "evaluation/run.h"
@@ -88,9 +89,11 @@ class ProgressReport {
   Clock::time_point said_ = terminal_ ? Clock::time_point{} : Clock::now();
 };
 
-// The instruction set that kernels are taken from: logits differ in their last digits between two of them.
-std::string isa_of(const RunOptions& run) {
-  if (run.device == "eigen") return "";
+// The instruction set that kernels are taken from, or the device: logits differ in their last digits between two of
+// them.
+std::string isa_of(const RunOptions& run, const Program& program) {
+  if (program.device() != nullptr) return describe_device(facts_of(*program.device()));
+  if (program.backend() != "cpu") return "";
   return run.isa == "auto" ? cpu_isas().front() : run.isa;
 }
 
@@ -113,7 +116,7 @@ nlohmann::json settings_of(const CompareCommand& command, const std::vector<std:
                               {"weights_sha256", model->card().sha256},
                               {"preprocess", to_json(model->card().preprocess)},
                               {"backend", model->program().backend()},
-                              {"isa", isa_of(command.common.run)},
+                              {"isa", isa_of(command.common.run, model->program())},
                               {"dtype", command.common.run.dtype},
                               {"exact", command.common.run.exact},
                               {"tuned", command.common.run.tune},

@@ -61,9 +61,9 @@ int run(int argc, char** argv) {
       "  tessera inspect seeded:vit_base_patch16_224\n"
       "`tessera COMMAND --help` says more.");
   Outcome outcome;
-  for (const auto add :
-       {add_classify, add_compare, add_merge, add_analyze, add_inspect, add_bench, add_convert, add_verify, add_dump,
-        add_diff, add_profile, add_roofline, add_quantize, add_probe, add_synth, add_seed_weights, add_models}) {
+  for (const auto add : {add_classify, add_compare, add_merge, add_analyze, add_inspect, add_bench, add_convert,
+                         add_verify, add_dump, add_diff, add_profile, add_roofline, add_quantize, add_probe,
+                         add_selftest, add_synth, add_seed_weights, add_models}) {
     add(app, outcome);
   }
   const std::vector<std::string> arguments(argv + 1, argv + argc);

@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -32,6 +33,10 @@ RunOptions CommonOptions::run_options(std::int64_t max_batch) const {
   if (threads < 0 || threads > kMostThreads) throw UsageError("--threads must lie in 1 to 1024");
   resolved.threads = threads == 0 ? physical_cores() : threads;
   resolved.max_batch = max_batch;
+  resolved.note = [said = std::make_shared<std::string>()](const std::string& note) {
+    if (*said != note) fmt::print(stderr, "tessera: {}\n", note);  // once, not for each model
+    *said = note;
+  };
   return resolved;
 }
 
@@ -48,7 +53,8 @@ void add_budget_option(CLI::App& command, std::string& budget) {
 }
 
 void add_engine_options(CLI::App& command, RunOptions& options) {
-  command.add_option("--device", options.device, "auto, cpu, eigen or cuda[:N]")->capture_default_str();
+  command.add_option("--device", options.device, "auto (a GPU where there is one), cpu, eigen or cuda[:N]")
+      ->capture_default_str();
   command.add_option("--isa", options.isa, "instruction set of the CPU kernels: auto, avx512, avx2 or sse4")
       ->capture_default_str();
   command.add_flag("--exact", options.exact, "no algorithm that trades digits for speed (Winograd)");
@@ -60,7 +66,9 @@ void add_engine_options(CLI::App& command, RunOptions& options) {
 
 void add_common_options(CLI::App& command, CommonOptions& options) {
   add_engine_options(command, options.run);
-  command.add_option("--dtype", options.run.dtype, "what matrix products multiply: f32, bf16 or int8 (see quantize)")
+  command
+      .add_option("--dtype", options.run.dtype,
+                  "what matrix products multiply: f32, bf16; on the CPU int8 (see quantize); on a GPU tf32, f16")
       ->capture_default_str();
   command.add_option("--threads", options.threads, "threads (default: physical cores)");
   command.add_option("--preprocess", options.run.preprocess, "model, timm, hf or hf-fast")->capture_default_str();

@@ -52,6 +52,7 @@ void add_profile(CLI::App& app, Outcome& outcome);
 void add_roofline(CLI::App& app, Outcome& outcome);
 void add_probe(CLI::App& app, Outcome& outcome);
 void add_quantize(CLI::App& app, Outcome& outcome);
+void add_selftest(CLI::App& app, Outcome& outcome);
 void add_synth(CLI::App& app, Outcome& outcome);
 void add_seed_weights(CLI::App& app, Outcome& outcome);
 void add_models(CLI::App& app, Outcome& outcome);

@@ -44,6 +44,7 @@ class Cli : public testing::Test {
     fs::remove_all(folder_);
     fs::create_directories(folder_);
     ::setenv("TESSERA_HOME", (folder_ / "home").c_str(), 1);
+    ::setenv("TESSERA_PLUGIN_PATH", (folder_ / "plugins").c_str(), 1);  // none: the tests are about the CPU
   }
   void TearDown() override { fs::remove_all(folder_); }
 
