@@ -52,30 +52,6 @@ struct Depthwise final : TesseraKernel {
 
 // --- by cuDNN ---
 
-ConvolutionShape shape_of(const TesseraRequest& request, bool fused) {
-  const TesseraLayer& layer = request.layer;
-  const TesseraTensor &x = request.inputs[0], &y = request.output;
-  ConvolutionShape shape{.pictures = x.size[0],
-                         .height = x.size[1],
-                         .width = x.size[2],
-                         .channels = x.size[3],
-                         .out_height = y.size[1],
-                         .out_width = y.size[2],
-                         .out_channels = y.size[3],
-                         .kernel = {layer.kernel[0], layer.kernel[1]},
-                         .stride = {layer.stride[0], layer.stride[1]},
-                         .dilation = {layer.dilation[0], layer.dilation[1]},
-                         .padding = {layer.padding[0], layer.padding[1]},
-                         .padding_after = {layer.padding_after[0], layer.padding_after[1]},
-                         .groups = layer.groups,
-                         .type = type_of(y)};
-  if (!fused) return shape;
-  shape.residual = layer.residual != 0;
-  shape.bias = layer.bias != 0;
-  if (layer.activation == TESSERA_RELU || layer.activation == TESSERA_RELU6) shape.activation = activation_of(request);
-  return shape;
-}
-
 // What is left to do after a plan.
 struct Rest {
   bool residual = false, bias = false;

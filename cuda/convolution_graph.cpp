@@ -246,6 +246,31 @@ std::int64_t workspace_of(const Descriptor& plan) {
 
 }  // namespace
 
+ConvolutionShape shape_of(const TesseraRequest& request, bool fused) {
+  const TesseraLayer& layer = request.layer;
+  const TesseraTensor &x = request.inputs[0], &y = request.output;
+  ConvolutionShape shape{.pictures = x.size[0],
+                         .height = x.size[1],
+                         .width = x.size[2],
+                         .channels = x.size[3],
+                         .out_height = y.size[1],
+                         .out_width = y.size[2],
+                         .out_channels = y.size[3],
+                         .kernel = {layer.kernel[0], layer.kernel[1]},
+                         .stride = {layer.stride[0], layer.stride[1]},
+                         .dilation = {layer.dilation[0], layer.dilation[1]},
+                         .padding = {layer.padding[0], layer.padding[1]},
+                         .padding_after = {layer.padding_after[0], layer.padding_after[1]},
+                         .groups = layer.groups,
+                         .type = static_cast<TesseraDType>(y.dtype)};
+  if (!fused) return shape;
+  shape.residual = layer.residual != 0;
+  shape.bias = layer.bias != 0;
+  if (layer.activation == TESSERA_RELU || layer.activation == TESSERA_RELU6)
+    shape.activation = static_cast<TesseraActivation>(layer.activation);
+  return shape;
+}
+
 ConvolutionGraph make_convolution_graph(const ConvolutionShape& shape, cudnnHandle_t handle) {
   return Builder(shape).build(handle);
 }

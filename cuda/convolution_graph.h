@@ -27,6 +27,9 @@ struct ConvolutionShape {
   TesseraActivation activation = TESSERA_NONE;  // or ReLU, ReLU6
 };
 
+// A convolution's request as a graph: with all that cuDNN takes, or (not `fused`) the convolution alone.
+ConvolutionShape shape_of(const TesseraRequest& request, bool fused);
+
 using Descriptor = Owned<cudnnBackendDescriptor_t, cudnnBackendDestroyDescriptor>;
 
 // Names of the tensors, for the pointers that a plan is run with.
