@@ -14,6 +14,8 @@ namespace {
 
 // Turing: the oldest that the toolkit still compiles for.
 constexpr int kOldest = 75;
+// From compute capability 8.0 on there are bfloat16 and TF32.
+constexpr int kAmpere = 8;
 
 std::string version(int number, int major_unit, int minor_unit) {
   return std::to_string(number / major_unit) + "." + std::to_string(number % major_unit / minor_unit);
@@ -65,6 +67,7 @@ TesseraDevice::TesseraDevice(int index, const TesseraOptions& options) : index_(
   facts_.major = properties.major;
   facts_.minor = properties.minor;
   facts_.multiprocessors = properties.multiProcessorCount;
+  facts_.has_bf16 = facts_.has_tf32 = properties.major >= kAmpere ? 1 : 0;
   facts_.memory_bytes = static_cast<std::int64_t>(properties.totalGlobalMem);
 #ifdef TESSERA_EMULATED_DEVICE
   facts_.emulated = 1;

@@ -248,7 +248,15 @@ class DeviceBackend final : public Backend {
 }  // namespace
 
 std::shared_ptr<OpenDevice> open_device(const TesseraPlugin& plugin, const DeviceOptions& options) {
-  return std::make_shared<OpenDevice>(plugin, options);
+  auto device = std::make_shared<OpenDevice>(plugin, options);
+  const TesseraFacts facts = facts_of(*device);
+  const bool lacks = (options.precision == DevicePrecision::kBf16 && facts.has_bf16 == 0) ||
+                     (options.precision == DevicePrecision::kTf32 && facts.has_tf32 == 0);
+  if (lacks) {
+    throw DeviceError(std::string(facts.name) + " does not multiply " + std::string(to_string(options.precision)) +
+                      "; it takes f32 and f16");
+  }
+  return device;
 }
 
 TesseraFacts facts_of(const OpenDevice& device) {

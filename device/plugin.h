@@ -107,6 +107,7 @@ typedef struct TesseraFacts {
   char libraries[256];  /* "CUDA 13.0, driver 13.0, cuBLASLt 13.1, cuDNN 9.19" */
   int32_t major, minor; /* compute capability */
   int32_t multiprocessors;
+  int32_t has_bf16, has_tf32; /* it multiplies them */
   int32_t emulated; /* not hardware: never timed, never reported as a GPU */
   int64_t memory_bytes;
 } TesseraFacts;
