@@ -102,14 +102,16 @@ class CudnnKernel final : public TesseraKernel {
   void run(const TesseraRun& run) const override {
     {
       const std::scoped_lock lock(device_.mutex());
-      run_plan(with_pictures(run.batch).plan,
+      const Plan& plan = with_pictures(run.batch).plan;  // first: what it makes, it makes on a stream of its own
+      cudnnHandle_t const handle = device_.cudnn(run.stream());
+      run_plan(plan,
                {.x = run.inputs[0],
                 .w = weights_.filters.get(),
                 .y = run.output,
                 .residual = shape_.residual ? run.inputs[1] : nullptr,
                 .bias = shape_.bias ? weights_.bias.get() : nullptr,
                 .workspace = run.scratch},
-               device_.cudnn(run.stream()));
+               handle);
     }
     if (!rest_.any()) return;
     const std::int64_t count = run.batch * shape_.out_height * shape_.out_width * shape_.out_channels;
