@@ -192,6 +192,7 @@ class DeviceBackend final : public Backend {
     if (request.in.size() > TESSERA_MOST_INPUTS) throw UsageError(request.node.path + ": more than 16 inputs");
     const std::vector<Tensor> prepared = layer_prepare(request.node.layer, std::move(weights));
     std::vector<TesseraWeight> given;
+    given.reserve(prepared.size());
     for (const Tensor& tensor : prepared) given.push_back({tensor.data(), tensor.shape().count()});
     TesseraRequest asked{};
     asked.layer = describe_layer(request);
