@@ -108,7 +108,7 @@ typedef struct TesseraFacts {
   int32_t major, minor; /* compute capability */
   int32_t multiprocessors;
   int32_t has_bf16, has_tf32; /* it multiplies them */
-  int32_t emulated; /* not hardware: never timed, never reported as a GPU */
+  int32_t emulated;           /* not hardware: never timed, never reported as a GPU */
   int64_t memory_bytes;
 } TesseraFacts;
 
