@@ -33,10 +33,6 @@ RunOptions CommonOptions::run_options(std::int64_t max_batch) const {
   if (threads < 0 || threads > kMostThreads) throw UsageError("--threads must lie in 1 to 1024");
   resolved.threads = threads == 0 ? physical_cores() : threads;
   resolved.max_batch = max_batch;
-  resolved.note = [said = std::make_shared<std::string>()](const std::string& note) {
-    if (*said != note) fmt::print(stderr, "tessera: {}\n", note);  // once, not for each model
-    *said = note;
-  };
   return resolved;
 }
 
@@ -53,6 +49,10 @@ void add_budget_option(CLI::App& command, std::string& budget) {
 }
 
 void add_engine_options(CLI::App& command, RunOptions& options) {
+  options.note = [said = std::make_shared<std::string>()](const std::string& note) {
+    if (*said != note) fmt::print(stderr, "tessera: {}\n", note);  // once, not for each model
+    *said = note;
+  };
   command.add_option("--device", options.device, "auto (a GPU where there is one), cpu, eigen or cuda[:N]")
       ->capture_default_str();
   command.add_option("--isa", options.isa, "instruction set of the CPU kernels: auto, avx512, avx2 or sse4")
