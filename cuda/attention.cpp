@@ -68,11 +68,13 @@ class AttentionKernel final : public TesseraKernel {
 
     scores.a_batch = scores.b_batch = values.a_batch = values.d_batch = head_width_;
     scores.d_batch = values.b_batch = tokens_ * row_;
-    by_picture_ = {std::make_unique<Products>(device, scores), std::make_unique<Products>(device, values)};
+    by_picture_.scores = std::make_unique<Products>(device, scores);
+    by_picture_.values = std::make_unique<Products>(device, values);
     scores.a_batch = scores.b_batch = values.a_batch = tokens_ * 3 * width_;
     values.d_batch = tokens_ * width_;
     scores.d_batch = values.b_batch = heads_ * tokens_ * row_;
-    by_head_ = {std::make_unique<Products>(device, scores), std::make_unique<Products>(device, values)};
+    by_head_.scores = std::make_unique<Products>(device, scores);
+    by_head_.values = std::make_unique<Products>(device, values);
   }
 
   // Pictures [first, first + count) of the batch.

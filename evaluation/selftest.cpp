@@ -80,8 +80,8 @@ std::vector<LayerTest> token_tests() {
       {"Linear, layer scale, + residual", tokens,
        [](const Scope& s, Value x) { return add(s / "add", x, layer_scale(s / "scale", linear(s / "layer", x, 96))); }},
       one("LayerNorm", tokens, LayerNorm{}),
-      one("Attention, 3 heads", Shape{2, 50, 3 * 96}, Attention{.heads = 3}),
-      one("Attention, more pictures than heads", Shape{3, 17, 3 * 64}, Attention{.heads = 1}),
+      one("Attention, 3 heads", Shape{2, 50, 288}, Attention{.heads = 3}),
+      one("Attention, more pictures than heads", Shape{3, 17, 192}, Attention{.heads = 1}),
       one("Softmax", tokens, Softmax{}),
       one("PatchEmbed 16", Shape{2, 64, 64, 3}, PatchEmbed{.patch = 16, .width = 96}),
       one("TokenEmbed, 4 registers", Shape{2, 16, 96},
@@ -162,6 +162,7 @@ double ms_of(const std::function<void()>& work) {
 double median_ms(Session& session, ConstView input, int runs) {
   constexpr int kWarmUps = 3;
   std::vector<double> times;
+  times.reserve(static_cast<std::size_t>(runs));
   for (int run = 0; run < kWarmUps; ++run) session.run(input);
   for (int run = 0; run < runs; ++run) times.push_back(ms_of([&] { session.run(input); }));
   std::ranges::sort(times);
