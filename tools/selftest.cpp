@@ -41,16 +41,21 @@ void print_row(const SelftestRow& row) {
              row.gflops > 0 ? fmt::format("{:.1f}", row.gflops) : "");
 }
 
+void print_head() {
+  fmt::print("{:<46} {:<22} {:>10} {:>10} {:>10} {:>10} {:>9}\n", "Layer, model", "Kernel", "Error", "", "ms",
+             "Eigen ms", "GFLOP/s");
+}
+
 int run_command(const SelftestCommand& command) {
   const RunOptions options = command.common.run_options(1);
   const bool json = command.common.json;
+  bool begun = false;  // nothing is printed before the device is open
   const auto done = [&](const SelftestRow& row) {
-    if (!json) print_row(row);
+    if (json) return;
+    if (!begun) print_head();
+    begun = true;
+    print_row(row);
   };
-  if (!json) {
-    fmt::print("{:<46} {:<22} {:>10} {:>10} {:>10} {:>10} {:>9}\n", "Layer, model", "Kernel", "Error", "", "ms",
-               "Eigen ms", "GFLOP/s");
-  }
   const SelftestResult result = run_selftest(options, command.full, done);
   const std::string line = selftest_line(result, options);
   if (json) {
