@@ -44,15 +44,18 @@ __global__ void layer_norm_kernel(const T* x, const float* weight, const float* 
     float sum = 0;
     for (std::int64_t c = threadIdx.x; c < channels; c += kRowThreads) sum += load(from, c);
     const float mean = over_block(sum, partial, Sum()) / static_cast<float>(channels);
-    float squares = 0;
+    // The mean of values far from zero has been rounded by as much as they differ: what is left of it is taken off too.
+    float left = 0, squares = 0;
     for (std::int64_t c = threadIdx.x; c < channels; c += kRowThreads) {
       const float distance = load(from, c) - mean;
+      left += distance;
       squares += distance * distance;
     }
-    const float variance = over_block(squares, partial, Sum()) / static_cast<float>(channels);
-    const float scale = 1.0F / sqrtf(variance + epsilon);
+    const float rest = over_block(left, partial, Sum()) / static_cast<float>(channels);
+    const float variance = over_block(squares, partial, Sum()) / static_cast<float>(channels) - rest * rest;
+    const float scale = 1.0F / sqrtf((variance > 0.0F ? variance : 0.0F) + epsilon);
     for (std::int64_t c = threadIdx.x; c < channels; c += kRowThreads) {
-      store(to, c, (load(from, c) - mean) * scale * weight[c] + bias[c]);
+      store(to, c, ((load(from, c) - mean) - rest) * scale * weight[c] + bias[c]);
     }
   }
 }
