@@ -92,4 +92,11 @@ std::unique_ptr<Backend> make_cuda_backend_if_there(const RunOptions& options) {
   }
 }
 
+std::string resolved_device(const RunOptions& options) {
+  const bool automatic = options.device == "auto";
+  if (!automatic && !options.device.starts_with("cuda")) return options.device;
+  const std::unique_ptr<Backend> backend = automatic ? make_cuda_backend_if_there(options) : make_cuda_backend(options);
+  return backend == nullptr ? "cpu" : describe_device(facts_of(*backend->device()));
+}
+
 }  // namespace tessera

@@ -18,4 +18,8 @@ std::unique_ptr<Backend> make_cuda_backend(const RunOptions& options);
 // opening the plugin.
 std::unique_ptr<Backend> make_cuda_backend_if_there(const RunOptions& options);
 
+// Which device options.device is here, for what must not be mixed: "cpu", "eigen", or a GPU's description. Throws as
+// make_cuda_backend().
+std::string resolved_device(const RunOptions& options);
+
 }  // namespace tessera

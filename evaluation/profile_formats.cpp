@@ -14,6 +14,15 @@ namespace {
 
 using Json = nlohmann::json;
 
+Json clocks_json(const std::optional<DeviceClocks>& clocks) {
+  if (!clocks) return nullptr;
+  return {{"device", clocks->device},
+          {"hardware", clocks->hardware},
+          {"finished_us", clocks->finished_us},
+          {"device_us", clocks->device_us},
+          {"enqueued_us", clocks->enqueued_us}};
+}
+
 Json to_json(const Spread& spread) { return {{"min", spread.min}, {"median", spread.median}, {"p99", spread.p99}}; }
 
 // Nothing where there is no roof to hold against.
@@ -105,6 +114,7 @@ Json to_json(const ModelProfile& profile) {
             {"threads", profile.roof.threads},
             {"gflops", profile.roof.gflops},
             {"read_gbs", profile.roof.read_gbs}}},
+          {"clocks", clocks_json(profile.clocks)},
           {"run_us", to_json(profile.run_us)},
           {"unwatched_run_us", to_json(profile.unwatched_us)},
           {"sum_of_medians_us", profile.sum_of_medians_us},

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "device/device_backend.h"
 #include "engine/module_tree.h"
 #include "engine/profile.h"
 #include "evaluation/trace.h"
@@ -34,6 +35,7 @@ double median_of(std::vector<double> values) {
 // Whole runs: watched[i] beside unwatched[i], and what the nodes of watched[i] take together.
 struct RunTimes {
   std::vector<double> watched_us, unwatched_us;
+  std::vector<RunClock> clocks;  // of the unwatched ones, on a device
 };
 
 // What follows from times, amounts and the roof.
@@ -95,13 +97,13 @@ class Profiler {
 
   // One run with observers and one without, the order changing from round to round.
   void round(int number) {
-    if (number % 2 == 0) times_.unwatched_us.push_back(time([&] { run_unwatched(); }));
+    if (number % 2 == 0) time_unwatched();
     classifier_.session().observe_threads(trace_.get());
     const std::int64_t begin = now_ns();
     times_.watched_us.push_back(time([&] { classifier_.session().run(classifier_.input(batch()), observers_); }));
     if (trace_) trace_->end_run(begin, now_ns());
     classifier_.session().observe_threads(nullptr);
-    if (number % 2 != 0) times_.unwatched_us.push_back(time([&] { run_unwatched(); }));
+    if (number % 2 != 0) time_unwatched();
   }
 
   ModelProfile result(const Roofline& roof) const {
@@ -112,6 +114,7 @@ class Profiler {
                         .batch = batch(),
                         .runs = static_cast<int>(times_.watched_us.size()),
                         .roof = roof,
+                        .clocks = device_clocks(),
                         .nodes = node_lines(profile_, roof)};
     std::vector<double> gaps = times_.watched_us, watching;
     for (const ProfileLine& node : result.nodes) {
@@ -130,8 +133,30 @@ class Profiler {
 
   std::unique_ptr<Trace> take_trace() { return std::move(trace_); }
   const RunOptions& run_options() const { return setting_.run; }
+  bool on_device() const { return classifier_.program().device() != nullptr; }
 
  private:
+  void time_unwatched() {
+    times_.unwatched_us.push_back(time([&] { run_unwatched(); }));
+    if (on_device()) times_.clocks.push_back(*classifier_.session().clock());
+  }
+
+  std::optional<DeviceClocks> device_clocks() const {
+    if (!on_device()) return std::nullopt;
+    std::vector<double> finished, device, enqueued;
+    for (const RunClock& clock : times_.clocks) {
+      finished.push_back(static_cast<double>(clock.finished_ns) / 1e3);
+      device.push_back(static_cast<double>(clock.device_ns) / 1e3);
+      enqueued.push_back(static_cast<double>(clock.enqueued_ns) / 1e3);
+    }
+    const TesseraFacts facts = facts_of(*classifier_.program().device());
+    return DeviceClocks{.device = describe_device(facts),
+                        .hardware = facts.emulated == 0,
+                        .finished_us = median_of(std::move(finished)),
+                        .device_us = median_of(std::move(device)),
+                        .enqueued_us = median_of(std::move(enqueued))};
+  }
+
   std::int64_t batch() const { return setting_.run.max_batch; }
   template <class Work>
   static double time(const Work& work) {
@@ -226,8 +251,8 @@ ProfileResult profile_models(const ProfilePlan& plan) {
   std::map<std::pair<std::string, int>, Roofline> roofs;
   for (const auto& profiler : profilers) {
     const RunOptions& run = profiler->run_options();
-    const auto [roof, added] = roofs.try_emplace({run.isa, run.threads});
-    if (added) roof->second = measure_roofline(run.isa, run.threads);
+    const auto [roof, added] = roofs.try_emplace({run.isa, profiler->on_device() ? 0 : run.threads});
+    if (added && !profiler->on_device()) roof->second = measure_roofline(run.isa, run.threads);
     result.profiles.push_back(profiler->result(roof->second));
     if (std::unique_ptr<Trace> trace = profiler->take_trace()) result.traces.push_back(std::move(*trace));
   }

@@ -2,6 +2,7 @@
 // Where a model's time goes: each node against what the machine could do, whole runs, and what watching them costs.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,12 +39,22 @@ struct ProfileLine {
   double node_medians_us = 0;    // the nodes' sum
 };
 
+// Whole runs on a device, unwatched, by three clocks: the median of each.
+struct DeviceClocks {
+  std::string device;      // what it is
+  bool hardware = true;    // false: a stand-in, whose times mean nothing
+  double finished_us = 0;  // the host's, once results are there
+  double device_us = 0;    // the device's own
+  double enqueued_us = 0;  // the host's, as soon as all work is in the queue: one that does not wait
+};
+
 struct ModelProfile {
   std::string model, device, dtype;
   int threads = 1;
   std::int64_t batch = 1;
   int runs = 0;
-  Roofline roof;  // of its threads
+  Roofline roof;                       // of its threads; of a device none
+  std::optional<DeviceClocks> clocks;  // of a device
   std::vector<ProfileLine> nodes;
   double sum_of_medians_us = 0;
   Spread run_us;        // whole runs, watched

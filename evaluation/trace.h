@@ -19,6 +19,7 @@ namespace tessera {
 class Trace final : public Observer, public RegionObserver {
  public:
   explicit Trace(const Program& program);
+  bool reads_values() const override { return false; }
   void after_node(const NodeEvent& event) override;
   void after_part(int thread, std::int64_t begin_ns, std::int64_t end_ns, std::int64_t tasks) override;
   // A whole run, after its nodes. Steady clock.

@@ -75,9 +75,10 @@ void add_bench(CLI::App& app, Outcome& outcome) {
   sub->add_option("--threads", plan.threads, "threads: a list (default: physical cores)")
       ->delimiter(',')
       ->check(CLI::Range(1, kMostThreads));
-  sub->add_option("--dtype", plan.dtypes, "what matrix products multiply: a list of f32, bf16, int8")
+  sub->add_option("--dtype", plan.dtypes,
+                  "what matrix products multiply: a list of f32, bf16, int8; on a GPU tf32, f16")
       ->delimiter(',')
-      ->check(CLI::IsMember({"f32", "bf16", "int8"}))
+      ->check(CLI::IsMember({"f32", "bf16", "int8", "tf32", "f16"}))
       ->capture_default_str();
   CLI::Option* seconds = sub->add_option("--seconds", plan.seconds, "how long each row is measured, in five rounds")
                              ->check(CLI::Range(0.001, 86400.0))

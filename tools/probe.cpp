@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "cpu/cpu_backend.h"
+#include "evaluation/cuda_device.h"
 #include "evaluation/features.h"
 #include "evaluation/linear_probe.h"
 #include "evaluation/statistics.h"
@@ -109,8 +110,8 @@ ClassedData open_data(const ProbeCommand& command) {
 }
 
 // The instruction set that kernels are taken from: features differ in their last digits between two of them.
-std::string isa_of(const RunOptions& run) {
-  if (run.device == "eigen") return "";
+std::string isa_of(const RunOptions& run, const std::string& device) {
+  if (device != "cpu") return "";
   return run.isa == "auto" ? cpu_isas().front() : run.isa;
 }
 
@@ -120,7 +121,7 @@ FeatureKey key_of(const ProbeCommand& command, const LoadedModel& model, const D
   if (run.dtype == "int8") {
     for (const auto& [name, range] : model.card.calibration.ranges) ranges[name] = {range.low, range.high};
   }
-  const std::string calibration = ranges.dump();
+  const std::string calibration = ranges.dump(), device = resolved_device(run);
   return {{"tessera", TESSERA_VERSION},
           {"calibration_sha256", sha256(std::as_bytes(std::span(calibration)))},
           {"weights_sha256", model.card.sha256},
@@ -128,8 +129,8 @@ FeatureKey key_of(const ProbeCommand& command, const LoadedModel& model, const D
           {"parameters", model.card.config.parameters},
           {"preprocess", to_json(model.card.preprocess)},
           {"decoder", command.common.decoder},
-          {"device", run.device == "auto" ? "cpu" : run.device},
-          {"isa", isa_of(run)},
+          {"device", device},
+          {"isa", isa_of(run, device)},
           {"dtype", run.dtype},
           {"exact", run.exact},
           {"tuned", run.tune},

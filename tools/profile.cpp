@@ -91,8 +91,14 @@ void print_totals(const ModelProfile& profile) {
              "Cost of profiling", profile.watching * 100, profile.unwatched_us.median, profile.runs);
 }
 
-void print_profile(const ModelProfile& profile, GroupBy by) {
-  fmt::print("{}: {} runs on device {}\n", title_of(profile), profile.runs, profile.device);
+void print_clocks(const DeviceClocks& clocks) {
+  fmt::print("{}{}\n", clocks.device, clocks.hardware ? "" : ", not hardware: its times mean nothing");
+  fmt::print("Whole run: {:.1f} us by the host's clock once the device is done, {:.1f} us by the device's events.\n",
+             clocks.finished_us, clocks.device_us);
+  fmt::print("A clock that does not wait for the device would read {:.1f} us.\n\n", clocks.enqueued_us);
+}
+
+void print_roof(const ModelProfile& profile) {
   fmt::print(
       "Roofline of {} thread{}: {:.0f} GFLOP/s (float32 multiply-adds between registers, {}), {:.1f} GB/s read\n",
       profile.roof.threads, profile.roof.threads == 1 ? "" : "s", profile.roof.gflops, profile.roof.isa,
@@ -101,6 +107,15 @@ void print_profile(const ModelProfile& profile, GroupBy by) {
       "Of roof: the least time that multiply-adds (c) or memory (m) allow, as a share of the median. Two operations "
       "for each\nmultiply-add of the definition: Winograd, bf16, int8 and values that lie in a cache can pass 100 "
       "%.\n\n");
+}
+
+void print_profile(const ModelProfile& profile, GroupBy by) {
+  fmt::print("{}: {} runs on device {}\n", title_of(profile), profile.runs, profile.device);
+  if (profile.clocks) {
+    print_clocks(*profile.clocks);
+  } else {
+    print_roof(profile);
+  }
   print_lines(profile, by);
   print_totals(profile);
 }
@@ -177,7 +192,8 @@ void add_profile(CLI::App& app, Outcome& outcome) {
   add_common_options(*sub, command->common);
   sub->remove_option(sub->get_option("--dtype"));
   sub->remove_option(sub->get_option("--threads"));
-  sub->add_option("--dtype", command->dtypes, "f32, bf16, int8; several, with commas, are compared")->delimiter(',');
+  sub->add_option("--dtype", command->dtypes, "f32, bf16, int8, on a GPU tf32, f16; several, with commas, are compared")
+      ->delimiter(',');
   sub->add_option("--threads", command->threads, "threads (default: physical cores); several are compared")
       ->delimiter(',');
   sub->add_option("--batch", command->batches, "pictures at once; several are compared")
