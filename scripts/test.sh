@@ -38,6 +38,14 @@ if [ "${1:-all}" = all ]; then
   done
   # Left out: limits on memory, which the sanitizer's own exceeds, and what measures times or takes minutes under it.
   run_sanitized asan tools/cli_test --gtest_filter="-*MemoryRunsOut*:*MemoryItCouldNotGet*:*EveryBatchAndThreadCount*:*TunesOnce*:*ProfileCompares*:*DoesNotRemember*"
+  echo "== address and undefined-behaviour sanitizers, on the emulated CUDA device"
+  if cmake --build --preset asan --target help | grep -q emulated_plugin_test; then
+    cmake --build --preset asan -j "$jobs" --target emulated_device_test emulated_plugin_test
+    run_sanitized asan cuda/emulated_device_test
+    run_sanitized asan cuda/emulated_plugin_test
+  else
+    echo "left out: the headers of CUDA, cuBLAS and cuDNN are not here"
+  fi
   echo "== thread sanitizer (thread pool, engine, layers, CPU kernels)"
   cmake --preset tsan -DTESSERA_BUILD_BENCH=OFF >/dev/null
   cmake --build --preset tsan -j "$jobs" --target core_test engine_test layers_test cpu_test
@@ -50,6 +58,7 @@ if [ "${1:-all}" = all ]; then
 fi
 
 echo "== release"
-cmake --preset release >/dev/null
+configured=$(cmake --preset release)
+echo "$configured" | grep -E "left out|CUDA plugin" || true
 cmake --build --preset release -j "$jobs"
 ctest --preset release -j "$jobs" --output-on-failure

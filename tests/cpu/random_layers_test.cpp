@@ -11,44 +11,6 @@
 namespace tessera {
 namespace {
 
-RandomLayer random_attention(Draw& draw) {
-  const std::int64_t heads = draw.between(1, 5), width = draw.between(1, 70), tokens = draw.between(1, 80);
-  RandomLayer made{.layer = Attention{.heads = heads}, .inputs = {}, .weights = {}};
-  made.inputs.push_back(draw.tensor({draw.between(1, 3), tokens, 3 * heads * width}, 2));
-  made.reduction = static_cast<double>(tokens + width) * 4;
-  return made;
-}
-
-RandomLayer random_other(Draw& draw) {
-  RandomLayer made;
-  const std::int64_t channels = draw.between(1, 100);
-  made.inputs.push_back(draw.tensor({draw.between(1, 3), draw.between(4, 20), draw.between(4, 20), channels}, 3));
-  switch (draw.between(0, 4)) {
-    case 0:
-      made.layer = LayerNorm{};
-      made.reduction = static_cast<double>(channels);
-      break;
-    case 1:
-      made.layer = Softmax{};
-      break;
-    case 2:
-      made.layer = Pool2d{.kind = PoolKind::kMax,
-                          .kernel = draw.between(2, 4),
-                          .stride = draw.between(1, 3),
-                          .padding = draw.between(0, 1),
-                          .ceil_mode = draw.coin()};
-      break;
-    case 3:
-      made.layer = GlobalAveragePool{};
-      break;
-    default:
-      made.layer = Activation{draw.activation()};
-      break;
-  }
-  add_weights_and_residual(made, draw, false);
-  return made;
-}
-
 class RandomLayers : public testing::TestWithParam<CpuOptions> {
  protected:
   void check(RandomLayer (*make)(Draw&), int count) const {

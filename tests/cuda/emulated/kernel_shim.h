@@ -162,6 +162,8 @@ template <class T>
 T __ldg(const T* address) {
   return *address;
 }
+using std::isinf;
+using std::isnan;
 inline float __expf(float x) { return std::exp(x); }
 inline float __logf(float x) { return std::log(x); }
 inline float __powf(float x, float y) { return std::pow(x, y); }
