@@ -1,10 +1,7 @@
 // tessera compare: models on the same labelled pictures.
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <functional>
 #include <new>
@@ -20,6 +17,7 @@
 #include "evaluation/run.h"
 #include "scale/helper.h"
 #include "scale/leader.h"
+#include "tools/progress.h"
 #include "tools/tool.h"
 #include "vision/dataset.h"
 
@@ -28,7 +26,6 @@ namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 struct CompareCommand {
   CommonOptions common;
@@ -40,54 +37,15 @@ struct CompareCommand {
   bool resume = true, mpi = false;
 };
 
-// Pictures a second and the seconds that are left.
-struct Pace {
-  double rate = 0, left = 0;
-};
-Pace pace_of(const ComparisonProgress& p) {
-  const double rate = p.seconds > 0 ? static_cast<double>(p.here) / p.seconds : 0;
-  return {.rate = rate, .left = rate > 0 ? static_cast<double>(p.total - p.done) / rate : 0};
-}
-
-std::string clock_text(double seconds) {
-  constexpr std::int64_t kMinute = 60, kHour = 3600;
-  const auto whole = static_cast<std::int64_t>(std::llround(seconds));
-  return fmt::format("{}:{:02}:{:02}", whole / kHour, whole % kHour / kMinute, whole % kMinute);
-}
-
 // "1200/50000 pictures, 31.2 images/s, 0:26:04 left, top-1 resnet 80.3 % vit 80.1 %, 0 errors"
 std::string progress_text(const ComparisonProgress& p, const std::vector<ComparedModel>& models) {
-  const Pace pace = pace_of(p);
-  std::string text =
-      fmt::format("{}/{} pictures, {:.1f} images/s, {} left, top-1", p.done, p.total, pace.rate, clock_text(pace.left));
+  std::string text = pace_text({.done = p.done, .total = p.total, .here = p.here, .seconds = p.seconds}) + ", top-1";
   const auto predicted = static_cast<double>(std::max<std::size_t>(p.done - p.errors, 1));
   for (std::size_t m = 0; m < models.size(); ++m) {
     text += fmt::format(" {} {:.1f} %", models[m].prefix, 100.0 * static_cast<double>(p.top1[m]) / predicted);
   }
   return text + fmt::format(", {} error{}", p.errors, p.errors == 1 ? "" : "s");
 }
-
-// On a terminal one line that is written over, ten times a second at most; otherwise a line every 30 s.
-class ProgressReport {
- public:
-  explicit ProgressReport(const std::vector<ComparedModel>& models) : models_(models) {}
-
-  void operator()(const ComparisonProgress& p) {
-    const auto now = Clock::now();
-    const bool last = p.done == p.total;
-    if (now - said_ < (terminal_ ? kOnTerminal : kElsewhere) && !(terminal_ && last)) return;
-    said_ = now;
-    fmt::print(stderr, "{}{}{}", terminal_ ? "\r\x1b[K" : "", progress_text(p, models_),
-               terminal_ && !last ? "" : "\n");
-    std::fflush(stderr);
-  }
-
- private:
-  static constexpr std::chrono::milliseconds kOnTerminal{100}, kElsewhere{30'000};
-  const std::vector<ComparedModel>& models_;
-  const bool terminal_ = is_terminal(STDERR_FILENO);
-  Clock::time_point said_ = terminal_ ? Clock::time_point{} : Clock::now();
-};
 
 // The instruction set that kernels are taken from, or the device: logits differ in their last digits between two of
 // them.
@@ -250,8 +208,11 @@ using RunIt = std::function<ComparisonResult(Prepared&, const RunVoice&)>;
 int run_and_report(const CompareCommand& command, const RunIt& run_it) {
   const nlohmann::json environment = environment_record();
   Prepared prepared = prepare(command, true);
-  ProgressReport progress(prepared.plan.header.models);
-  const ComparisonResult result = run_it(prepared, {.progress = std::ref(progress), .note = print_note});
+  ProgressLine line;
+  const auto progress = [&](const ComparisonProgress& p) {
+    line(progress_text(p, prepared.plan.header.models), p.done == p.total);
+  };
+  const ComparisonResult result = run_it(prepared, {.progress = progress, .note = print_note});
   nlohmann::json run = prepared.plan.header.settings;
   run["data"] = fs::absolute(command.data).string();
   run["shard"] = command.shard;

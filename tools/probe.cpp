@@ -176,7 +176,9 @@ std::optional<ObtainedFeatures> obtain_features(const ProbeCommand& command, con
       std::move(classifier), dataset,
       {.batch = command.batch, .workers = run.threads, .decode = command.common.decode_options()}, stop_requested(),
       [&](const ExtractionProgress& p) {
-        line(fmt::format("{}, {} error{}", pace_text(p.done, p.total, p.seconds), p.failed, p.failed == 1 ? "" : "s"),
+        line(fmt::format("{}, {} error{}",
+                         pace_text({.done = p.done, .total = p.total, .here = p.done, .seconds = p.seconds}), p.failed,
+                         p.failed == 1 ? "" : "s"),
              p.done == p.total);
       });
   if (!set) return std::nullopt;

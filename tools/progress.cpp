@@ -11,16 +11,21 @@
 
 namespace tessera {
 
+namespace {
+
+// "1:02:03"
 std::string clock_text(double seconds) {
   constexpr std::int64_t kMinute = 60, kHour = 3600;
   const auto whole = static_cast<std::int64_t>(std::llround(seconds));
   return fmt::format("{}:{:02}:{:02}", whole / kHour, whole % kHour / kMinute, whole % kMinute);
 }
 
-std::string pace_text(std::size_t done, std::size_t total, double seconds) {
-  const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
-  const double left = rate > 0 ? static_cast<double>(total - done) / rate : 0;
-  return fmt::format("{}/{} pictures, {:.1f} pictures/s, {} left", done, total, rate, clock_text(left));
+}  // namespace
+
+std::string pace_text(const Pace& pace) {
+  const double rate = pace.seconds > 0 ? static_cast<double>(pace.here) / pace.seconds : 0;
+  const double left = rate > 0 ? static_cast<double>(pace.total - pace.done) / rate : 0;
+  return fmt::format("{}/{} pictures, {:.1f} images/s, {} left", pace.done, pace.total, rate, clock_text(left));
 }
 
 ProgressLine::ProgressLine()

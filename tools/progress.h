@@ -7,11 +7,13 @@
 
 namespace tessera {
 
-// "1:02:03"
-std::string clock_text(double seconds);
-
-// "1200/50000 pictures, 31.2 pictures/s, 0:26:04 left"
-std::string pace_text(std::size_t done, std::size_t total, double seconds);
+struct Pace {
+  std::size_t done = 0, total = 0;
+  std::size_t here = 0;  // of `done`, by this process, in `seconds`: the others were in a log or a cache
+  double seconds = 0;
+};
+// "1200/50000 pictures, 31.2 images/s, 0:26:04 left"
+std::string pace_text(const Pace& pace);
 
 class ProgressLine {
  public:
