@@ -11,20 +11,29 @@ jobs=$(nproc)
 echo "== packages"
 scripts/setup.sh test
 
-# One test binary of a sanitizer's build, its output shown only when it fails.
+# One test binary of a sanitizer's build, its tests dealt out to as many processes as there are cores; output is shown
+# only of one that fails.
 run_sanitized() {
   preset=$1
   binary=build/$1/tests/$2
   shift 2
   export ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
   export LSAN_OPTIONS=suppressions="$PWD/tests/leak_suppressions.txt":print_suppressions=0
-  if "$binary" "$@" >build/sanitizer.log 2>&1; then
-    echo "$preset: $binary: $(tail -n 1 build/sanitizer.log)"
-  else
-    cat build/sanitizer.log
-    echo "$preset: $binary failed" >&2
-    exit 1
-  fi
+  running=""
+  for shard in $(seq 0 $((jobs - 1))); do
+    GTEST_TOTAL_SHARDS=$jobs GTEST_SHARD_INDEX=$shard "$binary" "$@" >"build/sanitizer-$shard.log" 2>&1 &
+    running="$running $!"
+  done
+  shard=0
+  for process in $running; do
+    if ! wait "$process"; then
+      cat "build/sanitizer-$shard.log"
+      echo "$preset: $binary failed" >&2
+      exit 1
+    fi
+    echo "$preset: $binary, part $((shard + 1)) of $jobs: $(grep -c "^\[       OK" "build/sanitizer-$shard.log") tests passed"
+    shard=$((shard + 1))
+  done
 }
 
 if [ "${1:-all}" = all ]; then
