@@ -24,7 +24,9 @@ std::string version(int number, int major_unit, int minor_unit) {
 // How many devices there are; throws a Failure that says why there are none.
 int count_devices() {
   int count = 0;  // not written where the driver is missing
-  switch (const cudaError_t status = cudaGetDeviceCount(&count)) {
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  cudaGetLastError();  // kept by the runtime until it is asked
+  switch (status) {
     case cudaSuccess:
       if (count > 0) return count;
       throw Failure(kDevice, "no CUDA device");

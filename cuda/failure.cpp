@@ -4,6 +4,7 @@ namespace tessera::cuda {
 
 void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
+  cudaGetLastError();  // the runtime keeps it until it is asked: the next launch is not to be blamed for it
   const int code = status == cudaErrorMemoryAllocation ? kResource : kDevice;
   throw Failure(code, std::string(what) + ": " + cudaGetErrorString(status) + " (CUDA error " +
                           std::to_string(static_cast<int>(status)) + ")");

@@ -148,9 +148,9 @@ void add_statistics(Table& table, const ComparisonSummary& s, const PairSummary&
     const ComparisonRow& row = result.rows[pair.disagreements[i]];
     const Prediction &a = row.predictions[pair.first], &b = row.predictions[pair.second];
     const std::string_view who = a.top1_correct ? "the first" : b.top1_correct ? "the second" : "neither";
-    table.line(fmt::format("  {}: {} ({:.0f} %) against {} ({:.0f} %); {} is right", row.sample.name,
-                           short_label(result, a.index), a.confidence * kPercent, short_label(result, b.index),
-                           b.confidence * kPercent, who));
+    table.line(fmt::format("  {}, GT={}: {} ({:.0f} %) against {} ({:.0f} %); {} is right", row.sample.name,
+                           short_label(result, row.sample.label), short_label(result, a.index), a.confidence * kPercent,
+                           short_label(result, b.index), b.confidence * kPercent, who));
   }
 }
 

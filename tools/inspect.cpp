@@ -134,8 +134,10 @@ void add_inspect(CLI::App& app, Outcome& outcome) {
   command->add_option("--depth", options->depth, "how deep the tree is shown: 1 is stages, 2 is blocks (default: all)")
       ->check(CLI::Range(1, kEveryDepth));
   command
-      ->add_option("--graph", options->graph,
-                   "raw: as the paper draws it; fused: after all passes; or the name of the pass after which to look")
+      ->add_option(
+          "--graph", options->graph,
+          "raw: as the paper draws it; fused: after all passes (what a device fuses beyond them shows in profile); or "
+          "the name of the pass after which to look")
       ->capture_default_str();
   command->add_option("--dot", options->dot, "write the graph for Graphviz: dot -Tsvg F -o F.svg");
   command->add_option(

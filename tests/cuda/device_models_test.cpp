@@ -1,6 +1,7 @@
 // Whole models on the plugin's own sources and the emulated device, against the readable layers on the host: logits,
 // taps, batches, parts of a batch on two streams, recordings, observers; and what happens when memory runs out.
 
+#include <cuda_runtime_api.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -259,6 +260,7 @@ TEST_P(DeviceSessions, MemoryThatRunsOutIsAResourceError) {
   }
   emulated::fail_allocation_after(-1);
   EXPECT_GT(failures, 3);
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess);  // what was told is not kept for the next launch
 }
 
 std::string subject_name(const testing::TestParamInfo<Subject>& info) { return info.param.name; }
@@ -277,6 +279,7 @@ TEST(EmulatedDevices, OneThatIsMissingOrTooOldIsADeviceError) {
   EXPECT_NE(refused({}).find("no"), std::string::npos) << refused({});
   emulated::set_device_count(-1);
   EXPECT_NE(refused({}).find("driver"), std::string::npos) << refused({});
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess);
   emulated::set_device_count(1);
   EXPECT_NE(refused({.index = 1}).find("device 1"), std::string::npos) << refused({.index = 1});
   emulated::set_compute_capability(70);

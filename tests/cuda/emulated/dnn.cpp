@@ -70,7 +70,7 @@ template <class Value>
 cudnnStatus_t give(const std::vector<Value>& values, std::int64_t requested, std::int64_t* count, void* to) {
   if (count != nullptr) *count = static_cast<std::int64_t>(values.size());
   const auto given = std::min<std::size_t>(values.size(), static_cast<std::size_t>(requested));
-  if (to != nullptr) std::memcpy(to, values.data(), given * sizeof(Value));
+  if (to != nullptr) std::copy_n(values.data(), given, static_cast<Value*>(to));
   return CUDNN_STATUS_SUCCESS;
 }
 
