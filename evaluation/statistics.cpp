@@ -102,6 +102,23 @@ Ratio ratio_of_means(std::span<const double> first, std::span<const double> seco
   return {ratio, {ratio - kZ95 * error, ratio + kZ95 * error}};
 }
 
+MeanInterval batch_means(std::span<const double> values) {
+  const std::size_t length = values.size() / kBatchMeans;
+  if (length == 0) throw InternalError("batch means of " + std::to_string(values.size()) + " values");
+  const auto mean_of = [](std::span<const double> some) {
+    return std::accumulate(some.begin(), some.end(), 0.0) / static_cast<double>(some.size());
+  };
+  std::vector<double> means;
+  for (std::size_t i = 0; i < kBatchMeans; ++i) means.push_back(mean_of(values.subspan(i * length, length)));
+  const double centre = mean_of(means);
+  double squares = 0;
+  for (const double mean : means) squares += (mean - centre) * (mean - centre);
+  constexpr double kT = 2.093024054408263;  // Student's 97.5 % point of 19 degrees of freedom
+  const double half = kT * std::sqrt(squares / (kBatchMeans - 1) / kBatchMeans);
+  const double mean = mean_of(values);
+  return {.mean = mean, .interval = {mean - half, mean + half}};
+}
+
 double error_consistency(const PairCounts& counts) {
   const std::int64_t total = counts.total();
   if (total == 0) return std::nan("");

@@ -49,6 +49,16 @@ struct Ratio {
 };
 Ratio ratio_of_means(std::span<const double> first, std::span<const double> second);
 
+// Mean of values that were measured one after the other, and its 95 % interval by batch means (Conway 1963): the mean
+// of 20 stretches of equal length, what is left over at the end in none, and Student's t of 19 degrees of freedom.
+// Neighbours need not be independent, as times of a machine are not. Throws InternalError for fewer than 20 values.
+inline constexpr std::int64_t kBatchMeans = 20;
+struct MeanInterval {
+  double mean = 0;  // of all values
+  Interval interval;
+};
+MeanInterval batch_means(std::span<const double> values);
+
 // Cohen's kappa (1960) of being right: 1 when both err on the same pictures, 0 when as often together as chance has it
 // ("error consistency", Geirhos et al. 2020). NaN where chance alone makes them agree always.
 double error_consistency(const PairCounts& counts);

@@ -10,6 +10,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "evaluation/advice.h"
+#include "evaluation/extrapolation.h"
 #include "evaluation/predictions_csv.h"
 #include "evaluation/run.h"
 #include "evaluation/shape_bias.h"
@@ -24,6 +25,7 @@ namespace fs = std::filesystem;
 struct AnalyzeCommand {
   std::string source, out, data, budget;
   SummaryOptions options;
+  std::int64_t extrapolate = 0;
   bool cue_conflict = false, json = false;
 };
 
@@ -57,6 +59,11 @@ int run_analyze(const AnalyzeCommand& command) {
     json["cue_conflict"] = shape_bias_json(result, biases);
     text += shape_bias_text(result, biases);
   }
+  if (command.extrapolate > 0) {
+    const Extrapolation more = extrapolate(result, command.extrapolate);
+    json["extrapolation"] = extrapolation_json(more);
+    text += extrapolation_text(more);
+  }
   if (!command.out.empty()) {
     make_folder(command.out);
     write_file(fs::path(command.out) / "summary.json", json_text(json));
@@ -89,6 +96,8 @@ void add_analyze(CLI::App& app, Outcome& outcome) {
       ->capture_default_str();
   sub->add_flag("--cue-conflict", command->cue_conflict,
                 "files are named SHAPE1-TEXTURE2.jpg: which of the two the predictions go by (Geirhos et al. 2019)");
+  sub->add_option("--extrapolate", command->extrapolate, "how long so many pictures would take, by this run")
+      ->check(CLI::PositiveNumber);
   add_budget_option(*sub, command->budget);
   add_json_option(*sub, command->json);
   sub->footer(
@@ -96,6 +105,7 @@ void add_analyze(CLI::App& app, Outcome& outcome) {
       "  tessera analyze run/\n"
       "  tessera analyze run/ --out report/ --data imagenet-val/\n"
       "  tessera analyze run/ --budget latency=10ms,memory=200MB,accuracy=78%\n"
+      "  tessera analyze run-of-2000/ --extrapolate 50000\n"
       "  tessera analyze conflict-run/ --cue-conflict\n"
       "  tessera analyze comparison_results-1000.csv --json");
   sub->callback([command, &outcome] { outcome.exit_code = run_analyze(*command); });

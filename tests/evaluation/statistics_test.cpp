@@ -8,7 +8,10 @@
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <random>
+
+#include "core/error.h"
 
 namespace tessera {
 namespace {
@@ -139,6 +142,35 @@ TEST(Statistics, Calibration) {
     EXPECT_EQ(total, static_cast<std::int64_t>(confidence.size()));
   }
   EXPECT_EQ(expected_calibration_error(reliability({}, {})), 0);
+}
+
+TEST(Statistics, BatchMeansFollowTheDriftOfTheMachine) {
+  std::vector<double> rising(45);  // 20 stretches of two: means 1.5, 3.5 ... 39.5; the last five are in none
+  std::iota(rising.begin(), rising.end(), 1.0);
+  const MeanInterval found = batch_means(rising);
+  EXPECT_DOUBLE_EQ(found.mean, 23);
+  EXPECT_NEAR(found.interval.high - found.mean, 2.0930240544 * 2 * std::sqrt(35.0) / std::sqrt(20.0), 1e-9);
+  EXPECT_NEAR(found.mean - found.interval.low, found.interval.high - found.mean, 1e-12);
+  EXPECT_THROW(batch_means(std::vector<double>(19, 1.0)), InternalError);
+}
+
+TEST(Statistics, BatchMeansCoverTheMeanNineteenTimesInTwenty) {
+  std::mt19937_64 random(7);
+  std::normal_distribution<double> noise;
+  int covered = 0;
+  constexpr int kTrials = 1000;
+  for (int trial = 0; trial < kTrials; ++trial) {
+    std::vector<double> values;
+    double drift = 0;  // neighbours are alike: independence would make the interval a third as wide
+    for (int i = 0; i < 2000; ++i) {
+      drift = 0.8 * drift + noise(random);
+      values.push_back(5 + drift);
+    }
+    const MeanInterval found = batch_means(values);
+    if (found.interval.low <= 5 && 5 <= found.interval.high) ++covered;
+  }
+  EXPECT_GE(covered, 920);
+  EXPECT_LE(covered, 980);
 }
 
 }  // namespace

@@ -199,5 +199,18 @@ TEST_F(CliRun, PredictsTheSameOfASubset) {
   EXPECT_EQ(predictions(some[1]), predictions(all[0]));
 }
 
+TEST_F(CliRun, SaysHowLongMorePicturesWouldTake) {
+  data_set(14);
+  const fs::path out = folder_ / "timed";
+  expect_rows(out);
+  const nlohmann::json summary = run_json({"analyze", out.string(), "--extrapolate", "4200"});
+  const nlohmann::json& more = summary.at("extrapolation");
+  EXPECT_EQ(more.at("measured"), 42);
+  EXPECT_NEAR(more.at("seconds").get<double>(), summary.at("loop_ms").get<double>() / 10, 1e-6);  // 100 times, in ms
+  EXPECT_LT(more.at("interval").at(0), more.at("seconds"));
+  EXPECT_GT(more.at("interval").at(1), more.at("seconds"));
+  expect_refused({"analyze", (out / "predictions.csv").string(), "--extrapolate", "4200"}, 2, "with its run.log");
+}
+
 }  // namespace
 }  // namespace tessera::cli_test
