@@ -86,6 +86,7 @@ Kernel make_concat(const TesseraRequest& request) {
   const TesseraDType type = type_of(request.output);
   const std::int64_t width = last_size(request.output), rows = per_picture(request.output) / width;
   std::vector<std::int64_t> widths;
+  widths.reserve(static_cast<std::size_t>(request.input_count));
   for (int i = 0; i < request.input_count; ++i) widths.push_back(last_size(request.inputs[i]));
   return simple("concat", [=](const TesseraRun& run) {
     std::int64_t offset = 0;

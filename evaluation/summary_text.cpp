@@ -130,8 +130,10 @@ void add_statistics(Table& table, const ComparisonSummary& s, const PairSummary&
   table.line(fmt::format("Error consistency (kappa of being right): {:.4f}; Cohen's kappa of the predictions: {:.4f}",
                          pair.error_consistency, pair.cohen_kappa));
   table.line(fmt::format("The same wrong prediction: {} ({:.2f} %)", pair.same_wrong, share(pair.same_wrong)));
-  table.line(fmt::format("Where they agree, {:.2f} % are right; where they differ ({}), {:.2f} % and {:.2f} %",
-                         percent(pair.same - pair.same_wrong, pair.same), different,
+  const std::string agreeing = pair.same == 0 ? "They agree on no picture"
+                                              : fmt::format("Where they agree, {:.2f} % are right",
+                                                            percent(pair.same - pair.same_wrong, pair.same));
+  table.line(fmt::format("{}; where they differ ({}), {:.2f} % and {:.2f} %", agreeing, different,
                          percent(pair.right_when_different[0], different),
                          percent(pair.right_when_different[1], different)));
   table.line(fmt::format("Either is right: {:.2f} %; believing the more confident one: {:.2f} %", share(pair.either()),

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 base=${1:-HEAD~1}
 cmake --preset release -DCMAKE_EXPORT_COMPILE_COMMANDS=ON >/dev/null
 if [ "$base" = all ]; then
-  files=$(find core layers engine cpu device models weights vision pages evaluation tools -name '*.cpp')
+  files=$(find core layers engine cpu device cuda models weights vision synth pages evaluation scale tools -name '*.cpp')
 else
   files=$(git diff --name-only --diff-filter=d "$base" -- '*.cpp' | grep -v '^tests/\|^bench/' || true)
 fi
