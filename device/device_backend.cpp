@@ -51,6 +51,20 @@ class OpenDevice {
   TesseraDevice* device_ = nullptr;
 };
 
+std::string_view to_string(DevicePrecision precision) {
+  switch (precision) {
+    case DevicePrecision::kF32:
+      return "f32";
+    case DevicePrecision::kTf32:
+      return "tf32";
+    case DevicePrecision::kF16:
+      return "f16";
+    case DevicePrecision::kBf16:
+      return "bf16";
+  }
+  return "";
+}
+
 namespace {
 
 class PluginQueue final : public DeviceQueue {
@@ -156,20 +170,6 @@ class PluginKernel final : public Kernel {
   TesseraKernelFacts facts_{};
 };
 
-std::string_view to_string(DevicePrecision precision) {
-  switch (precision) {
-    case DevicePrecision::kF32:
-      return "f32";
-    case DevicePrecision::kTf32:
-      return "tf32";
-    case DevicePrecision::kF16:
-      return "f16";
-    case DevicePrecision::kBf16:
-      return "bf16";
-  }
-  return "";
-}
-
 class DeviceBackend final : public Backend {
  public:
   DeviceBackend(std::shared_ptr<OpenDevice> device, const DeviceOptions& options)
@@ -236,7 +236,7 @@ class DeviceBackend final : public Backend {
   std::string choice_key(const NodeRequest& request) const {
     std::string key(layer_name(request.node.layer));
     key += " " + layer_attributes(request.node.layer) + ";";
-    for (const Shape& shape : request.in) key += " " + tessera::to_string(shape) + ",";
+    for (const Shape& shape : request.in) key += " " + to_string(shape) + ",";
     return key + " " + std::string(to_string(options_.precision)) + (options_.exact ? ", exact" : "") + "; " + machine_;
   }
 

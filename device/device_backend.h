@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "device/plugin.h"
 #include "engine/backend.h"
@@ -14,6 +15,7 @@ namespace tessera {
 
 // What values are kept in between layers and products multiply; sums are float32.
 enum class DevicePrecision { kF32, kTf32, kF16, kBf16 };
+std::string_view to_string(DevicePrecision precision);  // "f32", "tf32", "f16", "bf16"
 
 struct DeviceOptions {
   int index = 0;

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/clock_text.h"
 #include "core/error.h"
 
 namespace tessera {
@@ -23,13 +23,6 @@ std::vector<double> picture_ms(const ComparisonResult& result) {
     times.push_back(ms);
   }
   return times;
-}
-
-// "2:57:08"
-std::string clock(double seconds) {
-  constexpr std::int64_t kMinute = 60, kHour = 3600;
-  const auto whole = static_cast<std::int64_t>(std::llround(seconds));
-  return fmt::format("{}:{:02}:{:02}", whole / kHour, whole % kHour / kMinute, whole % kMinute);
 }
 
 }  // namespace
@@ -54,7 +47,7 @@ Extrapolation extrapolate(const ComparisonResult& result, std::int64_t pictures)
 
 std::string extrapolation_text(const Extrapolation& e) {
   return fmt::format("\n{} pictures would take {} (95 % interval {} to {}), by the {} of this run.\n", e.pictures,
-                     clock(e.seconds), clock(e.interval.low), clock(e.interval.high), e.measured);
+                     clock_text(e.seconds), clock_text(e.interval.low), clock_text(e.interval.high), e.measured);
 }
 
 nlohmann::json extrapolation_json(const Extrapolation& e) {

@@ -3,24 +3,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cmath>
-#include <cstdint>
 #include <cstdio>
 
+#include "core/clock_text.h"
 #include "tools/tool.h"
 
 namespace tessera {
-
-namespace {
-
-// "1:02:03"
-std::string clock_text(double seconds) {
-  constexpr std::int64_t kMinute = 60, kHour = 3600;
-  const auto whole = static_cast<std::int64_t>(std::llround(seconds));
-  return fmt::format("{}:{:02}:{:02}", whole / kHour, whole % kHour / kMinute, whole % kMinute);
-}
-
-}  // namespace
 
 std::string pace_text(const Pace& pace) {
   const double rate = pace.seconds > 0 ? static_cast<double>(pace.here) / pace.seconds : 0;

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "core/clock_text.h"
 #include "core/error.h"
 #include "core/nearest.h"
 #include "core/shape.h"
@@ -161,6 +162,15 @@ TEST(DidYouMean, NamesTheNearest) {
   const std::vector<std::string> known{"--batch", "--threads", "--device"};
   EXPECT_EQ(did_you_mean("--bacth", known), "; did you mean '--batch'?");
   EXPECT_EQ(did_you_mean("--something-else", known), "");
+}
+
+TEST(ClockText, CountsHoursMinutesAndSeconds) {
+  EXPECT_EQ(clock_text(0), "0:00:00");
+  EXPECT_EQ(clock_text(59.4), "0:00:59");
+  EXPECT_EQ(clock_text(59.5), "0:01:00");
+  EXPECT_EQ(clock_text(3723), "1:02:03");
+  EXPECT_EQ(clock_text(360'000), "100:00:00");
+  EXPECT_EQ(clock_text(-1), "0:00:00");
 }
 
 }  // namespace

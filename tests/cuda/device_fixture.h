@@ -18,20 +18,9 @@ namespace tessera {
 
 constexpr DevicePrecision kPrecisions[] = {DevicePrecision::kF32, DevicePrecision::kTf32, DevicePrecision::kF16,
                                            DevicePrecision::kBf16};
-inline std::string name_of(DevicePrecision precision) {
-  switch (precision) {
-    case DevicePrecision::kF32:
-      return "f32";
-    case DevicePrecision::kTf32:
-      return "tf32";
-    case DevicePrecision::kF16:
-      return "f16";
-    case DevicePrecision::kBf16:
-      return "bf16";
-  }
-  return "";
+inline std::string precision_name(const testing::TestParamInfo<DevicePrecision>& info) {
+  return std::string(to_string(info.param));
 }
-inline std::string precision_name(const testing::TestParamInfo<DevicePrecision>& info) { return name_of(info.param); }
 
 // Half the distance from 1 to the next value: what rounding to it costs at most, relative.
 inline double rounding_of(DevicePrecision precision) {

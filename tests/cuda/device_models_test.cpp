@@ -122,13 +122,13 @@ TEST_P(DeviceModels, EqualTheHostInLogitsAndTaps) {
   const double tap_error = difference(compiled.session->tap(subject.tap).values(), expected(subject).tap.values());
   EXPECT_LE(error, allowed(precision));
   EXPECT_LE(tap_error, allowed(precision));
-  std::printf("%s %s: logits %.1e, %s %.1e, of %.1e\n", subject.name, name_of(precision).c_str(), error, subject.tap,
+  std::printf("%s %s: logits %.1e, %s %.1e, of %.1e\n", subject.name, to_string(precision).data(), error, subject.tap,
               tap_error, allowed(precision));
 }
 
 std::string model_name(const testing::TestParamInfo<DeviceModels::ParamType>& info) {
   const auto& [subject, precision] = info.param;
-  return std::string(subject.name) + "_" + name_of(precision);
+  return std::string(subject.name) + "_" + std::string(to_string(precision));
 }
 INSTANTIATE_TEST_SUITE_P(All, DeviceModels,
                          testing::Combine(testing::ValuesIn(kSubjects), testing::ValuesIn(kPrecisions)), model_name);
