@@ -95,6 +95,8 @@ HWY_INLINE void with_type(DType type, const Body& body) {
       return body(std::integral_constant<DType, DType::kBf16>());
     case DType::kU8:
       return body(std::integral_constant<DType, DType::kU8>());
+    case DType::kF16:
+      HWY_ABORT("float16 is kept on devices alone");
   }
 }
 
