@@ -123,6 +123,7 @@ void print_profile(const ModelProfile& profile, GroupBy by) {
 void print_comparison(const std::vector<ModelProfile>& profiles, GroupBy by) {
   const std::vector<ComparedLine> compared = compare_lines(profiles, by);
   std::vector<std::string> names;
+  names.reserve(compared.size());
   for (const ComparedLine& line : compared) names.push_back(line.name);
   const std::size_t width = name_width(26, names);
   for (std::size_t i = 0; i < profiles.size(); ++i) fmt::print("[{}] {}\n", i + 1, title_of(profiles[i]));
