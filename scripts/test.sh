@@ -46,7 +46,7 @@ if [ "${1:-all}" = all ]; then
     run_sanitized asan "$test"
   done
   # Left out: limits on memory, which the sanitizer's own exceeds, and what measures times or takes minutes under it.
-  run_sanitized asan tools/cli_test --gtest_filter="-*MemoryRunsOut*:*MemoryItCouldNotGet*:*EveryBatchAndThreadCount*:*TunesOnce*:*ProfileCompares*:*DoesNotRemember*:*EmbeddedModels*:*TwentyKills*:CliRun.KeepsWhatItHasWhenTheDiskIsFull:*SelftestOfTheCpu*"
+  run_sanitized asan tools/cli_test --gtest_filter="-*MemoryRunsOut*:*MemoryItCouldNotGet*:*EveryBatchAndThreadCount*:*TunesOnce*:*ProfileCompares*:*DoesNotRemember*:*EmbeddedModels*:*TwentyKills*"
   echo "== address and undefined-behaviour sanitizers, on the emulated CUDA device"
   if cmake --build --preset asan --target help | grep -q emulated_plugin_test; then
     cmake --build --preset asan -j "$jobs" --target emulated_device_test emulated_plugin_test

@@ -143,7 +143,7 @@ TEST_F(RealPlugin, SaysThatTheDriverIsAStub) {
 
 TEST_F(RealPlugin, NamesALibraryThatCannotBeLoaded) {
   if (!use_stub_driver()) GTEST_SKIP() << "the toolkit has no stub driver";
-  for (const char* library : {"libcudnn.so.9", "libcublasLt.so.13"}) {
+  for (const char* library : {"libcudnn.so.9", TESSERA_CUBLASLT_FILE}) {
     const fs::path broken = libraries_ / library;
     std::ofstream(broken) << "not a library";
     expect_no_gpu(library);
