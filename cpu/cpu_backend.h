@@ -23,7 +23,7 @@ using KernelChoices = std::map<std::string, std::string>;
 
 struct CpuOptions {
   std::string isa = "auto";  // or one of cpu_isas()
-  bool exact = false;        // no Winograd, whose transforms cost some digits
+  bool exact = false;        // no Winograd and no Strassen, whose sums cost some digits
   Precision precision = Precision::kF32;
   // For kInt8: ranges of values by their names in the graph. Layers whose input has none compute in float32.
   ValueRanges ranges = {};

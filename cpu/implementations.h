@@ -40,6 +40,10 @@ std::unique_ptr<Kernel> make_linear(const KernelTable& table, const Linear& laye
 std::unique_ptr<Kernel> make_conv(const KernelTable& table, const Conv2d& layer, const NodeRequest& request,
                                   Weights weights);
 bool can_conv(const Conv2d& layer, const Shape& in);
+// 1x1 convolutions with seven eighths of the multiplications.
+std::unique_ptr<Kernel> make_strassen(const KernelTable& table, const Conv2d& layer, const NodeRequest& request,
+                                      Weights weights);
+bool can_strassen(const KernelTable& table, const Conv2d& layer, const Shape& in);
 // Both in low precision: products of bfloat16, or of uint8 and int8. Values in and out may be of any type.
 std::unique_ptr<Kernel> make_low_linear(const KernelTable& table, DType dtype, const Linear& layer,
                                         const NodeRequest& request, Weights weights);

@@ -25,6 +25,7 @@
 #include "cpu/codec-inl.h"
 #include "cpu/depthwise-inl.h"
 #include "cpu/low-inl.h"
+#include "cpu/strassen-inl.h"
 #include "cpu/winograd-inl.h"
 // clang-format on
 #endif
@@ -55,6 +56,10 @@ KernelTable make_table() {
   table.winograd_input = &winograd_input;
   table.winograd_output = &winograd_output;
   const auto rows = std::make_integer_sequence<int, kTileRows>();
+  table.strassen_tile = {strassen_tiles<StrassenTerms::kOne>(rows), strassen_tiles<StrassenTerms::kSum>(rows),
+                         strassen_tiles<StrassenTerms::kDifference>(rows)};
+  table.strassen_rows = &strassen_rows;
+  table.strassen_finish = &strassen_finish;
   table.bf16 = {.name = choose("bf16_avx512", "bf16_avx2", "bf16_sse4"),
                 .group = 2,
                 .row_bytes = 4,

@@ -99,6 +99,47 @@ struct WinogradOutput {
   float low = 0, high = 0;
 };
 
+// Strassen's seven products (cpu/strassen.h). A tile of rows of A lies as [K / kStrassenLine][rows][kStrassenLine]: in
+// the order in which it is read, and all of it at constant distances from one pointer.
+constexpr int kStrassenProducts = 7;
+constexpr std::int64_t kStrassenLine = 16;
+// What the products take of two rows [2 * half] of A, as one row of the tiles of each.
+struct StrassenRows {
+  const float* top = nullptr;
+  const float* bottom = nullptr;  // null: zeros
+  std::int64_t half = 0;          // whole lines
+  float* to = nullptr;            // of the first product; the next lies `step` floats on
+  std::int64_t step = 0;
+  std::int64_t rows = 0;  // of the tile
+};
+// What B is: one quarter, or b + second, or b - second.
+enum class StrassenTerms { kOne, kSum, kDifference };
+// A tile of one product, one full panel wide, goes into one or two quarters of C, which are dense, [rows][columns].
+enum class StrassenUpdate { kSet, kAdd, kSubtract };
+struct StrassenTarget {
+  float* c = nullptr;  // null: there is no second one
+  StrassenUpdate update = StrassenUpdate::kSet;
+};
+struct StrassenTile {
+  const float* a = nullptr;
+  std::int64_t k = 0;        // whole lines
+  const float* b = nullptr;  // [k][columns of a panel]
+  // Where B is still to be made of two: the other one, and where what they give is kept.
+  const float* second = nullptr;
+  float* sum = nullptr;
+  std::array<StrassenTarget, 2> targets;
+};
+using StrassenTileFunction = void (*)(const StrassenTile&);
+// y = clamp(sums + bias + residual) on a full panel of columns; rows of y and residual are `stride` floats apart.
+struct StrassenFinish {
+  const float* sums = nullptr;  // [rows][columns of a panel]
+  std::int64_t rows = 0, stride = 0;
+  const float* bias = nullptr;
+  const float* residual = nullptr;  // or null
+  float* y = nullptr;
+  float low = 0, high = 0;
+};
+
 constexpr int kMostRows = 16;
 constexpr int kMostVectors = 2;
 constexpr int kMostPanel = 32;  // columns of a panel
@@ -144,6 +185,11 @@ struct KernelTable {
   void (*winograd_input)(const std::byte* const* pixels, const ValueType& type, std::int64_t channels, float* to,
                          std::int64_t step) = nullptr;
   void (*winograd_output)(const WinogradOutput&) = nullptr;
+
+  // strassen_tile[terms][r - 1]: r rows; null beyond `rows`.
+  std::array<std::array<StrassenTileFunction, kMostRows>, 3> strassen_tile{};
+  void (*strassen_rows)(const StrassenRows&) = nullptr;
+  void (*strassen_finish)(const StrassenFinish&) = nullptr;
 
   LowPrecision bf16, int8;
   void (*finish)(const FinishArguments&) = nullptr;

@@ -20,6 +20,22 @@ bool winograd_pays(const Shape& in, const Shape& out) {
 
 bool only_clamps(ActivationKind activation) { return make_epilogue(activation).after == ActivationKind::kNone; }
 
+// Strassen's algorithm saves an eighth of the multiplications and costs sums of parts of both operands, and memory
+// traffic for parts of the result: each takes less of the time the larger the other two sides of the product are.
+bool strassen_pays(std::int64_t rows, std::int64_t n, std::int64_t k) {
+  constexpr std::int64_t kFewestRows = 100, kFewestColumns = 256, kFewestDepth = 384;
+  return rows >= kFewestRows && n >= kFewestColumns && k >= kFewestDepth;
+}
+
+// A linear layer over the rows of pictures, as a convolution of 1x1.
+Conv2d pointwise(const Linear& layer) {
+  Conv2d conv{.out_channels = layer.out_features, .kernel = 1, .bias = layer.bias};
+  conv.activation = layer.activation;
+  conv.residual = layer.residual;
+  return conv;
+}
+Shape as_map(const Shape& rows) { return {rows[0], rows[1], 1, rows[2]}; }
+
 // The ways of computing a layer, the one that is expected to be the fastest first. None: its own forward() does it.
 class Methods {
  public:
@@ -38,6 +54,10 @@ class Methods {
     const bool low = multiplies_low(in[3] * layer.kernel.height * layer.kernel.width) && in[3] >= kFewestLowChannels;
     if (low) methods.push_back(low_method(layer, &make_low_conv));
     methods.push_back({"direct", make(layer, &make_conv)});
+    if (!settings_.exact && can_strassen(settings_.table, layer, in)) {
+      const bool first = strassen_pays(out_[1] * out_[2], layer.out_channels, in[3]);
+      methods.insert(methods.end() - (first ? 1 : 0), {"strassen", make(layer, &make_strassen)});
+    }
     if (!settings_.exact && can_winograd(layer)) {
       // A quarter of the multiplications in float32 beats all of them in bfloat16 (twice the speed), but not in int8
       // where one instruction does four.
@@ -55,17 +75,17 @@ class Methods {
   std::vector<Method> operator()(const PatchEmbed& layer) const {
     const Conv2d conv = layer.convolution();
     if (!can_conv(conv, in_[0])) return {};
-    return {{"direct", [&settings = settings_, conv](const NodeRequest& request, std::vector<Tensor> weights) {
-               const Shape out = conv.output_shape(request.in);  // tokens lie in memory as the pixels do
-               const NodeRequest pixels{request.node,     request.in,       out,
-                                        request.in_types, request.out_type, request.threads};
-               return make_conv(settings.table, conv, pixels, std::move(weights));
-             }}};
+    return {{"direct", as_convolution(conv, &make_conv)}};
   }
   std::vector<Method> operator()(const Linear& layer) const {
     std::vector<Method> methods;
     if (multiplies_low(in_[0][-1])) methods.push_back(low_method(layer, &make_low_linear));
     methods.push_back({"direct", make(layer, &make_linear)});
+    if (settings_.exact || in_[0].rank() != 3) return methods;
+    const Conv2d conv = pointwise(layer);
+    if (!can_strassen(settings_.table, conv, as_map(in_[0]))) return methods;
+    const bool first = strassen_pays(in_[0][1], layer.out_features, in_[0][2]);
+    methods.insert(methods.end() - (first ? 1 : 0), {"strassen", as_convolution(conv, &make_strassen)});
     return methods;
   }
   std::vector<Method> operator()(const Attention& layer) const {
@@ -120,6 +140,20 @@ class Methods {
                                                                                        Factory factory) const {
     return [&table = settings_.table, layer, factory](const NodeRequest& request, std::vector<Tensor> weights) {
       return factory(table, layer, request, std::move(weights));
+    };
+  }
+  // Another layer as a convolution: tokens lie in memory as the pixels of a map do.
+  template <class Factory>
+  std::function<std::unique_ptr<Kernel>(const NodeRequest&, std::vector<Tensor>)> as_convolution(
+      const Conv2d& conv, Factory factory) const {
+    return [&table = settings_.table, conv, factory](const NodeRequest& request, std::vector<Tensor> weights) {
+      std::vector<Shape> in(request.in.begin(), request.in.end());
+      if (in[0].rank() == 3) in[0] = as_map(in[0]);
+      Conv2d alone = conv;
+      alone.residual = false;
+      const Shape out = alone.output_shape(std::span(in).first(1));
+      const NodeRequest pixels{request.node, in, out, request.in_types, request.out_type, request.threads};
+      return factory(table, conv, pixels, std::move(weights));
     };
   }
   template <class Layer, class Factory>

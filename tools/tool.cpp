@@ -57,7 +57,7 @@ void add_engine_options(CLI::App& command, RunOptions& options) {
       ->capture_default_str();
   command.add_option("--isa", options.isa, "instruction set of the CPU kernels: auto, avx512, avx2 or sse4")
       ->capture_default_str();
-  command.add_flag("--exact", options.exact, "no algorithm that trades digits for speed (Winograd)");
+  command.add_flag("--exact", options.exact, "no algorithm that trades digits for speed (Winograd, Strassen)");
   command.add_flag("--tune", options.tune,
                    "measure which kernels are the fastest for the model's layers, once on a machine");
   command.add_option("--image-size", options.image_size, "side of the picture the models take (default: theirs)");

@@ -93,6 +93,27 @@ inline RandomLayer random_linear(Draw& draw) {
   return made;
 }
 
+// Products so large that Strassen's algorithm pays: a linear layer over tokens, or a 1x1 convolution.
+inline RandomLayer random_wide_product(Draw& draw) {
+  const std::int64_t depth = 384 + 32 * draw.between(0, 4) + (draw.coin() ? 0 : 1280);
+  const std::int64_t columns = 64 * draw.between(4, 6), pictures = draw.between(1, 3);
+  RandomLayer made;
+  if (draw.coin()) {
+    made.layer = Linear{.out_features = columns, .bias = draw.coin(), .activation = draw.activation()};
+    made.inputs.push_back(draw.tensor({pictures, draw.between(100, 140), depth}, 1));
+  } else {
+    const std::int64_t stride = draw.between(1, 2);
+    Conv2d conv{.out_channels = columns, .kernel = 1, .stride = stride, .bias = draw.coin()};
+    conv.activation = draw.activation();
+    made.layer = conv;
+    made.inputs.push_back(
+        draw.tensor({pictures, stride * draw.between(10, 12), stride * draw.between(10, 12) - 1, depth}, 1));
+  }
+  made.reduction = static_cast<double>(depth);
+  add_weights_and_residual(made, draw, draw.coin());
+  return made;
+}
+
 inline RandomLayer random_attention(Draw& draw) {
   const std::int64_t heads = draw.between(1, 5), width = draw.between(1, 70), tokens = draw.between(1, 80);
   RandomLayer made{.layer = Attention{.heads = heads}, .inputs = {}, .weights = {}};

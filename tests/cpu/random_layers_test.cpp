@@ -13,10 +13,9 @@ namespace {
 
 class RandomLayers : public testing::TestWithParam<CpuOptions> {
  protected:
-  void check(RandomLayer (*make)(Draw&), int count) const {
+  void check(RandomLayer (*make)(Draw&), int count) {
     const std::unique_ptr<Backend> backend = make_cpu_backend(GetParam());
     const std::unique_ptr<Backend> reference = make_eigen_backend();
-    std::set<std::string> seen;
     for (int seed = 0; seed < count; ++seed) {
       Draw draw(static_cast<std::uint64_t>(seed));
       const RandomLayer random = make(draw);
@@ -25,9 +24,12 @@ class RandomLayers : public testing::TestWithParam<CpuOptions> {
       const KernelRun expected = run_kernel(*reference, random.layer, random.inputs, random.weights);
       const KernelRun found = run_kernel(*backend, random.layer, random.inputs, random.weights,
                                          {.threads = 1 + seed % 4, .offset = seed % 3});
-      seen.insert(found.implementation);
-      // Both sides round: twice what tests/layers allows one, and Winograd's transforms eight times that.
-      const double widening = found.implementation.starts_with("winograd") ? 8 : 1;
+      seen_.insert(found.implementation);
+      // Both sides round: twice what tests/layers allows one; Winograd's transforms eight times that, and Strassen's
+      // sums, of which up to seven products of two terms each meet in a value, four times.
+      const double widening = found.implementation.starts_with("winograd")   ? 8
+                              : found.implementation.starts_with("strassen") ? 4
+                                                                             : 1;
       const double unit = widening * 4 * (std::sqrt(random.reduction) + 4) / (1 << 24);
       ASSERT_EQ(found.output.size(), expected.output.size());
       for (std::size_t i = 0; i < found.output.size(); ++i) {
@@ -35,15 +37,48 @@ class RandomLayers : public testing::TestWithParam<CpuOptions> {
             << found.implementation << " at " << i;
       }
     }
-    for (const std::string& name : seen) std::printf("%s ", name.c_str());
+    for (const std::string& name : seen_) std::printf("%s ", name.c_str());
     std::printf("\n");
   }
+
+  std::set<std::string> seen_;  // kernels
 };
 
 TEST_P(RandomLayers, Convolutions) { check(&random_conv, 250); }
 TEST_P(RandomLayers, LinearLayers) { check(&random_linear, 80); }
+TEST_P(RandomLayers, WideProducts) {
+  check(&random_wide_product, 24);
+  EXPECT_EQ(seen_.contains("strassen_" + GetParam().isa), !GetParam().exact);
+}
 TEST_P(RandomLayers, Attentions) { check(&random_attention, 60); }
 TEST_P(RandomLayers, Others) { check(&random_other, 100); }
+
+// Rows of two pictures never meet in a sum, however many pictures there are and in whatever tiles they come.
+TEST_P(RandomLayers, WideProductsDependOnNothingButTheirPicture) {
+  const std::unique_ptr<Backend> backend = make_cpu_backend(GetParam());
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    Draw draw(seed);
+    const RandomLayer random = random_wide_product(draw);
+    const KernelRun alone = run_kernel(*backend, random.layer, random.inputs, random.weights);
+    for (const int threads : {2, 3}) {
+      const KernelRun found = run_kernel(*backend, random.layer, random.inputs, random.weights, {.threads = threads});
+      EXPECT_TRUE(same_bits(alone.output, found.output)) << alone.implementation << ", seed " << seed;
+    }
+    std::vector<Tensor> others;
+    for (const Tensor& tensor : random.inputs) {
+      Shape shape = tensor.shape();
+      shape[0] += 3;
+      Tensor longer = draw.tensor(shape, 1);
+      const std::int64_t picture = tensor.shape().count() / tensor.shape()[0];
+      std::ranges::copy(tensor.values(), longer.data() + picture);  // another comes first, two after it
+      others.push_back(std::move(longer));
+    }
+    const KernelRun among = run_kernel(*backend, random.layer, others, random.weights, {.threads = 2});
+    const std::size_t picture = alone.output.size() / static_cast<std::size_t>(random.inputs[0].shape()[0]);
+    EXPECT_TRUE(same_bits(alone.output, std::span(among.output).subspan(picture, alone.output.size())))
+        << alone.implementation << ", seed " << seed;
+  }
+}
 
 INSTANTIATE_TEST_SUITE_P(All, RandomLayers, testing::ValuesIn(all_cpu_options()), options_name);
 

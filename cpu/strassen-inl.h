@@ -1,0 +1,116 @@
+// Strassen's products (cpu/strassen.cpp): sums of quarters of A and B, a tile of one product, and what is done with the
+// finished quarters of C. Included by kernels.cpp for each instruction set, after vector-inl.h.
+#include <utility>
+
+#include "cpu/kernels.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tessera::cpu::HWY_NAMESPACE {
+
+// One vector of each of the seven rows, from the two halves of two rows.
+HWY_INLINE void strassen_sums(Vector a11, Vector a12, Vector a21, Vector a22, float* to, std::int64_t step) {
+  const Vector sums[kStrassenProducts] = {hn::Add(a11, a22), hn::Add(a21, a22), a11, a22, hn::Add(a11, a12),
+                                          hn::Sub(a21, a11), hn::Sub(a12, a22)};
+  for (int i = 0; i < kStrassenProducts; ++i) hn::StoreU(sums[i], Floats(), to + i * step);
+}
+
+static void strassen_rows(const StrassenRows& t) {
+  const Floats d;
+  for (std::int64_t at = 0; at < t.half; at += kLanes) {
+    const Vector a11 = hn::LoadU(d, t.top + at), a12 = hn::LoadU(d, t.top + t.half + at);
+    const Vector a21 = t.bottom == nullptr ? hn::Zero(d) : hn::LoadU(d, t.bottom + at);
+    const Vector a22 = t.bottom == nullptr ? hn::Zero(d) : hn::LoadU(d, t.bottom + t.half + at);
+    float* to = t.to + at / kStrassenLine * t.rows * kStrassenLine + at % kStrassenLine;
+    strassen_sums(a11, a12, a21, a22, to, t.step);
+  }
+}
+
+template <StrassenUpdate kUpdate, int kRows>
+HWY_INLINE void update_target(float* c, const Vector (&sums)[kRows][kMostVectors]) {
+  const Floats d;
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kMostVectors; ++v, c += kLanes) {
+      if constexpr (kUpdate == StrassenUpdate::kSet) hn::StoreU(sums[r][v], d, c);
+      if constexpr (kUpdate == StrassenUpdate::kAdd) hn::StoreU(hn::Add(hn::LoadU(d, c), sums[r][v]), d, c);
+      if constexpr (kUpdate == StrassenUpdate::kSubtract) hn::StoreU(hn::Sub(hn::LoadU(d, c), sums[r][v]), d, c);
+    }
+  }
+}
+
+// One vector of B; the first tile of rows makes the sum of two quarters on its way and keeps it for the others.
+template <StrassenTerms kTerms>
+HWY_INLINE Vector strassen_column(const StrassenTile& t, std::int64_t at) {
+  constexpr std::int64_t kAhead = 1024;  // floats: a page, where the hardware's own prefetching ends
+  const Floats d;
+  const Vector first = hn::LoadU(d, t.b + at);
+  hwy::Prefetch(t.b + at + kAhead);
+  if constexpr (kTerms == StrassenTerms::kOne) return first;
+  const Vector second = hn::LoadU(d, t.second + at);
+  hwy::Prefetch(t.second + at + kAhead);
+  const Vector sum = kTerms == StrassenTerms::kSum ? hn::Add(first, second) : hn::Sub(first, second);
+  hn::StoreU(sum, d, t.sum + at);
+  return sum;
+}
+
+template <int kRows, StrassenTerms kTerms>
+void strassen_tile(const StrassenTile& t) {
+  const Floats d;
+  Vector sums[kRows][kMostVectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kMostVectors; ++v) sums[r][v] = hn::Zero(d);
+  }
+  const float* HWY_RESTRICT a = t.a;
+  std::int64_t b = 0;
+  for (std::int64_t line = 0; line < t.k; line += kStrassenLine, a += kRows * kStrassenLine) {
+#pragma GCC unroll 4
+    for (int k = 0; k < kStrassenLine; ++k, b += kMostVectors * kLanes) {
+      Vector columns[kMostVectors];
+      for (int v = 0; v < kMostVectors; ++v) columns[v] = strassen_column<kTerms>(t, b + v * kLanes);
+      for (int r = 0; r < kRows; ++r) {
+        const Vector x = hn::Set(d, a[r * kStrassenLine + k]);
+        for (int v = 0; v < kMostVectors; ++v) sums[r][v] = hn::MulAdd(x, columns[v], sums[r][v]);
+      }
+    }
+  }
+  for (const StrassenTarget& target : t.targets) {
+    if (target.c == nullptr) continue;
+    switch (target.update) {
+      case StrassenUpdate::kSet:
+        update_target<StrassenUpdate::kSet, kRows>(target.c, sums);
+        break;
+      case StrassenUpdate::kAdd:
+        update_target<StrassenUpdate::kAdd, kRows>(target.c, sums);
+        break;
+      case StrassenUpdate::kSubtract:
+        update_target<StrassenUpdate::kSubtract, kRows>(target.c, sums);
+        break;
+    }
+  }
+}
+
+static void strassen_finish(const StrassenFinish& t) {
+  const Floats d;
+  constexpr std::int64_t kStep = kMostVectors * kLanes;
+  const Vector low = constant(t.low), high = constant(t.high);
+  for (int v = 0; v < kMostVectors; ++v) {
+    const Vector bias = hn::LoadU(d, t.bias + v * kLanes);
+    for (std::int64_t r = 0; r < t.rows; ++r) {
+      Vector y = hn::Add(hn::LoadU(d, t.sums + r * kStep + v * kLanes), bias);
+      if (t.residual != nullptr) y = hn::Add(y, hn::LoadU(d, t.residual + r * t.stride + v * kLanes));
+      // The value last: Max and Min then hand a NaN on.
+      hn::StoreU(hn::Min(high, hn::Max(low, y)), d, t.y + r * t.stride + v * kLanes);
+    }
+  }
+}
+
+template <StrassenTerms kTerms, int... kRow>
+std::array<StrassenTileFunction, kMostRows> strassen_tiles(std::integer_sequence<int, kRow...> /*rows*/) {
+  return {&strassen_tile<kRow + 1, kTerms>...};
+}
+
+}  // namespace tessera::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
