@@ -144,8 +144,6 @@ class Chunk {
       const std::int64_t end = (part + 1) * lines / parts * kStrassenLine;
       for (std::int64_t i = 0; i < kStrassenProducts; ++i) {
         multiply_quarter(i, column, begin, end - begin, c);
-        // What finish() is going to write arrives meanwhile.
-        if (part == parts - 1 && i >= 3) prefetch(kQuarters[static_cast<std::size_t>(i - 3)], column);
       }
     }
     for (const Quarter quarter : kQuarters) finish(quarter, column, quarter_of_c(c, quarter, 0));
@@ -171,15 +169,6 @@ class Chunk {
       if (terms == kOne) continue;
       terms = kOne;  // the first tile has made the sum
       tile.b = tile.sum;
-    }
-  }
-
-  void prefetch(Quarter quarter, std::int64_t column) const {
-    constexpr std::int64_t kLine = 16;
-    for (std::int64_t pair = first_; pair < first_ + pairs_; ++pair) {
-      if (is_bottom(quarter) && !pair_at(pair).has_bottom) continue;
-      const float* row = product_.c + value_at(pair, quarter, column);
-      for (std::int64_t at = 0; at < table_.panel(); at += kLine) __builtin_prefetch(row + at, 1, 2);
     }
   }
 
