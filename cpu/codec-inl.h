@@ -26,6 +26,29 @@ HWY_INLINE void store_narrow(hn::Vec<Tag> value, Tag d, std::byte* to, std::int6
   std::memcpy(to, values, static_cast<std::size_t>(count) * sizeof(T));
 }
 
+// NearestInt() of values that are known to be below 2^31: it takes three operations more for those that are not.
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSE4
+template <std::size_t kSize>
+HWY_INLINE hn::Vec128<std::int32_t, kSize> nearest_below_limit(hn::Vec128<float, kSize> value) {
+  return hn::Vec128<std::int32_t, kSize>{_mm_cvtps_epi32(value.raw)};
+}
+#if HWY_TARGET <= HWY_AVX2
+HWY_INLINE hn::Vec256<std::int32_t> nearest_below_limit(hn::Vec256<float> value) {
+  return hn::Vec256<std::int32_t>{_mm256_cvtps_epi32(value.raw)};
+}
+#endif
+#if HWY_TARGET <= HWY_AVX3
+HWY_INLINE hn::Vec512<std::int32_t> nearest_below_limit(hn::Vec512<float> value) {
+  return hn::Vec512<std::int32_t>{_mm512_cvtps_epi32(value.raw)};
+}
+#endif
+#else
+template <class Value>
+HWY_INLINE auto nearest_below_limit(Value value) {
+  return hn::NearestInt(value);
+}
+#endif
+
 // What is needed of a ValueType, in vectors.
 struct Codec {
   explicit HWY_INLINE Codec(const ValueType& type)

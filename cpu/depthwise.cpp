@@ -4,6 +4,7 @@
 
 #include "cpu/gemm.h"
 #include "cpu/implementations.h"
+#include "cpu/low_gemm.h"
 
 namespace tessera::cpu {
 
@@ -117,6 +118,9 @@ bool can_depthwise(const Conv2d& layer, const Shape& in) {
 
 std::unique_ptr<Kernel> make_depthwise(const KernelTable& table, const Conv2d& layer, const NodeRequest& request,
                                        Weights weights) {
+  if (request.in_types[0].dtype == DType::kU8 && fits_int8(layer.kernel.height * layer.kernel.width)) {
+    return make_depthwise_int8(table, layer, request, weights);
+  }
   return std::make_unique<DepthwiseKernel>(table, layer, request, std::move(weights));
 }
 

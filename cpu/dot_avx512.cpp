@@ -100,6 +100,7 @@ void add_dot_products(const KernelTable& avx512, std::vector<KernelTable>& table
                .row_bytes = 1,
                .direct = true,
                .tile = {vnni_tiles<1>(rows), vnni_tiles<2>(rows)}};
+  vnni.depthwise_int8 = avx512.depthwise_vnni;
   if (__builtin_cpu_supports("avx512bf16")) {
     KernelTable bf16 = vnni;
     bf16.isa = "avx512_bf16";

@@ -56,6 +56,9 @@ bool can_winograd(const Conv2d& layer);
 bool can_depthwise(const Conv2d& layer, const Shape& in);
 std::unique_ptr<Kernel> make_depthwise(const KernelTable& table, const Conv2d& layer, const NodeRequest& request,
                                        Weights weights);
+// Of an input in uint8, by integers. make_depthwise() chooses it.
+std::unique_ptr<Kernel> make_depthwise_int8(const KernelTable& table, const Conv2d& layer, const NodeRequest& request,
+                                            const Weights& weights);
 // Three convolutions without a wide map between them, where they are what the kernel takes.
 bool can_fuse(const InvertedResidual& layer, const Shape& in);
 std::unique_ptr<Kernel> make_inverted_residual(const KernelTable& table, const InvertedResidual& layer,

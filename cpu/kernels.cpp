@@ -24,6 +24,7 @@
 #include "cpu/vector-inl.h"
 #include "cpu/codec-inl.h"
 #include "cpu/depthwise-inl.h"
+#include "cpu/depthwise_int8-inl.h"
 #include "cpu/low-inl.h"
 #include "cpu/strassen-inl.h"
 #include "cpu/winograd-inl.h"
@@ -51,6 +52,10 @@ KernelTable make_table() {
   table.max_rows = &max_rows;
   table.sum_rows = &sum_rows;
   table.depthwise = &depthwise;
+  table.depthwise_int8 = &depthwise_int8<WidenedDot>;
+#if HWY_TARGET == HWY_AVX3
+  table.depthwise_vnni = &depthwise_int8<VnniDot>;
+#endif
   table.multiply_adds = &multiply_adds;
   table.sum = &sum;
   table.winograd_input = &winograd_input;

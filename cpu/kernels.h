@@ -85,6 +85,25 @@ struct DepthwiseArguments {
   float low = 0, high = 0;
 };
 
+// The same of uint8 times int8, with groups of four kernel rows: y = clamp(sum * factor + offset + residual). Filter,
+// factor and offset lie as depthwise_int8.cpp puts them. All four count in steps of the output where that is uint8 and
+// there is no residual.
+struct DepthwiseInt8Arguments {
+  const std::byte* const* lines = nullptr;  // [groups][4], padding as well: [in_width, C]
+  const std::byte* padding = nullptr;       // a pixel of it
+  const std::int8_t* filter = nullptr;
+  const float* factor = nullptr;
+  const float* offset = nullptr;
+  const float* residual = nullptr;  // [width, C], or null
+  std::byte* y = nullptr;           // [width, C]
+  ValueType y_type;
+  std::int64_t groups = 0, kernel_width = 0;
+  std::int64_t stride = 1, dilation = 1, pad = 0;  // along the row
+  std::int64_t in_width = 0, width = 0;
+  std::int64_t channels = 0, channel = 0, channel_end = 0;  // from a widest block (4 * lanes) on
+  float low = 0, high = 0;
+};
+
 // Winograd's F(4x4, 3x3) (Lavin and Gray 2015, arXiv:1509.09308) on one tile, all channels.
 constexpr int kWinogradIn = 6, kWinogradOut = 4, kWinogradProducts = 36;
 struct WinogradOutput {
@@ -181,6 +200,8 @@ struct KernelTable {
   void (*sum_rows)(const std::byte* rows, const ValueType& type, std::int64_t row_count, std::int64_t stride,
                    float scale, float* y, std::int64_t count) = nullptr;
   void (*depthwise)(const DepthwiseArguments&) = nullptr;
+  void (*depthwise_int8)(const DepthwiseInt8Arguments&) = nullptr;
+  void (*depthwise_vnni)(const DepthwiseInt8Arguments&) = nullptr;  // the same by VNNI, if compiled for AVX-512
   // 36 pixels (rows of `channels` values) to 36 rows, `step` floats apart.
   void (*winograd_input)(const std::byte* const* pixels, const ValueType& type, std::int64_t channels, float* to,
                          std::int64_t step) = nullptr;

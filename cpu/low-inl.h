@@ -91,12 +91,14 @@ std::array<LowTileFunction, kMostRows> int8_tiles(std::integer_sequence<int, kRo
 }
 
 // The sums of a vector of columns as floats.
+template <bool kIntegers>
 HWY_INLINE Vector load_sums(const FinishArguments& t, std::int64_t at) {
-  if (!t.integers) return hn::LoadU(Floats(), static_cast<const float*>(t.sums) + at);
+  if constexpr (!kIntegers) return hn::LoadU(Floats(), static_cast<const float*>(t.sums) + at);
   return hn::ConvertTo(Floats(), hn::LoadU(Integers(), static_cast<const std::int32_t*>(t.sums) + at));
 }
+template <bool kIntegers>
 HWY_INLINE Vector load_factor(const FinishArguments& t, std::int64_t column) {
-  return t.integers ? hn::LoadU(Floats(), t.factor + column) : constant(1);
+  return kIntegers ? hn::LoadU(Floats(), t.factor + column) : constant(1);
 }
 
 // What finish() multiplies, adds and clamps with, in steps of the output where that is quantised: its scale and zero
@@ -115,42 +117,86 @@ struct FinishConstants {
   Vector out, zero, residual, residual_zero, low, high;
 };
 
-// One vector of columns of all rows, `length` of which exist.
-template <DType kResidual, DType kOut>
+// Two vectors of values from 0 to 255 side by side.
+HWY_INLINE void store_two(Vector first, Vector second, std::byte* to) {
+  const hn::Repartition<std::int16_t, Floats> halves;
+  const hn::Rebind<std::uint8_t, decltype(halves)> bytes;
+  const hn::Repartition<std::uint32_t, decltype(bytes)> fours;
+  // Narrowed within 128 bits: four of the first, four of the second, and so on.
+  const auto mixed = hn::ReorderDemote2To(halves, nearest_below_limit(first), nearest_below_limit(second));
+  HWY_ALIGN std::int32_t order[kLanes / 2];
+  for (int i = 0; i < kLanes / 4; ++i) {
+    order[i] = 2 * i;
+    order[i + kLanes / 4] = 2 * i + 1;
+  }
+  const auto sorted =
+      hn::TableLookupLanes(hn::BitCast(fours, hn::DemoteTo(bytes, mixed)), hn::SetTableIndices(fours, order));
+  hn::StoreU(hn::BitCast(bytes, sorted), bytes, reinterpret_cast<std::uint8_t*>(to));
+}
+
+// kVectors vectors of columns of all rows; `length` columns exist of each.
+template <DType kResidual, DType kOut, bool kIntegers, bool kAdds, int kVectors>
 HWY_INLINE void finish_columns(const FinishArguments& t, const FinishConstants& by, std::int64_t column,
                                std::int64_t length) {
-  const Vector factor = hn::Mul(load_factor(t, column), by.out);
-  const Vector offset = hn::MulAdd(hn::LoadU(Floats(), t.offset + column), by.out, by.zero);
+  Vector factor[kVectors], offset[kVectors];
+  for (int v = 0; v < kVectors; ++v) {
+    factor[v] = hn::Mul(load_factor<kIntegers>(t, column + v * kLanes), by.out);
+    offset[v] = hn::MulAdd(hn::LoadU(Floats(), t.offset + column + v * kLanes), by.out, by.zero);
+  }
   for (std::int64_t row = 0; row < t.rows; ++row) {
-    Vector y = hn::MulAdd(load_sums(t, row * t.step + column), factor, offset);
-    if (t.residual != nullptr) {
-      const Vector steps = decode_steps<kResidual>(at_value(t.residual, kResidual, row * t.residual_step + column),
-                                                   length, by.residual_zero);
-      y = hn::MulAdd(steps, by.residual, y);
+    Vector y[kVectors];
+    for (int v = 0; v < kVectors; ++v) {
+      const std::int64_t at = column + v * kLanes;
+      y[v] = hn::MulAdd(load_sums<kIntegers>(t, row * t.step + at), factor[v], offset[v]);
+      if constexpr (kAdds) {
+        const Vector steps = decode_steps<kResidual>(at_value(t.residual, kResidual, row * t.residual_step + at),
+                                                     length, by.residual_zero);
+        y[v] = hn::MulAdd(steps, by.residual, y[v]);
+      }
+      y[v] = hn::Min(by.high, hn::Max(by.low, y[v]));
     }
-    y = hn::Min(by.high, hn::Max(by.low, y));
     std::byte* to = at_value(t.y, kOut, row * t.y_step + column);
-    if constexpr (kOut == DType::kU8) {
+    if constexpr (kOut == DType::kU8 && kVectors == 2) {
+      store_two(y[0], y[1], to);
+    } else if constexpr (kOut == DType::kU8) {
       const hn::Rebind<std::uint8_t, Floats> narrow;
-      store_narrow(hn::DemoteTo(narrow, hn::NearestInt(y)), narrow, to, length);
+      store_narrow(hn::DemoteTo(narrow, nearest_below_limit(y[0])), narrow, to, length);
     } else {
-      encode_vector<kOut>(y, to, length, Codec(ValueType()));
+      const Codec codec{ValueType()};
+      for (int v = 0; v < kVectors; ++v) encode_vector<kOut>(y[v], at_value(to, kOut, v * kLanes), length, codec);
     }
   }
 }
 
-template <DType kResidual, DType kOut>
-HWY_INLINE void finish_rows(const FinishArguments& t) {
+template <DType kResidual, DType kOut, bool kIntegers, bool kAdds>
+HWY_INLINE void finish_rows(const FinishArguments& arguments) {
+  const FinishArguments t = arguments;  // a copy, which no byte that is stored can change
   const auto by = FinishConstants::make<kResidual, kOut>(t);
   std::int64_t column = 0;
-  for (; column + kLanes <= t.columns; column += kLanes) finish_columns<kResidual, kOut>(t, by, column, kLanes);
-  if (column < t.columns) finish_columns<kResidual, kOut>(t, by, column, t.columns - column);
+  for (; column + 2 * kLanes <= t.columns; column += 2 * kLanes) {
+    finish_columns<kResidual, kOut, kIntegers, kAdds, 2>(t, by, column, kLanes);
+  }
+  for (; column < t.columns; column += kLanes) {
+    const std::int64_t length = HWY_MIN(kLanes, t.columns - column);
+    if (length == kLanes) {
+      finish_columns<kResidual, kOut, kIntegers, kAdds, 1>(t, by, column, kLanes);
+    } else {
+      finish_columns<kResidual, kOut, kIntegers, kAdds, 1>(t, by, column, length);
+    }
+  }
+}
+
+template <DType kResidual, bool kAdds>
+HWY_INLINE void finish_with(const FinishArguments& t) {
+  with_type(t.y_type.dtype, [&](auto to) HWY_ATTR {
+    if (t.integers) return finish_rows<kResidual, to.value, true, kAdds>(t);
+    finish_rows<kResidual, to.value, false, kAdds>(t);
+  });
 }
 
 static void finish_plain(const FinishArguments& t) {
-  with_type(t.residual_type.dtype, [&](auto from) HWY_ATTR {
-    with_type(t.y_type.dtype, [&](auto to) HWY_ATTR { finish_rows<from.value, to.value>(t); });
-  });
+  if (t.residual == nullptr) return finish_with<DType::kF32, false>(t);
+  with_type(t.residual_type.dtype, [&](auto from) HWY_ATTR { finish_with<from.value, true>(t); });
 }
 
 // An activation that is more than a clamp works on floats, which lie where the sums were.

@@ -24,11 +24,8 @@ struct PanelWriter {
   }
 };
 
-// Quantises a column to int8. Returns its scale and the sum of its integers.
-struct Int8Column {
-  float scale;
-  std::int64_t sum;
-};
+}  // namespace
+
 Int8Column quantise_column(std::span<const float> weights, std::int8_t* to) {
   float largest = 0;
   for (const float weight : weights) largest = std::max(largest, std::abs(weight));
@@ -41,8 +38,6 @@ Int8Column quantise_column(std::span<const float> weights, std::int8_t* to) {
   }
   return {scale, sum};
 }
-
-}  // namespace
 
 LowMatrix::LowMatrix(const KernelTable& table, const ValueType& x, const float* rows, std::int64_t n, std::int64_t k,
                      std::span<const float> bias)

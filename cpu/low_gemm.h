@@ -20,6 +20,14 @@
 
 namespace tessera::cpu {
 
+// A column of weights in int8: its scale and the sum of its integers.
+struct Int8Column {
+  float scale;
+  std::int64_t sum;
+};
+// Writes the integers of the column to `to`.
+Int8Column quantise_column(std::span<const float> weights, std::int8_t* to);
+
 class LowMatrix {
  public:
   LowMatrix() = default;
@@ -47,7 +55,7 @@ class LowMatrix {
 };
 
 // Whether int32 holds every sum of so many products.
-constexpr bool fits_int8(std::int64_t k) { return k < (std::int64_t{1} << 31) / (255 * 127); }
+constexpr bool fits_int8(std::int64_t k) { return k < (std::int64_t{1} << 31) / (std::int64_t{255} * 127); }
 
 // Fills pointers[tap * rows + r] for rows [row, row + rows) of A.
 using LowRowPointers = FunctionRef<void(std::int64_t row, std::int64_t rows, const std::byte** pointers)>;
