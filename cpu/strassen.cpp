@@ -254,7 +254,8 @@ class StrassenKernel final : public TableKernel {
 
 bool can_strassen(const KernelTable& table, const Conv2d& layer, const Shape& in) {
   return layer.kernel == Size2(1) && layer.groups == 1 && layer.leading_padding(in) == Size2(0) &&
-         layer.padding == Size2(0) && layer.out_channels % (2 * table.panel()) == 0 && in[3] % (2 * kStrassenLine) == 0;
+         layer.padding == Size2(0) && layer.out_channels % (std::int64_t{2} * table.panel()) == 0 &&
+         in[3] % (2 * kStrassenLine) == 0;
 }
 
 std::unique_ptr<Kernel> make_strassen(const KernelTable& table, const Conv2d& layer, const NodeRequest& request,
