@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "cpu/depthwise_lines.h"
 #include "cpu/gemm.h"
 #include "cpu/implementations.h"
 #include "cpu/low_gemm.h"
@@ -29,76 +30,43 @@ class DepthwiseKernel final : public TableKernel {
   }
 
   void run(const KernelArguments& arguments) const override {
-    const Shape& in = arguments.inputs[0].shape();
-    const Shape& out = arguments.output.shape();
-    // Low maps are cut along the channels too: of 7 rows two threads would do 4 and 3.
-    constexpr std::int64_t kManyRows = 28;
-    const std::int64_t parts = out[1] < kManyRows ? 2 : 1;
-    arguments.threads.for_each(out[0] * out[1] * parts, [&](std::int64_t task, int) {
-      const std::int64_t row = task / parts, part = task % parts;
-      const std::int64_t at = row * out[2] * out[3];
-      const float* residual = layer_.residual ? arguments.inputs[1].f32().data() + at : nullptr;
-      run_row({.x = arguments.inputs[0],
-               .first = row / out[1] * in[1] * in[2] * in[3],
-               .oy = row % out[1],
-               .channel = channel_at(part, parts),
-               .channel_end = channel_at(part + 1, parts),
-               .residual = residual,
-               .y = arguments.output.at(at),
-               .y_type = arguments.output.type(),
-               .width = out[2]});
-    });
+    for_each_depthwise_line(arguments.inputs[0].shape(), arguments.output.shape(), table_.lanes, arguments.threads,
+                            [&](const DepthwiseLine& line) { run_row(arguments, line); });
   }
 
  private:
-  // Channels of a row of outputs.
-  struct Line {
-    const ConstValueView& x;
-    std::int64_t first;  // value of x where its picture begins
-    std::int64_t oy;
-    std::int64_t channel, channel_end;
-    const float* residual;
-    std::byte* y;
-    ValueType y_type;
-    std::int64_t width;
-  };
-
-  // Where part `part` of the channels begins: at a whole vector.
-  std::int64_t channel_at(std::int64_t part, std::int64_t parts) const {
-    const std::int64_t channels = bias_.shape()[0];
-    const std::int64_t vectors = ceil_div(channels, table_.lanes);
-    return std::min(channels, part * vectors / parts * table_.lanes);
-  }
-
-  void run_row(const Line& line) const {
-    const Shape& in = line.x.shape();
+  void run_row(const KernelArguments& arguments, const DepthwiseLine& line) const {
+    const ConstValueView& x = arguments.inputs[0];
+    const Shape& in = x.shape();
+    const std::int64_t width = arguments.output.shape()[2];
+    std::byte* y = arguments.output.at(line.at);
     std::array<const std::byte*, kMostTaps> lines{};
     for (std::int64_t ky = 0; ky < layer_.kernel.height; ++ky) {
       const std::int64_t iy = line.oy * layer_.stride.height - pad_.height + ky * layer_.dilation.height;
       const bool inside = iy >= 0 && iy < in[1];
-      lines[static_cast<std::size_t>(ky)] = inside ? line.x.at(line.first + iy * in[2] * in[3]) : nullptr;
+      lines[static_cast<std::size_t>(ky)] = inside ? x.at(line.picture + iy * in[2] * in[3]) : nullptr;
     }
     table_.depthwise({.lines = lines.data(),
-                      .x_type = line.x.type(),
+                      .x_type = x.type(),
                       .filter = filter_.data(),
                       .bias = bias_.data(),
-                      .residual = line.residual,
-                      .y = line.y,
-                      .y_type = line.y_type,
+                      .residual = layer_.residual ? arguments.inputs[1].f32().data() + line.at : nullptr,
+                      .y = y,
+                      .y_type = arguments.output.type(),
                       .kernel_height = layer_.kernel.height,
                       .kernel_width = layer_.kernel.width,
                       .stride = layer_.stride.width,
                       .dilation = layer_.dilation.width,
                       .pad = pad_.width,
                       .in_width = in[2],
-                      .width = line.width,
+                      .width = width,
                       .channels = in[3],
                       .channel = line.channel,
                       .channel_end = line.channel_end,
                       .low = epilogue_.low,
                       .high = epilogue_.high});
     if (epilogue_.after != ActivationKind::kNone) {
-      table_.activate(epilogue_.after, reinterpret_cast<float*>(line.y) + line.channel, line.width,
+      table_.activate(epilogue_.after, reinterpret_cast<float*>(y) + line.channel, width,
                       line.channel_end - line.channel, in[3]);
     }
   }

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "cpu/depthwise_lines.h"
 #include "cpu/gemm.h"
 #include "cpu/implementations.h"
 #include "cpu/low_gemm.h"
@@ -49,33 +50,14 @@ class DepthwiseInt8Kernel final : public TableKernel {
   }
 
   void run(const KernelArguments& arguments) const override {
-    const Shape& in = arguments.inputs[0].shape();
-    const Shape& out = arguments.output.shape();
-    // As in depthwise.cpp: low maps are cut along the channels too.
-    constexpr std::int64_t kManyRows = 28;
-    const std::int64_t parts = out[1] < kManyRows ? 2 : 1;
-    arguments.threads.for_each(out[0] * out[1] * parts, [&](std::int64_t task, int) {
-      const std::int64_t row = task / parts, part = task % parts;
-      run_row(arguments, {.picture = row / out[1] * in[1] * in[2] * in[3],
-                          .oy = row % out[1],
-                          .at = row * out[2] * out[3],
-                          .channel = channel_at(part, parts),
-                          .channel_end = channel_at(part + 1, parts)});
-    });
+    for_each_depthwise_line(arguments.inputs[0].shape(), arguments.output.shape(), widest(), arguments.threads,
+                            [&](const DepthwiseLine& line) { run_row(arguments, line); });
   }
 
  private:
   struct Block {
     std::int64_t first, width;
   };
-  // Channels of a row of outputs.
-  struct Line {
-    std::int64_t picture;  // value of x where it begins
-    std::int64_t oy;
-    std::int64_t at;  // value of y
-    std::int64_t channel, channel_end;
-  };
-
   std::int64_t widest() const { return kQuad * table_.lanes; }
   std::int64_t padded_channels() const { return ceil_div(channels_, kNarrow) * kNarrow; }
   std::int64_t weights_of_channel() const { return groups_ * kQuad * layer_.kernel.width; }
@@ -89,11 +71,6 @@ class DepthwiseInt8Kernel final : public TableKernel {
       for (; channel + width <= channels_; channel += width) body(channel, width);
     }
     if (channel < channels_) body(channel, kNarrow);
-  }
-
-  // Where part `part` of the channels begins: at a whole block of the widest.
-  std::int64_t channel_at(std::int64_t part, std::int64_t parts) const {
-    return std::min(channels_, part * ceil_div(channels_, widest()) / parts * widest());
   }
 
   void set_channel(const NodeRequest& request, const Weights& weights, std::int64_t channel, const Block& block) {
@@ -123,7 +100,7 @@ class DepthwiseInt8Kernel final : public TableKernel {
     offset_.data()[at] = steps_ ? offset / y.scale + static_cast<float>(y.zero) : offset;
   }
 
-  void run_row(const KernelArguments& arguments, const Line& line) const {
+  void run_row(const KernelArguments& arguments, const DepthwiseLine& line) const {
     const ConstValueView& x = arguments.inputs[0];
     const Shape& in = x.shape();
     // Lines outside are padding, and so is what fills up four: its weights are zero.

@@ -118,8 +118,8 @@ struct WinogradOutput {
   float low = 0, high = 0;
 };
 
-// Strassen's seven products (cpu/strassen.h). A tile of rows of A lies as [K / kStrassenLine][rows][kStrassenLine]: in
-// the order in which it is read, and all of it at constant distances from one pointer.
+// Strassen's seven products (cpu/strassen.cpp). A tile of rows of A lies as [K / kStrassenLine][rows][kStrassenLine]:
+// in the order in which it is read, and all of it at constant distances from one pointer.
 constexpr int kStrassenProducts = 7;
 constexpr std::int64_t kStrassenLine = 16;
 // What the products take of two rows [2 * half] of A, as one row of the tiles of each.

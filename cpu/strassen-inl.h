@@ -1,5 +1,6 @@
 // Strassen's products (cpu/strassen.cpp): sums of quarters of A and B, a tile of one product, and what is done with the
-// finished quarters of C. Included by kernels.cpp for each instruction set, after vector-inl.h.
+// finished quarters of C. Included by kernels.cpp for each instruction set, after tile-inl.h and
+// vector-inl.h.
 #include <utility>
 
 #include "cpu/kernels.h"
@@ -42,7 +43,6 @@ HWY_INLINE void update_target(float* c, const Vector (&sums)[kRows][kMostVectors
 // One vector of B; the first tile of rows makes the sum of two quarters on its way and keeps it for the others.
 template <StrassenTerms kTerms>
 HWY_INLINE Vector strassen_column(const StrassenTile& t, std::int64_t at) {
-  constexpr std::int64_t kAhead = 1024;  // floats: a page, where the hardware's own prefetching ends
   const Floats d;
   const Vector first = hn::LoadU(d, t.b + at);
   hwy::Prefetch(t.b + at + kAhead);

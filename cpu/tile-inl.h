@@ -11,12 +11,13 @@ namespace tessera::cpu::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+constexpr std::int64_t kAhead = 1024;  // floats: a page, where the hardware's own prefetching ends
+
 template <int kRows, int kVectors>
 void tile(const TileArguments& t) {
   const hn::ScalableTag<float> d;
   using V = hn::Vec<decltype(d)>;
   constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
-  constexpr std::int64_t kAhead = 1024;  // floats: a page, where the hardware's own prefetching ends
   V sums[kRows][kVectors];
   const bool whole = t.columns == kVectors * kLanes;
   // What the end of this function touches arrives while the sums are made.
