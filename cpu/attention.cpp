@@ -26,8 +26,9 @@ class AttentionKernel final : public TableKernel {
         padded_tokens_(ceil_div(tokens_, table.lanes) * table.lanes),
         keys_(PackedMatrix::packed_floats(table, padded_tokens_, head_width_)),
         values_(PackedMatrix::packed_floats(table, head_width_, tokens_)),
-        scores_(table.rows * padded_tokens_),
-        scratch_(request.threads * (keys_ + values_ + scores_)),
+        queries_(table.rows * whole_lines(head_width_)),
+        scores_(table.rows * whole_lines(tokens_)),
+        scratch_(request.threads * thread_floats()),
         scale_(1.0F / std::sqrt(static_cast<float>(head_width_))) {}
 
   std::int64_t scratch() const noexcept override { return scratch_; }
@@ -41,7 +42,7 @@ class AttentionKernel final : public TableKernel {
     const std::int64_t shares = std::clamp<std::int64_t>(wanted / heads, 1, tokens_);
     arguments.threads.for_each(heads * shares, [&](std::int64_t task, int thread) {
       const std::int64_t head = task / shares, share = task % shares;
-      float* memory = arguments.scratch.data() + thread * (keys_ + values_ + scores_);
+      float* memory = arguments.scratch.data() + thread * thread_floats();
       const std::int64_t offset = head % heads_ * head_width_;
       run_head(x.slice(head / heads_).data() + offset, y.slice(head / heads_).data() + offset, share * tokens_ / shares,
                (share + 1) * tokens_ / shares, memory);
@@ -49,44 +50,54 @@ class AttentionKernel final : public TableKernel {
   }
 
  private:
+  std::int64_t thread_floats() const { return keys_ + values_ + queries_ + scores_; }
+
   // Queries [query, query_end) of one head; `qkv` is at its query of token 0.
   void run_head(const float* qkv, float* y, std::int64_t query, std::int64_t query_end, float* memory) const {
     float* keys = memory;
     float* values = keys + keys_;
-    float* scores = values + values_;
+    float* queries = values + values_;
+    float* scores = queries + queries_;
     pack_keys(qkv + width_, keys);
     pack_values(qkv + 2 * width_, values);
-    const std::int64_t tiles = ceil_div(query_end - query, table_.rows);
-    for (std::int64_t t = 0; t < tiles; ++t) {
-      const auto [first, rows] = row_tile(query, query_end, tiles, t);
-      std::array<const float*, kMostRows> a{};
+    const RowTiles tiles(query_end - query, table_.rows);
+    for (std::int64_t t = 0; t < tiles.count(); ++t) {
+      const std::int64_t first = query + tiles[t].first, rows = tiles[t].rows;
+      const std::int64_t line = rows * kLine;
       std::array<float, kMostRows> sums{};
-      for (std::int64_t r = 0; r < rows; ++r) a[static_cast<std::size_t>(r)] = qkv + (first + r) * 3 * width_;
-      run_tile(a.data(), rows, head_width_, keys, padded_tokens_, scores, padded_tokens_);
       for (std::int64_t r = 0; r < rows; ++r) {
-        const auto at = static_cast<std::size_t>(r);
-        sums[at] = table_.softmax_numerators(scores + r * padded_tokens_, scale_, tokens_);
-        a[at] = scores + r * padded_tokens_;
+        copy_to_lines(qkv + (first + r) * 3 * width_, head_width_, 0, rows, queries + r * kLine);
+      }
+      // The scores are left in lines: they are the rows of the second product.
+      run_tile(queries, rows, head_width_, keys, padded_tokens_, {.c = scores, .stride = kLine, .line = line});
+      for (std::int64_t r = 0; r < rows; ++r) {
+        sums[static_cast<std::size_t>(r)] = table_.softmax_numerators(scores + r * kLine, scale_, tokens_, line);
       }
       // The numerators' products are divided by their sums: fewer values than the weights.
-      run_tile(a.data(), rows, tokens_, values, head_width_, y + first * width_, width_);
+      run_tile(scores, rows, tokens_, values, head_width_, {.c = y + first * width_, .stride = width_});
       for (std::int64_t r = 0; r < rows; ++r) {
         table_.multiply_row(y + (first + r) * width_, sums[static_cast<std::size_t>(r)], head_width_);
       }
     }
   }
 
-  void run_tile(const float* const* a, std::int64_t rows, std::int64_t k, const float* b, std::int64_t columns,
-                float* c, std::int64_t stride) const {
+  // `tile` says where C is.
+  void run_tile(const float* lines, std::int64_t rows, std::int64_t k, const float* b, std::int64_t columns,
+                TileArguments tile) const {
     static constexpr std::array<float, kMostPanel> kNoBias{};
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
-    TileArguments tile{.a = a, .k = k, .bias = kNoBias.data(), .stride = stride, .low = -kInfinity, .high = kInfinity};
+    tile.lines = lines;
+    tile.k = k;
+    tile.bias = kNoBias.data();
+    tile.low = -kInfinity;
+    tile.high = kInfinity;
+    float* c = tile.c;
     for (std::int64_t column = 0; column < columns; column += table_.panel()) {
       tile.columns = std::min<std::int64_t>(table_.panel(), columns - column);
       tile.b = b + column * k;
-      tile.c = c + column;
+      tile.c = c + column / kLine * tile.line + column % kLine;
       const auto vectors = static_cast<std::size_t>(panel_vectors(table_, tile.columns));
-      table_.tile[vectors - 1][static_cast<std::size_t>(rows) - 1](tile);
+      table_.line_tile[vectors - 1][static_cast<std::size_t>(rows) - 1](tile);
     }
   }
 
@@ -110,7 +121,7 @@ class AttentionKernel final : public TableKernel {
   }
 
   std::int64_t heads_, tokens_, width_, head_width_, padded_tokens_;
-  std::int64_t keys_, values_, scores_;  // floats of a thread's scratch
+  std::int64_t keys_, values_, queries_, scores_;  // floats of a thread's scratch
   std::int64_t scratch_;
   float scale_;
 };

@@ -2,6 +2,7 @@
 // How a matrix product is cut into tasks: so that operands stay in the caches, and there is work for every thread.
 // Private to cpu/.
 
+#include <algorithm>
 #include <cstdint>
 
 #include "core/function_ref.h"
@@ -31,14 +32,29 @@ struct BlockingRequest {
 void for_each_block(const BlockingRequest& request, ThreadPool& threads,
                     FunctionRef<void(const Block& block, int thread)> body);
 
-// Rows [row, row_end) cut into tiles of almost equal height: 197 rows are 15 tiles of 13 or 14, not 14 of 14 and one
-// of 1.
+// Rows [first, first + rows).
 struct RowTile {
   std::int64_t first, rows;
 };
-inline RowTile row_tile(std::int64_t row, std::int64_t row_end, std::int64_t tiles, std::int64_t index) {
-  const std::int64_t first = row + index * (row_end - row) / tiles;
-  return {first, row + (index + 1) * (row_end - row) / tiles - first};
-}
+// Rows cut into the fewest tiles of at most `most` rows, of almost equal height: 197 rows are 15 tiles of 14 or 13, not
+// 14 of 14 and one of 1. The higher ones come first.
+class RowTiles {
+ public:
+  RowTiles(std::int64_t rows, std::int64_t most)
+      : count_(std::max<std::int64_t>(1, ceil_div(rows, most))), height_(rows / count_), higher_(rows % count_) {}
+
+  std::int64_t count() const { return count_; }
+  RowTile operator[](std::int64_t index) const {
+    return {index * height_ + std::min(index, higher_), height_ + (index < higher_ ? 1 : 0)};
+  }
+  // The tile that has row `row`.
+  RowTile with(std::int64_t row) const {
+    const std::int64_t in_higher = higher_ * (height_ + 1);
+    return (*this)[row < in_higher ? row / (height_ + 1) : higher_ + (row - in_higher) / height_];
+  }
+
+ private:
+  std::int64_t count_, height_, higher_;
+};
 
 }  // namespace tessera::cpu

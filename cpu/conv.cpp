@@ -87,11 +87,13 @@ class ConvKernel final : public TableKernel {
     const std::int64_t k = weights[0].shape().count() / layer.out_channels;
     weight_ = PackedMatrix(table, weights[0].data(), layer.out_channels, k, k,
                            layer.bias ? std::as_const(weights[1]).values() : std::span<const float>());
-    const bool copies = !by_lines_ && rows_collide(layer.stride.width * request.in[0][3] * kBytes);
-    if (copies) row_copies_ = request.threads * row_copy_floats(table);
+    const std::int64_t rows = out_[0] * out_[1] * out_[2], row_bytes = layer.stride.width * request.in[0][3] * kBytes;
+    if (!by_lines_ && lines_pay(rows, layer.out_channels, k, row_bytes)) {
+      row_lines_ = line_floats(table, rows, layer.out_channels, k, request.threads);
+    }
   }
 
-  std::int64_t scratch() const noexcept override { return by_lines_ ? lines_.count() : row_copies_; }
+  std::int64_t scratch() const noexcept override { return by_lines_ ? lines_.count() : row_lines_; }
   std::size_t weight_bytes() const noexcept override { return weight_.bytes(); }
 
   void run(const KernelArguments& arguments) const override {
@@ -99,9 +101,9 @@ class ConvKernel final : public TableKernel {
     const View y = arguments.output.f32();
     const float* residual = layer_.residual ? arguments.inputs[1].f32().data() : nullptr;
     if (!by_lines_) {
-      float* copies = row_copies_ == 0 ? nullptr : arguments.scratch.data();
+      float* lines = row_lines_ == 0 ? nullptr : arguments.scratch.data();
       multiply(
-          product(x.shape()[0] * out_[1] * out_[2], patches_.taps(), residual, y.data(), copies),
+          product(x.shape()[0] * out_[1] * out_[2], patches_.taps(), residual, y.data(), lines),
           [&](std::int64_t row, std::int64_t rows, const float** pointers) {
             patches_.point(x.data(), x.shape()[3], zeros_.data(), row, rows, pointers);
           },
@@ -116,7 +118,7 @@ class ConvKernel final : public TableKernel {
   }
 
  private:
-  Product product(std::int64_t rows, std::int64_t taps, const float* residual, float* y, float* row_copies) const {
+  Product product(std::int64_t rows, std::int64_t taps, const float* residual, float* y, float* lines) const {
     return {.table = table_,
             .b = weight_,
             .rows = rows,
@@ -125,7 +127,7 @@ class ConvKernel final : public TableKernel {
             .stride = layer_.out_channels,
             .residual = residual,
             .epilogue = epilogue_,
-            .row_copies = row_copies};
+            .lines = lines};
   }
 
   void run_lines(const float* picture, const float* residual, float* y, const KernelArguments& arguments) const {
@@ -145,7 +147,7 @@ class ConvKernel final : public TableKernel {
   Epilogue epilogue_;
   Tensor zeros_;  // a pixel of padding
   PackedMatrix weight_;
-  std::int64_t row_copies_ = 0;  // floats of scratch for them
+  std::int64_t row_lines_ = 0;  // floats of scratch for them
 };
 
 }  // namespace

@@ -2,62 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <limits>
 
 namespace tessera::cpu {
-
-namespace {
-
-// A product is done in parts of at most so many of the K values of a sum (sums go on from C): a tile's rows then stay
-// in the L1 cache while several panels pass.
-constexpr std::int64_t kDepth = 768;
-
-// A part of the sums: values [begin, end) of K.
-struct Depth {
-  std::int64_t begin, end;
-};
-
-// K cut into equal parts that fit kDepth. Rows in several parts (taps) that are not copied are cut between parts only,
-// or within each where one is too long.
-std::int64_t depth_step(const Product& product) {
-  const std::int64_t k = product.b.k(), tap = k / product.taps;
-  const auto equal_parts = [](std::int64_t length) { return ceil_div(length, ceil_div(length, kDepth)); };
-  if (product.row_copies != nullptr || product.taps == 1) return equal_parts(k);
-  return tap >= kDepth ? equal_parts(tap) : tap * ceil_div(product.taps, ceil_div(product.taps * tap, kDepth));
-}
-Depth depth_at(const Product& product, std::int64_t begin) {
-  const std::int64_t step = depth_step(product), k = product.b.k(), tap = k / product.taps;
-  const bool within_tap = product.row_copies == nullptr && step < tap;
-  const std::int64_t limit = within_tap ? (begin / tap + 1) * tap : k;
-  return {begin, std::min(begin + step, limit)};
-}
-
-// Rows of a copied part lie so many floats apart: not a multiple of 4 KiB.
-constexpr std::int64_t kCopyStride = kDepth + 16;
-
-// Copies a part of the tile's rows, in however many taps, and points `part` at the copies.
-void copy_rows(const float* const* a, std::int64_t rows, std::int64_t tap_length, Depth depth, float* to,
-               const float** part) {
-  for (std::int64_t r = 0; r < rows; ++r) {
-    part[r] = to + r * kCopyStride;
-    float* at = to + r * kCopyStride;
-    for (std::int64_t k = depth.begin; k < depth.end;) {
-      const std::int64_t tap = k / tap_length, offset = k % tap_length;
-      const std::int64_t length = std::min(tap_length - offset, depth.end - k);
-      at = std::copy_n(a[tap * rows + r] + offset, length, at);
-      k += length;
-    }
-  }
-}
-
-}  // namespace
-
-bool rows_collide(std::int64_t row_bytes) {
-  constexpr std::int64_t kAlias = 4096;
-  return row_bytes % kAlias == 0;
-}
-
-std::int64_t row_copy_floats(const KernelTable& table) { return table.rows * kCopyStride; }
 
 std::int64_t PackedMatrix::packed_floats(const KernelTable& table, std::int64_t n, std::int64_t k) {
   const std::int64_t whole = n / table.panel() * table.panel();
@@ -67,8 +15,7 @@ std::int64_t PackedMatrix::packed_floats(const KernelTable& table, std::int64_t 
 
 void pack_panel(const float* rows, std::int64_t columns, std::int64_t k, std::int64_t stride, std::int64_t width,
                 float* panel) {
-  constexpr std::int64_t kLine = 16;  // a cache line of each row at a time
-  for (std::int64_t begin = 0; begin < k; begin += kLine) {
+  for (std::int64_t begin = 0; begin < k; begin += kLine) {  // a cache line of each row at a time
     const std::int64_t depth = std::min(kLine, k - begin);
     float* to = panel + begin * width;
     for (std::int64_t column = 0; column < columns; ++column) {
@@ -109,75 +56,276 @@ Epilogue make_epilogue(ActivationKind activation) {
   }
 }
 
+bool rows_collide(std::int64_t row_bytes) {
+  constexpr std::int64_t kAlias = 4096;
+  return row_bytes % kAlias == 0;
+}
+
+bool lines_pay(std::int64_t rows, std::int64_t n, std::int64_t k, std::int64_t row_bytes) {
+  constexpr std::int64_t kBytes = sizeof(float), kMuchWider = 4;
+  const bool b_stays = n * k * kBytes <= cache_for_reuse(), c_stays = rows * n * kBytes <= 2 * cache_for_reuse();
+  constexpr std::int64_t kWays = 8;  // of the L1 cache
+  if (rows <= kWays) return false;
+  return rows_collide(row_bytes) || !b_stays || (!c_stays && n >= kMuchWider * k);
+}
+
+void copy_to_lines(const float* from, std::int64_t length, std::int64_t at, std::int64_t rows, float* to) {
+  while (length > 0) {
+    float* line = to + at / kLine * rows * kLine + at % kLine;
+    const std::int64_t count = std::min(length, kLine - at % kLine);
+    if (count == kLine) {
+      std::memcpy(line, from, kLine * sizeof(float));
+    } else {
+      std::copy_n(from, count, line);
+    }
+    from += count;
+    at += count;
+    length -= count;
+  }
+}
+
 namespace {
 
-// One tile of rows, one part of the sums, some panels. `tile` has A.
-void multiply_panels(const Product& product, TileArguments tile, std::int64_t row, std::int64_t rows, Depth depth,
-                     std::int64_t panel, std::int64_t panel_end) {
+// What the tiles of a product have in common, where they are a part of its sums: the first or the last one, or both.
+TileArguments common_arguments(const Product& product, bool last) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  return {.stride = product.stride,
+          .low = last ? product.epilogue.low : -kInfinity,
+          .high = last ? product.epilogue.high : kInfinity};
+}
+
+// One tile of rows times one panel. `tile` has A, its part of B, what is common, and what is fetched meanwhile.
+struct TilePlace {
+  std::int64_t row, rows, panel;
+};
+void multiply_tile(const Product& product, const TilePlace& place, bool first, bool last, TileArguments& tile) {
   const KernelTable& table = product.table;
-  const bool first = depth.begin == 0, last = depth.end == product.b.k();
-  tile.low = last ? product.epilogue.low : -kInfinity;
-  tile.high = last ? product.epilogue.high : kInfinity;
-  for (std::int64_t p = panel; p < panel_end; ++p) {
-    const std::int64_t column = p * table.panel();
-    const std::int64_t at = row * product.stride + column;
-    tile.columns = std::min<std::int64_t>(table.panel(), product.b.n() - column);
-    const std::int64_t vectors = panel_vectors(table, tile.columns);
-    tile.b = product.b.panel(p) + depth.begin * vectors * table.lanes;
-    tile.bias = first ? product.b.bias(p) : nullptr;
-    tile.c = product.c + at;
-    tile.residual = last && product.residual != nullptr ? product.residual + at : nullptr;
-    table.tile[static_cast<std::size_t>(vectors) - 1][static_cast<std::size_t>(rows) - 1](tile);
-    if (last && product.epilogue.after != ActivationKind::kNone) {
-      table.activate(product.epilogue.after, tile.c, rows, tile.columns, product.stride);
+  const std::int64_t column = place.panel * table.panel(), at = place.row * product.stride + column;
+  tile.columns = std::min<std::int64_t>(table.panel(), product.b.n() - column);
+  tile.bias = first ? product.b.bias(place.panel) : nullptr;
+  tile.c = product.c + at;
+  tile.residual = last && product.residual != nullptr ? product.residual + at : nullptr;
+  const auto& tiles = tile.lines != nullptr ? table.line_tile : table.tile;
+  const auto vectors = static_cast<std::size_t>(panel_vectors(table, tile.columns));
+  tiles[vectors - 1][static_cast<std::size_t>(place.rows) - 1](tile);
+  if (last && product.epilogue.after != ActivationKind::kNone) {
+    table.activate(product.epilogue.after, tile.c, place.rows, tile.columns, product.stride);
+  }
+}
+
+// Rows where they lie.
+void multiply_block(const Product& product, RowPointers pointers, const Block& block) {
+  const RowTiles tiles(block.row_end - block.row, product.table.rows);
+  std::array<const float*, kMostTaps * kMostRows> a;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
+  TileArguments tile = common_arguments(product, true);
+  tile.a = a.data();
+  tile.taps = product.taps;
+  tile.k = product.b.k() / product.taps;
+  for (std::int64_t t = 0; t < tiles.count(); ++t) {
+    const std::int64_t first = block.row + tiles[t].first, rows = tiles[t].rows;
+    pointers(first, rows, a.data());
+    for (std::int64_t p = block.panel; p < block.panel_end; ++p) {
+      tile.b = product.b.panel(p);
+      multiply_tile(product, {first, rows, p}, true, true, tile);
     }
   }
+}
+
+// A product of rows in lines is done in parts of at most so many of the K values of a sum (sums go on from C): a
+// panel's part and the rows' parts then stay in the L2 cache.
+constexpr std::int64_t kMostDepth = 768;
+
+// A thread's scratch begins with a cache line that says whether rows have been copied.
+constexpr std::int64_t kFlag = kLine;
+
+// A part of the sums: values [begin, begin + length) of K. All but the last are whole lines.
+struct Depth {
+  std::int64_t begin, length;
+};
+std::int64_t depth_parts(std::int64_t k) { return ceil_div(k, kMostDepth); }
+std::int64_t depth_step(std::int64_t k) { return whole_lines(ceil_div(k, depth_parts(k))); }
+Depth depth_part(std::int64_t k, std::int64_t part) {
+  const std::int64_t begin = part * depth_step(k);
+  return {begin, std::min(depth_step(k), k - begin)};
+}
+
+// Rows [row, row + rows) of A, whose part of the sums is in lines.
+struct Chunk {
+  std::int64_t row;
+  RowTiles tiles;
+  Depth depth;
+  const float* lines;
+
+  const float* lines_of(const RowTile& tile) const { return lines + tile.first * whole_lines(depth.length); }
+};
+
+// Rows of which a part stays in the L2 cache beside that of a panel.
+std::int64_t most_chunk_rows(const KernelTable& table, std::int64_t k) {
+  const std::int64_t row_bytes = depth_step(k) * static_cast<std::int64_t>(sizeof(float));
+  return std::max<std::int64_t>(2, cache_for_reuse() / row_bytes / table.rows) * table.rows;
+}
+// Rows that one thread does at a time. Where all of B stays in its L2 cache, a tile: its rows of C are then written
+// side by side. Otherwise as many as can be, since all of B is read for each chunk.
+std::int64_t own_chunk_rows(const KernelTable& table, std::int64_t n, std::int64_t k) {
+  const bool b_stays = n * k * static_cast<std::int64_t>(sizeof(float)) <= cache_for_reuse();
+  return b_stays ? table.rows : most_chunk_rows(table, k);
+}
+
+// Copies the rows of a chunk to `lines`, where it has them.
+void copy_rows(const Product& product, RowPointers pointers, const Chunk& chunk, float* lines) {
+  const Depth& depth = chunk.depth;
+  const std::int64_t tap_length = product.b.k() / product.taps;
+  std::array<const float*, kMostTaps * kMostRows> a;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
+  for (std::int64_t t = 0; t < chunk.tiles.count(); ++t) {
+    const RowTile tile = chunk.tiles[t];
+    pointers(chunk.row + tile.first, tile.rows, a.data());
+    for (std::int64_t r = 0; r < tile.rows; ++r) {
+      float* to = lines + tile.first * whole_lines(depth.length) + r * kLine;
+      for (std::int64_t at = 0; at < depth.length;) {
+        const std::int64_t tap = (depth.begin + at) / tap_length, offset = (depth.begin + at) % tap_length;
+        const std::int64_t length = std::min(tap_length - offset, depth.length - at);
+        copy_to_lines(a[static_cast<std::size_t>(tap * tile.rows + r)] + offset, length, at, tile.rows, to);
+        at += length;
+      }
+    }
+  }
+}
+
+// Where part of panel `p` begins.
+const float* panel_part(const Product& product, const Depth& depth, std::int64_t p) {
+  const std::int64_t columns = product.b.n() - p * product.table.panel();
+  return product.b.panel(p) + depth.begin * panel_vectors(product.table, columns) * product.table.lanes;
+}
+
+// What is multiplied after panel `p`, the last of which is panel_end - 1.
+const float* following_part(const Product& product, const Depth& depth, std::int64_t panel, std::int64_t p) {
+  if (p + 1 < product.b.panels()) return panel_part(product, depth, p + 1);
+  const std::int64_t end = depth.begin + depth.length;
+  return end == product.b.k() ? product.next : panel_part(product, {end, 0}, panel);
+}
+
+// The `index`-th of `parts` equal parts of `floats` values, fetched in `steps` steps.
+Ahead share(const float* values, std::int64_t floats, std::int64_t index, std::int64_t parts, std::int64_t steps) {
+  if (values == nullptr) return {};
+  const std::int64_t bytes = floats * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t step = ceil_div(bytes, parts * steps);
+  return {reinterpret_cast<const std::byte*>(values) + index * step * steps, step};
+}
+
+// Panels [panel, panel_end). Meanwhile the tiles fetch what follows, each its share, so that the memory has all the
+// time of the multiplications for it: of a chunk of several tiles the next panel, of a single tile the next one's rows
+// of C and of the residual.
+void multiply_chunk(const Product& product, const Chunk& chunk, std::int64_t panel, std::int64_t panel_end) {
+  const KernelTable& table = product.table;
+  const Depth& depth = chunk.depth;
+  const std::int64_t tiles = chunk.tiles.count();
+  const bool first = depth.begin == 0, last = depth.begin + depth.length == product.b.k();
+  TileArguments arguments = common_arguments(product, last);
+  arguments.k = depth.length;
+  for (std::int64_t p = panel; p < panel_end; ++p) {
+    arguments.b = panel_part(product, depth, p);
+    const float* next = following_part(product, depth, panel, p);
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      const RowTile tile = chunk.tiles[t];
+      const std::int64_t row = chunk.row + tile.first, row_end = row + tile.rows;
+      arguments.lines = chunk.lines_of(tile);
+      if (tiles > 1) {
+        arguments.ahead[0] = share(next, depth.length * table.panel(), t, tiles, depth.length);
+      } else if (row_end < product.rows) {
+        const std::int64_t at = row_end * product.stride, floats = tile.rows * product.stride;
+        const float* residual = product.residual == nullptr ? nullptr : product.residual + at;
+        arguments.ahead[0] = share(product.c + at, floats, p - panel, panel_end - panel, depth.length);
+        arguments.ahead[1] = share(residual, floats, p - panel, panel_end - panel, depth.length);
+      }
+      multiply_tile(product, {row, tile.rows, p}, first, last, arguments);
+    }
+  }
+}
+
+// All panels, by one thread.
+void multiply_rows(const Product& product, RowPointers pointers, const RowTile& rows, float* lines) {
+  const std::int64_t k = product.b.k();
+  const RowTiles chunks(rows.rows, own_chunk_rows(product.table, product.b.n(), k));
+  for (std::int64_t i = 0; i < chunks.count(); ++i) {
+    const RowTiles tiles(chunks[i].rows, product.table.rows);
+    for (std::int64_t part = 0; part < depth_parts(k); ++part) {
+      const Chunk chunk{rows.first + chunks[i].first, tiles, depth_part(k, part), lines};
+      copy_rows(product, pointers, chunk, lines);
+      multiply_chunk(product, chunk, 0, product.b.panels());
+    }
+  }
+}
+
+constexpr std::int64_t kTasksPerThread = 4;
+
+// The threads share the panels. Each has its own copy of the rows: reading another's takes longer than copying them.
+void share_panels(const Product& product, RowPointers pointers, const RowTile& rows, ThreadPool& threads) {
+  const std::int64_t k = product.b.k(), panels = product.b.panels();
+  const std::int64_t tasks = std::min(panels, kTasksPerThread * threads.threads());
+  const std::int64_t floats = kFlag + rows.rows * depth_step(k);
+  for (std::int64_t part = 0; part < depth_parts(k); ++part) {
+    for (int thread = 0; thread < threads.threads(); ++thread) product.lines[thread * floats] = 0;
+    threads.for_each(tasks, [&](std::int64_t task, int thread) {
+      float* flag = product.lines + thread * floats;
+      const Chunk chunk{rows.first, {rows.rows, product.table.rows}, depth_part(k, part), flag + kFlag};
+      if (*flag == 0) copy_rows(product, pointers, chunk, flag + kFlag);
+      *flag = 1;
+      multiply_chunk(product, chunk, task * panels / tasks, (task + 1) * panels / tasks);
+    });
+  }
+}
+
+// With enough rows each thread takes some of its own, otherwise all of them share one chunk after another.
+void multiply_in_lines(const Product& product, RowPointers pointers, ThreadPool& threads) {
+  constexpr std::int64_t kFewestOwnRows = 96;  // for which a thread reads all of B
+  const std::int64_t workers = threads.threads(), tasks = workers == 1 ? 1 : kTasksPerThread * workers;
+  const std::int64_t n = product.b.n(), k = product.b.k();
+  if (tasks == 1 || product.rows >= kFewestOwnRows * tasks) {
+    const std::int64_t floats = own_chunk_rows(product.table, n, k) * depth_step(k);
+    const RowTiles parts(product.rows, ceil_div(product.rows, tasks));
+    threads.for_each(parts.count(), [&](std::int64_t i, int thread) {
+      multiply_rows(product, pointers, parts[i], product.lines + thread * floats);
+    });
+    return;
+  }
+  const RowTiles chunks(product.rows, most_chunk_rows(product.table, k));
+  for (std::int64_t i = 0; i < chunks.count(); ++i) share_panels(product, pointers, chunks[i], threads);
 }
 
 }  // namespace
 
-void multiply_block(const Product& product, RowPointers pointers, std::int64_t row, std::int64_t row_end,
-                    std::int64_t panel, std::int64_t panel_end, int thread) {
-  const KernelTable& table = product.table;
-  const std::int64_t k = product.b.k(), tap_length = k / product.taps;
-  const std::int64_t tiles = ceil_div(row_end - row, table.rows);
-  float* copies = product.row_copies == nullptr ? nullptr : product.row_copies + thread * row_copy_floats(table);
-  std::array<const float*, kMostTaps * kMostRows> a;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
-  std::array<const float*, kMostRows> part{};
-  Depth depth = depth_at(product, 0);
-  for (; depth.begin < k; depth = depth_at(product, depth.end)) {
-    for (std::int64_t t = 0; t < tiles; ++t) {
-      const auto [first, rows] = row_tile(row, row_end, tiles, t);
-      pointers(first, rows, a.data());
-      TileArguments tile{.a = part.data(), .k = depth.end - depth.begin, .stride = product.stride};
-      const std::int64_t tap = depth.begin / tap_length, offset = depth.begin % tap_length;
-      if (copies != nullptr) {
-        copy_rows(a.data(), rows, tap_length, depth, copies, part.data());
-      } else if (offset == 0) {
-        tile.a = a.data() + tap * rows;
-        tile.taps = ceil_div(tile.k, tap_length);
-        tile.k /= tile.taps;
-      } else {
-        for (std::int64_t r = 0; r < rows; ++r)
-          part[static_cast<std::size_t>(r)] = a[static_cast<std::size_t>(tap * rows + r)] + offset;
-      }
-      multiply_panels(product, tile, first, rows, depth, panel, panel_end);
-    }
-  }
+std::int64_t line_floats(const KernelTable& table, std::int64_t rows, std::int64_t n, std::int64_t k, int threads) {
+  const std::int64_t most = std::max(own_chunk_rows(table, n, k), std::min(rows, most_chunk_rows(table, k)));
+  return threads * (kFlag + most * depth_step(k));
 }
 
 void multiply(const Product& product, RowPointers pointers, ThreadPool& threads) {
+  if (product.lines != nullptr) {
+    multiply_in_lines(product, pointers, threads);
+    return;
+  }
   constexpr std::int64_t kBytes = sizeof(float);
   const BlockingRequest request{.rows = product.rows,
                                 .columns = product.b.n(),
                                 .tile_rows = product.table.rows,
                                 .panels = product.b.panels(),
                                 .row_tile_bytes = product.b.k() * product.table.rows * kBytes,
-                                .panel_bytes = depth_step(product) * product.table.panel() * kBytes};
-  for_each_block(request, threads, [&](const Block& block, int thread) {
-    multiply_block(product, pointers, block.row, block.row_end, block.panel, block.panel_end, thread);
-  });
+                                .panel_bytes = product.b.k() * product.table.panel() * kBytes};
+  for_each_block(request, threads, [&](const Block& block, int) { multiply_block(product, pointers, block); });
+}
+
+void multiply(const Product& product, RowPointers pointers) {
+  if (product.lines == nullptr) {
+    multiply_block(product, pointers, {0, product.rows, 0, product.b.panels()});
+  } else {
+    multiply_rows(product, pointers, {0, product.rows}, product.lines);
+  }
+}
+
+void multiply_lines(const Product& product, const float* lines) {
+  // All of K at once: the rows are few.
+  const Chunk chunk{0, {product.rows, product.table.rows}, {0, product.b.k()}, lines};
+  multiply_chunk(product, chunk, 0, product.b.panels());
 }
 
 }  // namespace tessera::cpu

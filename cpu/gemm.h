@@ -66,20 +66,32 @@ struct Product {
   std::int64_t stride = 0;
   const float* residual = nullptr;  // like c, or null
   Epilogue epilogue;
-  // Scratch of row_copy_floats() for each thread, or null to read rows where they lie.
-  float* row_copies = nullptr;
+  // Scratch of line_floats(): rows are copied into it in lines. Null: they are read where they lie.
+  float* lines = nullptr;
+  // What is multiplied after this: fetched towards the end. Or null.
+  const float* next = nullptr;
 };
 
 // Rows of A that lie a multiple of 4 KiB apart have their k-th values in the same eight lines of the L1 cache (32 KiB,
-// 8 ways), and more than eight rows push each other out. Such tiles are copied to rows that do not, a part at a time,
-// before several panels are multiplied with them.
+// 8 ways), and more than eight rows push each other out.
 bool rows_collide(std::int64_t row_bytes);
-std::int64_t row_copy_floats(const KernelTable& table);
+// Whether rows are to be copied into lines before they are multiplied: where they collide; where they are read more
+// often than the weights, which are too many for the L2 cache; or where more is written than stays there, of which the
+// next tile's part can be fetched meanwhile.
+bool lines_pay(std::int64_t rows, std::int64_t n, std::int64_t k, std::int64_t row_bytes);
+// Scratch for products of up to so many rows.
+std::int64_t line_floats(const KernelTable& table, std::int64_t rows, std::int64_t n, std::int64_t k, int threads);
 
-// Rows [row, row_end) times panels [panel, panel_end), by thread `thread` of the pool.
-void multiply_block(const Product& product, RowPointers pointers, std::int64_t row, std::int64_t row_end,
-                    std::int64_t panel, std::int64_t panel_end, int thread = 0);
 // All of it.
 void multiply(const Product& product, RowPointers pointers, ThreadPool& threads);
+// All of it by one thread, whose scratch `lines` is, if any.
+void multiply(const Product& product, RowPointers pointers);
+
+// Rows that are in lines already, as tiles of almost equal height (row_tile): `lines` is [rows, whole lines of K]
+// floats, each tile [K / kLine][rows of the tile][kLine].
+void multiply_lines(const Product& product, const float* lines);
+inline std::int64_t whole_lines(std::int64_t k) { return ceil_div(k, kLine) * kLine; }
+// Copies `length` values of a row of such a tile, from value `at` on; `to` is the row's first line.
+void copy_to_lines(const float* from, std::int64_t length, std::int64_t at, std::int64_t rows, float* to);
 
 }  // namespace tessera::cpu

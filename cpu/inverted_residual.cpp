@@ -67,6 +67,7 @@ class InvertedResidualKernel final : public TableKernel {
                 .residual = layer_.project.residual ? arguments.inputs[1].f32().data() + y_at : nullptr,
                 .y = arguments.output.f32().data() + y_at,
                 .ring = arguments.scratch.data() + thread * thread_floats(),
+                .lines = arguments.scratch.data() + thread * thread_floats() + ring_floats() + filtered_row(),
                 .row = band * out_[1] / bands,
                 .row_end = (band + 1) * out_[1] / bands});
     });
@@ -78,14 +79,20 @@ class InvertedResidualKernel final : public TableKernel {
     const float* x;         // the picture
     const float* residual;  // of the picture, or null
     float* y;               // of the picture
-    float* ring;  // wide rows, row iy at iy % KH, and behind them a row of what the depthwise convolution gives
+    float* ring;   // wide rows, row iy at iy % KH, and behind them a row of what the depthwise convolution gives
+    float* lines;  // for the products
     std::int64_t row, row_end;
   };
 
   std::int64_t kernel_height() const { return layer_.depthwise.kernel.height; }
   std::int64_t wide_row() const { return wide_[2] * wide_[3]; }
   std::int64_t ring_floats() const { return layer_.expand ? kernel_height() * wide_row() : 0; }
-  std::int64_t thread_floats() const { return ring_floats() + filtered_[2] * filtered_[3]; }
+  std::int64_t filtered_row() const { return filtered_[2] * filtered_[3]; }
+  std::int64_t thread_floats() const {
+    const std::int64_t expand = layer_.expand ? line_floats(table_, wide_[2], expand_.n(), expand_.k(), 1) : 0;
+    return ring_floats() + filtered_row() +
+           std::max(expand, line_floats(table_, out_[2], project_.n(), project_.k(), 1));
+  }
   std::int64_t first_line(std::int64_t oy) const { return oy * layer_.depthwise.stride.height - pad_.height; }
 
   void run_band(const Band& band) const {
@@ -105,14 +112,12 @@ class InvertedResidualKernel final : public TableKernel {
   }
 
   // All rows of a product whose rows of A follow each other from `a` on.
-  void multiply_rows(const Product& product, const float* a) const {
+  void multiply_rows(Product product, float* lines, const float* a) const {
     const std::int64_t k = product.b.k();
-    multiply_block(
-        product,
-        [&](std::int64_t row, std::int64_t rows, const float** pointers) {
-          for (std::int64_t r = 0; r < rows; ++r) pointers[r] = a + (row + r) * k;
-        },
-        0, product.rows, 0, product.b.panels());
+    if (lines_pay(product.rows, product.b.n(), k, k * kBytes)) product.lines = lines;
+    multiply(product, [&](std::int64_t row, std::int64_t rows, const float** pointers) {
+      for (std::int64_t r = 0; r < rows; ++r) pointers[r] = a + (row + r) * k;
+    });
   }
 
   void expand_row(const Band& band, std::int64_t iy) const {
@@ -122,7 +127,7 @@ class InvertedResidualKernel final : public TableKernel {
                    .c = band.ring + iy % kernel_height() * wide_row(),
                    .stride = wide_[3],
                    .epilogue = make_epilogue(layer_.expand->activation)},
-                  band.x + iy * in_[2] * in_[3]);
+                  band.lines, band.x + iy * in_[2] * in_[3]);
   }
 
   void filter_row(const Band& band, std::int64_t oy) const {
@@ -157,7 +162,7 @@ class InvertedResidualKernel final : public TableKernel {
                    .stride = out_[3],
                    .residual = band.residual == nullptr ? nullptr : band.residual + at,
                    .epilogue = make_epilogue(layer_.project.activation)},
-                  band.ring + ring_floats());
+                  band.lines, band.ring + ring_floats());
   }
 
   InvertedResidual layer_;

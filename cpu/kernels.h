@@ -17,22 +17,36 @@
 
 namespace tessera::cpu {
 
+// A tile of rows of A in lines lies as [K / kLine][rows][kLine]: in the order in which it is read, and all of it at
+// constant distances from one pointer. What lies beyond K in the last line is not used.
+constexpr std::int64_t kLine = 16;
+
+// Memory that a tile fetches into the L2 cache while it multiplies: `step` bytes for each value of K.
+struct Ahead {
+  const std::byte* at = nullptr;
+  std::int64_t step = 0;  // 0: nothing is fetched
+};
+
 // A tile of C = A * B + bias + residual, clamped to [low, high]: `rows` x `vectors` vectors.
 //
-// A is given by pointers to its rows, one for each tap: row r of tap t is at a[t * rows + r] and `k` floats long. A
-// matrix has one tap; a convolution has one for each place of the kernel, and points into the picture.
+// A is given either by pointers to its rows, one for each tap: row r of tap t is at a[t * rows + r] and `k` floats
+// long. A matrix has one tap; a convolution has one for each place of the kernel, and points into the picture. Or, for
+// line_tile, in lines.
 // B is a packed panel [taps * k][columns of a panel]; C and residual are row-major with `stride`.
 struct TileArguments {
   const float* const* a = nullptr;
   std::int64_t taps = 1;
+  const float* lines = nullptr;
   std::int64_t k = 0;
   const float* b = nullptr;
   const float* bias = nullptr;      // one panel; null: go on from what is in C
   const float* residual = nullptr;  // or null
   float* c = nullptr;
   std::int64_t stride = 0;
-  std::int64_t columns = 0;  // of C that exist; less than the panel's in the last one
+  std::int64_t line = kLine;  // floats between lines of C: rows * kLine, with a stride of kLine, where C is in lines
+  std::int64_t columns = 0;   // of C that exist; less than the panel's in the last one
   float low = 0, high = 0;
+  std::array<Ahead, 2> ahead{};
 };
 using TileFunction = void (*)(const TileArguments&);
 
@@ -118,16 +132,15 @@ struct WinogradOutput {
   float low = 0, high = 0;
 };
 
-// Strassen's seven products (cpu/strassen.cpp). A tile of rows of A lies as [K / kStrassenLine][rows][kStrassenLine]:
-// in the order in which it is read, and all of it at constant distances from one pointer.
+// Strassen's seven products (cpu/strassen.cpp).
 constexpr int kStrassenProducts = 7;
-constexpr std::int64_t kStrassenLine = 16;
-// What the products take of two rows [2 * half] of A, as one row of the tiles of each.
+// What the products take of two rows [2 * half] of A, as one row of the tiles of each: `depth` values of each half.
 struct StrassenRows {
   const float* top = nullptr;
   const float* bottom = nullptr;  // null: zeros
-  std::int64_t half = 0;          // whole lines
-  float* to = nullptr;            // of the first product; the next lies `step` floats on
+  std::int64_t half = 0;
+  std::int64_t depth = 0;  // whole lines
+  float* to = nullptr;     // of the first product; the next lies `step` floats on
   std::int64_t step = 0;
   std::int64_t rows = 0;  // of the tile
 };
@@ -147,13 +160,14 @@ struct StrassenTile {
   const float* second = nullptr;
   float* sum = nullptr;
   std::array<StrassenTarget, 2> targets;
+  Ahead ahead{};
 };
 using StrassenTileFunction = void (*)(const StrassenTile&);
 // y = clamp(sums + bias + residual) on a full panel of columns; rows of y and residual are `stride` floats apart.
 struct StrassenFinish {
   const float* sums = nullptr;  // [rows][columns of a panel]
   std::int64_t rows = 0, stride = 0;
-  const float* bias = nullptr;
+  const float* bias = nullptr;      // null: go on from what is in y
   const float* residual = nullptr;  // or null
   float* y = nullptr;
   float low = 0, high = 0;
@@ -181,7 +195,7 @@ struct KernelTable {
   int lanes = 0;          // floats in a vector
   int rows = 0;           // of the highest tile
   // tile[v - 1][r - 1]: r rows, v vectors wide; null beyond `rows`.
-  std::array<std::array<TileFunction, kMostRows>, kMostVectors> tile{};
+  std::array<std::array<TileFunction, kMostRows>, kMostVectors> tile{}, line_tile{};
 
   // In place on `rows` rows of `count` values, `stride` apart.
   void (*activate)(ActivationKind kind, float* values, std::int64_t rows, std::int64_t count,
@@ -190,7 +204,8 @@ struct KernelTable {
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon, float* y,
                      std::int64_t count) = nullptr;
   // x = exp(scale * (x - max(x))) in place, scale > 0; returns one over their sum. Times that, they are a softmax.
-  float (*softmax_numerators)(float* x, float scale, std::int64_t count) = nullptr;
+  // Lines of kLine values are `line` floats apart.
+  float (*softmax_numerators)(float* x, float scale, std::int64_t count, std::int64_t line) = nullptr;
   // x *= factor in place.
   void (*multiply_row)(float* x, float factor, std::int64_t count) = nullptr;
   // y = the largest value of each column of `row_count` rows.
@@ -202,9 +217,10 @@ struct KernelTable {
   void (*depthwise)(const DepthwiseArguments&) = nullptr;
   void (*depthwise_int8)(const DepthwiseInt8Arguments&) = nullptr;
   void (*depthwise_vnni)(const DepthwiseInt8Arguments&) = nullptr;  // the same by VNNI, if compiled for AVX-512
-  // 36 pixels (rows of `channels` values) to 36 rows, `step` floats apart.
+  // 36 pixels (rows of `channels` values) to a row in lines, `line` floats apart, of each of the 36 products, which are
+  // `step` floats apart.
   void (*winograd_input)(const std::byte* const* pixels, const ValueType& type, std::int64_t channels, float* to,
-                         std::int64_t step) = nullptr;
+                         std::int64_t line, std::int64_t step) = nullptr;
   void (*winograd_output)(const WinogradOutput&) = nullptr;
 
   // strassen_tile[terms][r - 1]: r rows; null beyond `rows`.

@@ -13,9 +13,7 @@ class LinearKernel final : public TableKernel {
         epilogue_(make_epilogue(layer.activation)),
         weight_(table, weights[0].data(), layer.out_features, weights[0].shape()[1], weights[0].shape()[1],
                 layer.bias ? std::as_const(weights[1]).values() : std::span<const float>()),
-        scratch_(rows_collide(weight_.k() * static_cast<std::int64_t>(sizeof(float)))
-                     ? request.threads * row_copy_floats(table)
-                     : 0) {}
+        scratch_(scratch_for(table, request)) {}
 
   std::int64_t scratch() const noexcept override { return scratch_; }
   std::size_t weight_bytes() const noexcept override { return weight_.bytes(); }
@@ -32,7 +30,7 @@ class LinearKernel final : public TableKernel {
          .stride = weight_.n(),
          .residual = arguments.inputs.size() > 1 ? arguments.inputs[1].f32().data() : nullptr,
          .epilogue = epilogue_,
-         .row_copies = scratch_ == 0 ? nullptr : arguments.scratch.data()},
+         .lines = scratch_ == 0 ? nullptr : arguments.scratch.data()},
         [&](std::int64_t row, std::int64_t rows, const float** pointers) {
           for (std::int64_t r = 0; r < rows; ++r) pointers[r] = from + (row + r) * k;
         },
@@ -40,6 +38,12 @@ class LinearKernel final : public TableKernel {
   }
 
  private:
+  std::int64_t scratch_for(const KernelTable& table, const NodeRequest& request) const {
+    const std::int64_t k = weight_.k(), rows = request.in[0].count() / k;
+    const bool lines = lines_pay(rows, weight_.n(), k, k * static_cast<std::int64_t>(sizeof(float)));
+    return lines ? line_floats(table, rows, weight_.n(), k, request.threads) : 0;
+  }
+
   Epilogue epilogue_;
   PackedMatrix weight_;
   std::int64_t scratch_;

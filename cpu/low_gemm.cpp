@@ -151,12 +151,12 @@ void multiply_panels(const LowProduct& product, LowTileArguments tile, std::int6
 
 void multiply_block(const LowProduct& product, LowRowPointers pointers, const Block& block, int thread) {
   const LowMatrix& b = product.b;
-  const std::int64_t tiles = ceil_div(block.row_end - block.row, product.table.rows);
+  const RowTiles tiles(block.row_end - block.row, product.table.rows);
   std::array<const std::byte*, kMostTaps * kMostRows>
       a;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
   std::array<const std::byte*, kMostRows> copied{};
-  for (std::int64_t t = 0; t < tiles; ++t) {
-    const auto [first, rows] = row_tile(block.row, block.row_end, tiles, t);
+  for (std::int64_t t = 0; t < tiles.count(); ++t) {
+    const std::int64_t first = block.row + tiles[t].first, rows = tiles[t].rows;
     pointers(first, rows, a.data());
     LowTileArguments tile;
     if (product.row_copies != nullptr) {

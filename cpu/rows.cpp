@@ -64,7 +64,7 @@ class SoftmaxKernel final : public TableKernel {
     for_each_row(arguments.threads, output.count() / count, [&](std::int64_t row, int) {
       float* y = output.data() + row * count;
       if (y != x + row * count) std::copy_n(x + row * count, count, y);
-      table_.multiply_row(y, table_.softmax_numerators(y, 1.0F, count), count);
+      table_.multiply_row(y, table_.softmax_numerators(y, 1.0F, count, kLine), count);
     });
   }
 };

@@ -17,11 +17,11 @@ HWY_INLINE void strassen_sums(Vector a11, Vector a12, Vector a21, Vector a22, fl
 
 static void strassen_rows(const StrassenRows& t) {
   const Floats d;
-  for (std::int64_t at = 0; at < t.half; at += kLanes) {
+  for (std::int64_t at = 0; at < t.depth; at += kLanes) {
     const Vector a11 = hn::LoadU(d, t.top + at), a12 = hn::LoadU(d, t.top + t.half + at);
     const Vector a21 = t.bottom == nullptr ? hn::Zero(d) : hn::LoadU(d, t.bottom + at);
     const Vector a22 = t.bottom == nullptr ? hn::Zero(d) : hn::LoadU(d, t.bottom + t.half + at);
-    float* to = t.to + at / kStrassenLine * t.rows * kStrassenLine + at % kStrassenLine;
+    float* to = t.to + at / kLine * t.rows * kLine + at % kLine;
     strassen_sums(a11, a12, a21, a22, to, t.step);
   }
 }
@@ -65,13 +65,15 @@ void strassen_tile(const StrassenTile& t) {
   }
   const float* HWY_RESTRICT a = t.a;
   std::int64_t b = 0;
-  for (std::int64_t line = 0; line < t.k; line += kStrassenLine, a += kRows * kStrassenLine) {
+  Ahead ahead = t.ahead;
+  for (std::int64_t line = 0; line < t.k; line += kLine, a += kRows * kLine) {
 #pragma GCC unroll 4
-    for (int k = 0; k < kStrassenLine; ++k, b += kMostVectors * kLanes) {
+    for (int k = 0; k < kLine; ++k, b += kMostVectors * kLanes) {
+      fetch(ahead);
       Vector columns[kMostVectors];
       for (int v = 0; v < kMostVectors; ++v) columns[v] = strassen_column<kTerms>(t, b + v * kLanes);
       for (int r = 0; r < kRows; ++r) {
-        const Vector x = hn::Set(d, a[r * kStrassenLine + k]);
+        const Vector x = hn::Set(d, a[r * kLine + k]);
         for (int v = 0; v < kMostVectors; ++v) sums[r][v] = hn::MulAdd(x, columns[v], sums[r][v]);
       }
     }
@@ -97,12 +99,13 @@ static void strassen_finish(const StrassenFinish& t) {
   constexpr std::int64_t kStep = kMostVectors * kLanes;
   const Vector low = constant(t.low), high = constant(t.high);
   for (int v = 0; v < kMostVectors; ++v) {
-    const Vector bias = hn::LoadU(d, t.bias + v * kLanes);
+    const Vector bias = t.bias == nullptr ? hn::Zero(d) : hn::LoadU(d, t.bias + v * kLanes);
     for (std::int64_t r = 0; r < t.rows; ++r) {
-      Vector y = hn::Add(hn::LoadU(d, t.sums + r * kStep + v * kLanes), bias);
+      float* to = t.y + r * t.stride + v * kLanes;
+      Vector y = hn::Add(hn::LoadU(d, t.sums + r * kStep + v * kLanes), t.bias == nullptr ? hn::LoadU(d, to) : bias);
       if (t.residual != nullptr) y = hn::Add(y, hn::LoadU(d, t.residual + r * t.stride + v * kLanes));
       // The value last: Max and Min then hand a NaN on.
-      hn::StoreU(hn::Min(high, hn::Max(low, y)), d, t.y + r * t.stride + v * kLanes);
+      hn::StoreU(hn::Min(high, hn::Max(low, y)), d, to);
     }
   }
 }

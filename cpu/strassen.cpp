@@ -8,6 +8,7 @@
 // doi:10.1109/SC.2016.58).
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "cpu/gemm.h"
 #include "cpu/implementations.h"
@@ -17,8 +18,9 @@ namespace tessera::cpu {
 
 namespace {
 
-constexpr std::int64_t kMostPairs = 160;  // of rows at a time: their part of C stays in the L2 cache
-constexpr std::int64_t kDepth = 768;      // values of K at a time: as of a quarter of B
+constexpr std::int64_t kMostPairs = 160;      // of rows at a time: their part of C stays in the L2 cache
+constexpr std::int64_t kFewestOwnPairs = 96;  // for which a thread reads all of B
+constexpr std::int64_t kDepth = 512;  // values of K at a time, of either half: so that sums of A stay there as well
 
 // A quarter of B or C: its row and column.
 enum Quarter : std::uint8_t { k11, k12, k21, k22 };
@@ -30,27 +32,26 @@ struct Recipe {
   std::array<Quarter, 2> c;
   std::array<StrassenUpdate, 2> updates;
   std::size_t targets;
+  int complete;  // the quarter that is complete with it, or kNone
 };
+constexpr int kNone = -1;
 using enum StrassenUpdate;
 using enum StrassenTerms;
 // In this order a quarter's first update sets it.
 constexpr std::array<Recipe, kStrassenProducts> kRecipes{{
-    {kSum, k11, k22, {k11, k22}, {kSet, kSet}, 2},         // (A11 + A22) (B11 + B22)
-    {kOne, k11, k11, {k21, k22}, {kSet, kSubtract}, 2},    // (A21 + A22) B11
-    {kDifference, k12, k22, {k12, k22}, {kSet, kAdd}, 2},  // A11 (B12 - B22)
-    {kDifference, k21, k11, {k11, k21}, {kAdd, kAdd}, 2},  // A22 (B21 - B11)
-    {kOne, k22, k22, {k12, k11}, {kAdd, kSubtract}, 2},    // (A11 + A12) B22
-    {kSum, k11, k12, {k22, k22}, {kAdd, kAdd}, 1},         // (A21 - A11) (B11 + B12)
-    {kSum, k21, k22, {k11, k11}, {kAdd, kAdd}, 1},         // (A12 - A22) (B21 + B22)
+    {kSum, k11, k22, {k11, k22}, {kSet, kSet}, 2, kNone},         // (A11 + A22) (B11 + B22)
+    {kOne, k11, k11, {k21, k22}, {kSet, kSubtract}, 2, kNone},    // (A21 + A22) B11
+    {kDifference, k12, k22, {k12, k22}, {kSet, kAdd}, 2, kNone},  // A11 (B12 - B22)
+    {kDifference, k21, k11, {k11, k21}, {kAdd, kAdd}, 2, k21},    // A22 (B21 - B11)
+    {kOne, k22, k22, {k12, k11}, {kAdd, kSubtract}, 2, k12},      // (A11 + A12) B22
+    {kSum, k11, k12, {k22, k22}, {kAdd, kAdd}, 1, k22},           // (A21 - A11) (B11 + B12)
+    {kSum, k21, k22, {k11, k11}, {kAdd, kAdd}, 1, k11},           // (A12 - A22) (B21 + B22)
 }};
-constexpr std::array<Quarter, 4> kQuarters{k11, k12, k21, k22};
 
 bool is_right(Quarter quarter) { return quarter == k12 || quarter == k22; }
 bool is_bottom(Quarter quarter) { return quarter == k21 || quarter == k22; }
 
 std::int64_t pairs_of(std::int64_t rows) { return ceil_div(rows, 2); }
-// All pairs are done in equal chunks.
-std::int64_t chunk_pairs(std::int64_t pairs) { return ceil_div(pairs, ceil_div(pairs, kMostPairs)); }
 
 struct StrassenProduct {
   const KernelTable& table;
@@ -59,32 +60,66 @@ struct StrassenProduct {
   float* c = nullptr;               // [pictures * rows, n]
   const float* residual = nullptr;  // like c, or null
   Epilogue epilogue;
-  float* scratch = nullptr;
 };
 
 // Some pairs of rows times all panels.
 class Chunk {
  public:
-  Chunk(const StrassenProduct& product, std::int64_t first, std::int64_t pairs)
+  Chunk(const StrassenProduct& product, const RowTile& pairs)
       : product_(product),
         table_(product.table),
         half_(product.b.k() / 2),
-        first_(first),
-        pairs_(pairs),
-        tiles_(ceil_div(pairs, table_.rows)) {}
+        first_(pairs.first),
+        pairs_(pairs.rows),
+        tiles_(pairs.rows, table_.rows) {}
 
-  static std::int64_t shared_floats(std::int64_t pairs, std::int64_t k) { return kStrassenProducts * pairs * (k / 2); }
-  static std::int64_t own_floats(const KernelTable& table, std::int64_t pairs, std::int64_t k) {
-    return (4 * pairs + std::min(k / 2, kDepth)) * table.panel();
+  // Of scratch for each thread: sums of A, quarters of C, a sum of B, and a line that says what is there.
+  static std::int64_t floats(const KernelTable& table, std::int64_t pairs, std::int64_t k) {
+    const std::int64_t depth = std::min(k / 2, kDepth);
+    return kFlag + kStrassenProducts * pairs * depth + (4 * pairs + depth) * table.panel();
   }
 
-  void run(RowPointers pointers, ThreadPool& threads) const {
-    threads.for_each(tiles_, [&](std::int64_t tile, int) { add_rows(tile, pointers); });
-    threads.for_each(product_.b.panels() / 2,
-                     [&](std::int64_t column, int thread) { multiply_column(column, thread); });
+  // By one thread.
+  void run(RowPointers pointers, float* scratch) const {
+    for (std::int64_t i = 0; i < parts(); ++i) {
+      const Part part = part_at(i, scratch);
+      add_rows(part, pointers);
+      for (std::int64_t column = 0; column < columns(); ++column) multiply_column(column, part);
+    }
+  }
+  // The threads share the panels. Each makes the sums of A for itself: reading another's takes longer.
+  void run(RowPointers pointers, ThreadPool& threads, float* scratch) const {
+    const std::int64_t step = floats(table_, pairs_, product_.b.k());
+    for (std::int64_t i = 0; i < parts(); ++i) {
+      for (int thread = 0; thread < threads.threads(); ++thread) scratch[thread * step] = 0;
+      threads.for_each(columns(), [&](std::int64_t column, int thread) {
+        float* flag = scratch + thread * step;
+        const Part part = part_at(i, flag);
+        if (*flag == 0) add_rows(part, pointers);
+        *flag = 1;
+        multiply_column(column, part);
+      });
+    }
   }
 
  private:
+  static constexpr std::int64_t kFlag = kLine;
+
+  // Values [begin, end) of each half of K, and a thread's scratch.
+  struct Part {
+    std::int64_t begin, end;
+    float* rows;  // sums of A
+    float* c;     // four quarters of C, and a sum of B
+    std::int64_t depth() const { return end - begin; }
+  };
+  std::int64_t columns() const { return product_.b.panels() / 2; }
+  std::int64_t parts() const { return ceil_div(half_, kDepth); }
+  Part part_at(std::int64_t index, float* scratch) const {
+    const std::int64_t lines = half_ / kLine;
+    const std::int64_t begin = index * lines / parts() * kLine, end = (index + 1) * lines / parts() * kLine;
+    float* rows = scratch + kFlag;
+    return {begin, end, rows, rows + kStrassenProducts * pairs_ * (end - begin)};
+  }
   // The two rows of a pair; the last of an odd number of rows stands alone.
   struct Pair {
     std::int64_t top;
@@ -95,15 +130,10 @@ class Chunk {
     const std::int64_t row = pair % in_picture * 2;
     return {pair / in_picture * product_.rows + row, row + 1 < product_.rows};
   }
-  RowTile tile_at(std::int64_t tile) const { return row_tile(0, pairs_, tiles_, tile); }
 
-  // What product `index` multiplies of tile `tile`.
-  float* rows_of(std::int64_t index, const RowTile& tile) const {
-    return product_.scratch + (index * pairs_ + tile.first) * half_;
-  }
-  float* own(int thread) const {
-    const std::int64_t k = product_.b.k();
-    return product_.scratch + shared_floats(pairs_, k) + thread * own_floats(table_, pairs_, k);
+  // What product `index` multiplies of a tile.
+  float* rows_of(std::int64_t index, const RowTile& tile, const Part& part) const {
+    return part.rows + (index * pairs_ + tile.first) * part.depth();
   }
   // A dense quarter of C, from row `row` on.
   float* quarter_of_c(float* c, Quarter quarter, std::int64_t row) const {
@@ -120,88 +150,101 @@ class Chunk {
            (2 * column + (is_right(quarter) ? 1 : 0)) * table_.panel();
   }
 
-  void add_rows(std::int64_t index, RowPointers pointers) const {
-    const RowTile tile = tile_at(index);
-    for (std::int64_t r = 0; r < tile.rows; ++r) {
-      const auto [top, has_bottom] = pair_at(first_ + tile.first + r);
-      std::array<const float*, 2> rows{};
-      pointers(top, has_bottom ? 2 : 1, rows.data());
-      table_.strassen_rows({.top = rows[0],
-                            .bottom = rows[1],
-                            .half = half_,
-                            .to = rows_of(0, tile) + r * kStrassenLine,
-                            .step = pairs_ * half_,
-                            .rows = tile.rows});
+  void add_rows(const Part& part, RowPointers pointers) const {
+    for (std::int64_t t = 0; t < tiles_.count(); ++t) {
+      const RowTile tile = tiles_[t];
+      for (std::int64_t r = 0; r < tile.rows; ++r) {
+        const auto [top, has_bottom] = pair_at(first_ + tile.first + r);
+        std::array<const float*, 2> rows{};
+        pointers(top, has_bottom ? 2 : 1, rows.data());
+        table_.strassen_rows({.top = rows[0] + part.begin,
+                              .bottom = has_bottom ? rows[1] + part.begin : nullptr,
+                              .half = half_,
+                              .depth = part.depth(),
+                              .to = rows_of(0, tile, part) + r * kLine,
+                              .step = pairs_ * part.depth(),
+                              .rows = tile.rows});
+      }
     }
   }
 
   // One pair of panels.
-  void multiply_column(std::int64_t column, int thread) const {
-    float* c = own(thread);
-    const std::int64_t lines = half_ / kStrassenLine, parts = ceil_div(half_, kDepth);
-    for (std::int64_t part = 0; part < parts; ++part) {
-      const std::int64_t begin = part * lines / parts * kStrassenLine;
-      const std::int64_t end = (part + 1) * lines / parts * kStrassenLine;
-      for (std::int64_t i = 0; i < kStrassenProducts; ++i) {
-        multiply_quarter(i, column, begin, end - begin, c);
-      }
-    }
-    for (const Quarter quarter : kQuarters) finish(quarter, column, quarter_of_c(c, quarter, 0));
+  void multiply_column(std::int64_t column, const Part& part) const {
+    for (std::int64_t i = 0; i < kStrassenProducts; ++i) multiply_quarter(i, column, part);
   }
 
-  void multiply_quarter(std::int64_t index, std::int64_t column, std::int64_t begin, std::int64_t depth,
-                        float* c) const {
+  // The share of the next pair of panels that the `index`-th tile of all products fetches meanwhile: some of a quarter.
+  Ahead ahead(std::int64_t index, std::int64_t column, const Part& part) const {
+    const std::int64_t quarter_bytes = part.depth() * table_.panel() * static_cast<std::int64_t>(sizeof(float));
+    const std::int64_t step = ceil_div(4 * quarter_bytes, kStrassenProducts * tiles_.count() * part.depth());
+    const std::int64_t at = index * step * part.depth();
+    if (column + 1 == columns() || at >= 4 * quarter_bytes) return {};
+    const float* quarter = quarter_of_b(static_cast<Quarter>(at / quarter_bytes), column + 1, part.begin);
+    return {reinterpret_cast<const std::byte*>(quarter) + at % quarter_bytes, step};
+  }
+
+  void multiply_quarter(std::int64_t index, std::int64_t column, const Part& part) const {
     const Recipe& recipe = kRecipes[static_cast<std::size_t>(index)];
     StrassenTerms terms = recipe.terms;
-    StrassenTile tile{.k = depth,
-                      .b = quarter_of_b(recipe.b, column, begin),
-                      .second = quarter_of_b(recipe.second, column, begin),
-                      .sum = quarter_of_c(c, k11, 4 * pairs_),
-                      .targets = {}};
-    for (std::int64_t t = 0; t < tiles_; ++t) {
-      const RowTile rows = tile_at(t);
-      tile.a = rows_of(index, rows) + begin * rows.rows;
+    StrassenTile tile{.k = part.depth(),
+                      .b = quarter_of_b(recipe.b, column, part.begin),
+                      .second = quarter_of_b(recipe.second, column, part.begin),
+                      .sum = quarter_of_c(part.c, k11, 4 * pairs_),
+                      .targets = {},
+                      .ahead = {}};
+    for (std::int64_t t = 0; t < tiles_.count(); ++t) {
+      const RowTile rows = tiles_[t];
+      tile.a = rows_of(index, rows, part);
+      tile.ahead = ahead(index * tiles_.count() + t, column, part);
       for (std::size_t n = 0; n < recipe.targets; ++n) {
-        const bool adds = recipe.updates[n] == kSet && begin > 0;
-        tile.targets[n] = {quarter_of_c(c, recipe.c[n], rows.first), adds ? kAdd : recipe.updates[n]};
+        tile.targets[n] = {quarter_of_c(part.c, recipe.c[n], rows.first), recipe.updates[n]};
       }
       table_.strassen_tile[static_cast<std::size_t>(terms)][static_cast<std::size_t>(rows.rows) - 1](tile);
+      if (recipe.complete != kNone) {
+        const auto quarter = static_cast<Quarter>(recipe.complete);
+        finish(quarter, column, part, rows, quarter_of_c(part.c, quarter, rows.first));
+      }
       if (terms == kOne) continue;
       terms = kOne;  // the first tile has made the sum
       tile.b = tile.sum;
     }
   }
 
-  // A quarter becomes values of C: rows of one picture at a time.
-  void finish(Quarter quarter, std::int64_t column, const float* sums) const {
-    const std::int64_t in_picture = pairs_of(product_.rows);
-    for (std::int64_t pair = first_; pair < first_ + pairs_;) {
-      const std::int64_t end = std::min(first_ + pairs_, (pair / in_picture + 1) * in_picture);
+  // Rows of a quarter become values of C, those of one picture at a time.
+  void finish(Quarter quarter, std::int64_t column, const Part& part, const RowTile& rows, const float* sums) const {
+    const std::int64_t in_picture = pairs_of(product_.rows), begin = first_ + rows.first;
+    for (std::int64_t pair = begin; pair < begin + rows.rows;) {
+      const std::int64_t end = std::min(begin + rows.rows, (pair / in_picture + 1) * in_picture);
       const bool lacks_one = is_bottom(quarter) && !pair_at(end - 1).has_bottom;
-      finish_rows(sums + (pair - first_) * table_.panel(), end - pair - (lacks_one ? 1 : 0),
-                  2 * column + (is_right(quarter) ? 1 : 0), value_at(pair, quarter, column));
+      finish_rows(sums + (pair - begin) * table_.panel(), end - pair - (lacks_one ? 1 : 0),
+                  2 * column + (is_right(quarter) ? 1 : 0), part, value_at(pair, quarter, column));
       pair = end;
     }
   }
-  void finish_rows(const float* sums, std::int64_t rows, std::int64_t panel, std::int64_t at) const {
+  void finish_rows(const float* sums, std::int64_t rows, std::int64_t panel, const Part& part, std::int64_t at) const {
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
     const std::int64_t stride = 2 * product_.b.n();
     const Epilogue& epilogue = product_.epilogue;
+    const bool last = part.end == half_;
     float* y = product_.c + at;
     table_.strassen_finish({.sums = sums,
                             .rows = rows,
                             .stride = stride,
-                            .bias = product_.b.bias(panel),
-                            .residual = product_.residual == nullptr ? nullptr : product_.residual + at,
+                            .bias = part.begin == 0 ? product_.b.bias(panel) : nullptr,
+                            .residual = last && product_.residual != nullptr ? product_.residual + at : nullptr,
                             .y = y,
-                            .low = epilogue.low,
-                            .high = epilogue.high});
-    if (epilogue.after != ActivationKind::kNone) table_.activate(epilogue.after, y, rows, table_.panel(), stride);
+                            .low = last ? epilogue.low : -kInfinity,
+                            .high = last ? epilogue.high : kInfinity});
+    if (last && epilogue.after != ActivationKind::kNone) {
+      table_.activate(epilogue.after, y, rows, table_.panel(), stride);
+    }
   }
 
   const StrassenProduct& product_;
   const KernelTable& table_;
   std::int64_t half_;
-  std::int64_t first_, pairs_, tiles_;
+  std::int64_t first_, pairs_;
+  RowTiles tiles_;
 };
 
 class StrassenKernel final : public TableKernel {
@@ -215,8 +258,7 @@ class StrassenKernel final : public TableKernel {
         weight_(table, weights[0].data(), layer.out_channels, request.in[0][3], request.in[0][3],
                 layer.bias ? std::as_const(weights[1]).values() : std::span<const float>()) {
     const std::int64_t pairs = std::min(kMostPairs, request.in[0][0] * pairs_of(rows_));
-    scratch_ =
-        Chunk::shared_floats(pairs, weight_.k()) + request.threads * Chunk::own_floats(table, pairs, weight_.k());
+    scratch_ = request.threads * Chunk::floats(table, pairs, weight_.k());
   }
 
   std::int64_t scratch() const noexcept override { return scratch_; }
@@ -230,15 +272,26 @@ class StrassenKernel final : public TableKernel {
                                   .rows = rows_,
                                   .c = arguments.output.f32().data(),
                                   .residual = residual_ ? arguments.inputs[1].f32().data() : nullptr,
-                                  .epilogue = epilogue_,
-                                  .scratch = arguments.scratch.data()};
+                                  .epilogue = epilogue_};
     const auto point = [&](std::int64_t row, std::int64_t rows, const float** pointers) {
       patches_.point<float>(from, weight_.k(), nullptr, row, rows, pointers);
     };
-    const std::int64_t pairs = x.shape()[0] * pairs_of(rows_), most = chunk_pairs(pairs);
-    for (std::int64_t first = 0; first < pairs; first += most) {
-      Chunk(product, first, std::min(most, pairs - first)).run(point, arguments.threads);
+    const std::int64_t pairs = x.shape()[0] * pairs_of(rows_), threads = arguments.threads.threads();
+    float* scratch = arguments.scratch.data();
+    if (pairs < kFewestOwnPairs * threads) {
+      const RowTiles chunks(pairs, kMostPairs);
+      for (std::int64_t i = 0; i < chunks.count(); ++i) {
+        Chunk(product, chunks[i]).run(point, arguments.threads, scratch);
+      }
+      return;
     }
+    // As many chunks for each thread.
+    const std::int64_t count = ceil_div(ceil_div(pairs, kMostPairs), threads) * threads;
+    const RowTiles chunks(pairs, ceil_div(pairs, count));
+    const std::int64_t step = Chunk::floats(table_, ceil_div(pairs, count), weight_.k());
+    arguments.threads.for_each(chunks.count(), [&](std::int64_t i, int thread) {
+      Chunk(product, chunks[i]).run(point, scratch + thread * step);
+    });
   }
 
  private:
@@ -255,7 +308,7 @@ class StrassenKernel final : public TableKernel {
 bool can_strassen(const KernelTable& table, const Conv2d& layer, const Shape& in) {
   return layer.kernel == Size2(1) && layer.groups == 1 && layer.leading_padding(in) == Size2(0) &&
          layer.padding == Size2(0) && layer.out_channels % (std::int64_t{2} * table.panel()) == 0 &&
-         in[3] % (2 * kStrassenLine) == 0;
+         in[3] % (2 * kLine) == 0;
 }
 
 std::unique_ptr<Kernel> make_strassen(const KernelTable& table, const Conv2d& layer, const NodeRequest& request,

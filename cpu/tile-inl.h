@@ -13,27 +13,39 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr std::int64_t kAhead = 1024;  // floats: a page, where the hardware's own prefetching ends
 
-template <int kRows, int kVectors>
-void tile(const TileArguments& t) {
-  const hn::ScalableTag<float> d;
-  using V = hn::Vec<decltype(d)>;
-  constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
-  V sums[kRows][kVectors];
-  const bool whole = t.columns == kVectors * kLanes;
-  // What the end of this function touches arrives while the sums are made.
-  for (int r = 0; r < kRows; ++r) {
-    for (int v = 0; v < kVectors; ++v) hwy::Prefetch(t.c + r * t.stride + v * kLanes);
-    if (t.residual == nullptr) continue;
-    for (int v = 0; v < kVectors; ++v) hwy::Prefetch(t.residual + r * t.stride + v * kLanes);
+using Floats = hn::ScalableTag<float>;
+using Vector = hn::Vec<Floats>;
+constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(Floats()));
+
+// Where vector v of row r of C or of the residual lies. Only tiles in lines write lines.
+template <bool kLines>
+HWY_INLINE std::int64_t tile_offset(const TileArguments& t, int r, int v) {
+  if constexpr (!kLines) return r * t.stride + v * kLanes;
+  return r * t.stride + v * kLanes / kLine * t.line + v * kLanes % kLine;
+}
+
+HWY_INLINE void fetch(Ahead& ahead) {
+  constexpr int kIntoL2 = 2;
+  __builtin_prefetch(ahead.at, 0, kIntoL2);
+  ahead.at += ahead.step;
+}
+
+// The sums that a tile begins with.
+template <bool kLines, int kRows, int kVectors>
+HWY_INLINE void begin_tile(const TileArguments& t, Vector (&sums)[kRows][kVectors]) {
+  const Floats d;
+  // What the end of a tile reads arrives while the sums are made.
+  for (int r = 0; r < kRows && t.residual != nullptr; ++r) {
+    for (int v = 0; v < kVectors; ++v) hwy::Prefetch(t.residual + tile_offset<kLines>(t, r, v));
   }
   if (t.bias != nullptr) {
     for (int v = 0; v < kVectors; ++v) {
-      const V bias = hn::LoadU(d, t.bias + v * kLanes);
+      const Vector bias = hn::LoadU(d, t.bias + v * kLanes);
       for (int r = 0; r < kRows; ++r) sums[r][v] = bias;
     }
-  } else if (whole) {
+  } else if (t.columns == kVectors * kLanes) {
     for (int r = 0; r < kRows; ++r) {
-      for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::LoadU(d, t.c + r * t.stride + v * kLanes);
+      for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::LoadU(d, t.c + tile_offset<kLines>(t, r, v));
     }
   } else {
     for (int r = 0; r < kRows; ++r) {
@@ -42,38 +54,28 @@ void tile(const TileArguments& t) {
       for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::Load(d, values + v * kLanes);
     }
   }
-  const float* HWY_RESTRICT b = t.b;
-  const float* const* a = t.a;
-  for (std::int64_t tap = 0; tap < t.taps; ++tap, a += kRows) {
-    const float* HWY_RESTRICT row[kRows];
-    for (int r = 0; r < kRows; ++r) row[r] = a[r];
-    for (std::int64_t k = 0; k < t.k; ++k, b += kVectors * kLanes) {
-      V columns[kVectors];
-      for (int v = 0; v < kVectors; ++v) {
-        columns[v] = hn::LoadU(d, b + v * kLanes);
-        hwy::Prefetch(b + v * kLanes + kAhead);
-      }
-      for (int r = 0; r < kRows; ++r) {
-        const V x = hn::Set(d, row[r][k]);
-        for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(x, columns[v], sums[r][v]);
-      }
-    }
-  }
+}
+
+// Adds the residual, clamps, and stores.
+template <bool kLines, int kRows, int kVectors>
+HWY_INLINE void finish_tile(const TileArguments& t, const Vector (&sums)[kRows][kVectors]) {
+  const Floats d;
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  const V low = hn::Set(d, t.low), high = hn::Set(d, t.high);
+  const Vector low = hn::Set(d, t.low), high = hn::Set(d, t.high);
+  const bool whole = t.columns == kVectors * kLanes;
   if (whole && t.residual == nullptr && t.low == -kInfinity && t.high == kInfinity) {
     for (int r = 0; r < kRows; ++r) {
-      for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[r][v], d, t.c + r * t.stride + v * kLanes);
+      for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[r][v], d, t.c + tile_offset<kLines>(t, r, v));
     }
     return;
   }
   if (whole) {
     for (int r = 0; r < kRows; ++r) {
       for (int v = 0; v < kVectors; ++v) {
-        V y = sums[r][v];
-        if (t.residual != nullptr) y = hn::Add(y, hn::LoadU(d, t.residual + r * t.stride + v * kLanes));
+        Vector y = sums[r][v];
+        if (t.residual != nullptr) y = hn::Add(y, hn::LoadU(d, t.residual + tile_offset<kLines>(t, r, v)));
         // The value last: Max and Min then hand a NaN on.
-        hn::StoreU(hn::Min(high, hn::Max(low, y)), d, t.c + r * t.stride + v * kLanes);
+        hn::StoreU(hn::Min(high, hn::Max(low, y)), d, t.c + tile_offset<kLines>(t, r, v));
       }
     }
     return;
@@ -84,12 +86,79 @@ void tile(const TileArguments& t) {
       std::memcpy(values, t.residual + r * t.stride, static_cast<std::size_t>(t.columns) * sizeof(float));
     }
     for (int v = 0; v < kVectors; ++v) {
-      V y = sums[r][v];
+      Vector y = sums[r][v];
       if (t.residual != nullptr) y = hn::Add(y, hn::Load(d, values + v * kLanes));
       hn::Store(hn::Min(high, hn::Max(low, y)), d, values + v * kLanes);
     }
     std::memcpy(t.c + r * t.stride, values, static_cast<std::size_t>(t.columns) * sizeof(float));
   }
+}
+
+template <int kRows, int kVectors>
+void tile(const TileArguments& t) {
+  const Floats d;
+  Vector sums[kRows][kVectors];
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kVectors; ++v) hwy::Prefetch(t.c + tile_offset<false>(t, r, v));
+  }
+  begin_tile<false>(t, sums);
+  const float* HWY_RESTRICT b = t.b;
+  const float* const* a = t.a;
+  for (std::int64_t tap = 0; tap < t.taps; ++tap, a += kRows) {
+    const float* HWY_RESTRICT row[kRows];
+    for (int r = 0; r < kRows; ++r) row[r] = a[r];
+    for (std::int64_t k = 0; k < t.k; ++k, b += kVectors * kLanes) {
+      Vector columns[kVectors];
+      for (int v = 0; v < kVectors; ++v) {
+        columns[v] = hn::LoadU(d, b + v * kLanes);
+        hwy::Prefetch(b + v * kLanes + kAhead);
+      }
+      for (int r = 0; r < kRows; ++r) {
+        const Vector x = hn::Set(d, row[r][k]);
+        for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(x, columns[v], sums[r][v]);
+      }
+    }
+  }
+  finish_tile<false>(t, sums);
+}
+
+// One value of K of a tile in lines.
+template <int kRows, int kVectors>
+HWY_INLINE void multiply_value(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b,
+                               Vector (&sums)[kRows][kVectors]) {
+  const Floats d;
+  Vector columns[kVectors];
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) {
+    columns[v] = hn::LoadU(d, b + v * kLanes);
+    hwy::Prefetch(b + v * kLanes + kAhead);
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    const Vector x = hn::Set(d, a[r * kLine]);
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(x, columns[v], sums[r][v]);
+  }
+}
+
+template <int kRows, int kVectors>
+void line_tile(const TileArguments& t) {
+  Vector sums[kRows][kVectors];
+  begin_tile<true>(t, sums);
+  const float* HWY_RESTRICT a = t.lines;
+  const float* HWY_RESTRICT b = t.b;
+  Ahead first = t.ahead[0], second = t.ahead[1];
+  const std::int64_t whole = t.k / kLine * kLine;
+  for (std::int64_t line = 0; line < whole; line += kLine, a += kRows * kLine) {
+#pragma GCC unroll 4
+    for (int k = 0; k < kLine; ++k, b += kVectors * kLanes) {
+      fetch(first);
+      fetch(second);
+      multiply_value(a + k, b, sums);
+    }
+  }
+  for (std::int64_t k = whole; k < t.k; ++k, ++a, b += kVectors * kLanes) multiply_value(a, b, sums);
+  finish_tile<true>(t, sums);
 }
 
 #if HWY_TARGET <= HWY_AVX3
@@ -101,6 +170,10 @@ inline constexpr int kTileRows = 6;  // 12 sums, 2 columns, 1 value of A in 16 r
 template <int kVectors, int... kRow>
 std::array<TileFunction, kMostRows> tiles_of_width(std::integer_sequence<int, kRow...>) {
   return {&tile<kRow + 1, kVectors>...};
+}
+template <int kVectors, int... kRow>
+std::array<TileFunction, kMostRows> line_tiles_of_width(std::integer_sequence<int, kRow...>) {
+  return {&line_tile<kRow + 1, kVectors>...};
 }
 
 }  // namespace tessera::cpu::HWY_NAMESPACE

@@ -1,16 +1,11 @@
 // Element-wise functions, norms, softmax and pooling over rows of floats. Included by kernels.cpp for each instruction
-// set.
+// set, after tile-inl.h.
 #include <hwy/contrib/math/math-inl.h>
 
 #include "cpu/kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tessera::cpu::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-using Floats = hn::ScalableTag<float>;
-using Vector = hn::Vec<Floats>;
-constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(Floats()));
 
 HWY_INLINE Vector constant(float value) { return hn::Set(Floats(), value); }
 
@@ -169,29 +164,30 @@ HWY_INLINE Vector exp_of_negative(Vector x) {
   return hn::IfThenZeroElse(hn::Lt(x, constant(-87.3F)), scaled);
 }
 
-static float softmax_numerators(float* x, float scale, std::int64_t count) {
+static float softmax_numerators(float* x, float scale, std::int64_t count, std::int64_t line) {
   const Floats d;
+  const auto place = [&](std::int64_t at) { return x + at / kLine * line + at % kLine; };
   const Vector lowest = constant(-std::numeric_limits<float>::infinity());
   const Vector factor = constant(scale);
   Vector largest = lowest;
   std::int64_t at = 0;
-  for (; at + kLanes <= count; at += kLanes) largest = hn::Max(largest, hn::LoadU(d, x + at));
+  for (; at + kLanes <= count; at += kLanes) largest = hn::Max(largest, hn::LoadU(d, place(at)));
   const std::int64_t left = count - at;
   const auto tail = hn::FirstN(d, static_cast<std::size_t>(left));
-  if (left > 0) largest = hn::Max(largest, hn::IfThenElse(tail, load(x + at, left), lowest));
+  if (left > 0) largest = hn::Max(largest, hn::IfThenElse(tail, load(place(at), left), lowest));
   // The scale is positive, so the largest stays the largest; differences come first, as their rounding is exact near
   // it.
   const Vector top = hn::MaxOfLanes(d, largest);
 
   Vector sum = hn::Zero(d);
   for (at = 0; at + kLanes <= count; at += kLanes) {
-    const Vector e = exp_of_negative(hn::Mul(hn::Sub(hn::LoadU(d, x + at), top), factor));
-    hn::StoreU(e, d, x + at);
+    const Vector e = exp_of_negative(hn::Mul(hn::Sub(hn::LoadU(d, place(at)), top), factor));
+    hn::StoreU(e, d, place(at));
     sum = hn::Add(sum, e);
   }
   if (left > 0) {
-    const Vector e = hn::IfThenElseZero(tail, exp_of_negative(hn::Mul(hn::Sub(load(x + at, left), top), factor)));
-    store(e, x + at, left);
+    const Vector e = hn::IfThenElseZero(tail, exp_of_negative(hn::Mul(hn::Sub(load(place(at), left), top), factor)));
+    store(e, place(at), left);
     sum = hn::Add(sum, e);
   }
   return hn::GetLane(hn::Div(constant(1), hn::SumOfLanes(d, sum)));

@@ -55,20 +55,21 @@ HWY_INLINE void winograd_input_channels(const std::byte* const* pixels, const Co
   for (int y = 0; y < kWinogradIn; ++y) {
     Vector points[kWinogradIn];
     to_points(half[y], points);
-    for (int x = 0; x < kWinogradIn; ++x) store(points[x], to + (y * kWinogradIn + x) * step + channel, length);
+    for (int x = 0; x < kWinogradIn; ++x) store(points[x], to + (y * kWinogradIn + x) * step, length);
   }
 }
 
 static void winograd_input(const std::byte* const* pixels, const ValueType& type, std::int64_t channels, float* to,
-                           std::int64_t step) {
+                           std::int64_t line, std::int64_t step) {
   const Codec codec(type);
+  const auto place = [&](std::int64_t channel) { return to + channel / kLine * line + channel % kLine; };
   with_type(type.dtype, [&](auto known) HWY_ATTR {
     std::int64_t channel = 0;
     for (; channel + kLanes <= channels; channel += kLanes) {
-      winograd_input_channels<known.value>(pixels, codec, channel, kLanes, to, step);
+      winograd_input_channels<known.value>(pixels, codec, channel, kLanes, place(channel), step);
     }
     if (channel < channels) {
-      winograd_input_channels<known.value>(pixels, codec, channel, channels - channel, to, step);
+      winograd_input_channels<known.value>(pixels, codec, channel, channels - channel, place(channel), step);
     }
   });
 }

@@ -107,7 +107,9 @@ class WinogradKernel final : public TableKernel {
   }
 
  private:
-  std::int64_t floats_of(std::int64_t tiles) const { return kWinogradProducts * tiles * (in_[3] + out_[3]); }
+  std::int64_t floats_of(std::int64_t tiles) const {
+    return kWinogradProducts * tiles * (whole_lines(in_[3]) + out_[3]);
+  }
   bool by_blocks() const {
     return kWinogradProducts * in_[3] * out_[3] * static_cast<std::int64_t>(sizeof(float)) <= kSmallFilterBytes;
   }
@@ -115,13 +117,13 @@ class WinogradKernel final : public TableKernel {
     return std::max(kFewestBlockTiles, kBlockBytes / (floats_of(1) * static_cast<std::int64_t>(sizeof(float))));
   }
 
-  // Transformed values of some tiles: [36, tiles, C] and [36, tiles, O].
+  // Transformed values of some tiles: [36, tiles, C] in lines and [36, tiles, O].
   struct Block {
     std::int64_t first, tiles;
     float *points, *products;
   };
   Block block_at(float* memory, std::int64_t first, std::int64_t tiles) const {
-    return {first, tiles, memory, memory + kWinogradProducts * tiles * in_[3]};
+    return {first, tiles, memory, memory + kWinogradProducts * tiles * whole_lines(in_[3])};
   }
 
   void run_blocks(const KernelArguments& arguments, std::int64_t tiles) const {
@@ -165,24 +167,23 @@ class WinogradKernel final : public TableKernel {
         pixels[at++] = inside ? x.at(((place.picture * in_[1] + y) * in_[2] + left) * in_[3]) : padding_.data();
       }
     }
-    table_.winograd_input(pixels.data(), x.type(), in_[3], block.points + tile * in_[3], block.tiles * in_[3]);
+    const RowTile rows = RowTiles(block.tiles, table_.rows).with(tile);
+    const std::int64_t row_floats = whole_lines(in_[3]);
+    table_.winograd_input(pixels.data(), x.type(), in_[3],
+                          block.points + rows.first * row_floats + (tile - rows.first) * kLine, rows.rows * kLine,
+                          block.tiles * row_floats);
   }
 
   void multiply_point(const Block& block, std::int64_t point) const {
-    const std::int64_t channels = in_[3];
-    const float* from = block.points + point * block.tiles * channels;
-    const PackedMatrix& filter = filters_[static_cast<std::size_t>(point)];
-    multiply_block(
-        {.table = table_,
-         .b = filter,
-         .rows = block.tiles,
-         .c = block.products + point * block.tiles * out_[3],
-         .stride = out_[3],
-         .epilogue = make_epilogue(ActivationKind::kNone)},
-        [&](std::int64_t row, std::int64_t rows, const float** pointers) {
-          for (std::int64_t r = 0; r < rows; ++r) pointers[r] = from + (row + r) * channels;
-        },
-        0, block.tiles, 0, filter.panels());
+    const auto at = static_cast<std::size_t>(point);
+    multiply_lines({.table = table_,
+                    .b = filters_[at],
+                    .rows = block.tiles,
+                    .c = block.products + point * block.tiles * out_[3],
+                    .stride = out_[3],
+                    .epilogue = make_epilogue(ActivationKind::kNone),
+                    .next = at + 1 < filters_.size() ? filters_[at + 1].panel(0) : nullptr},
+                   block.points + point * block.tiles * whole_lines(in_[3]));
   }
 
   void transform_output(const KernelArguments& arguments, const Block& block, std::int64_t tile) const {
