@@ -135,7 +135,7 @@ void multiply_block(const Product& product, RowPointers pointers, const Block& b
 // panel's part and the rows' parts then stay in the L2 cache.
 constexpr std::int64_t kMostDepth = 768;
 
-// A thread's scratch begins with a cache line that says whether rows have been copied.
+// A thread's scratch begins with a cache line that says which chunk's rows it has.
 constexpr std::int64_t kFlag = kLine;
 
 // A part of the sums: values [begin, begin + length) of K. All but the last are whole lines.
@@ -258,38 +258,49 @@ void multiply_rows(const Product& product, RowPointers pointers, const RowTile& 
 
 constexpr std::int64_t kTasksPerThread = 4;
 
-// The threads share the panels. Each has its own copy of the rows: reading another's takes longer than copying them.
-void share_panels(const Product& product, RowPointers pointers, const RowTile& rows, ThreadPool& threads) {
+// Each thread takes some rows.
+void share_rows(const Product& product, RowPointers pointers, std::int64_t tasks, ThreadPool& threads) {
+  const std::int64_t floats = own_chunk_rows(product.table, product.b.n(), product.b.k()) * depth_step(product.b.k());
+  const RowTiles parts(product.rows, ceil_div(product.rows, tasks));
+  threads.for_each(parts.count(), [&](std::int64_t i, int thread) {
+    multiply_rows(product, pointers, parts[i], product.lines + thread * floats);
+  });
+}
+
+// A task is some panels of a chunk. Each thread copies the rows of a chunk for itself before its first one: reading
+// another's copy takes longer.
+void share_panels(const Product& product, RowPointers pointers, ThreadPool& threads) {
+  constexpr float kNothing = -1;
   const std::int64_t k = product.b.k(), panels = product.b.panels();
-  const std::int64_t tasks = std::min(panels, kTasksPerThread * threads.threads());
-  const std::int64_t floats = kFlag + rows.rows * depth_step(k);
+  const RowTiles chunks(product.rows, most_chunk_rows(product.table, k));
+  const std::int64_t wanted = ceil_div(kTasksPerThread * threads.threads(), chunks.count());
+  const std::int64_t tasks = std::min(panels, wanted);
+  const std::int64_t floats = kFlag + chunks[0].rows * depth_step(k);
   for (std::int64_t part = 0; part < depth_parts(k); ++part) {
-    for (int thread = 0; thread < threads.threads(); ++thread) product.lines[thread * floats] = 0;
-    threads.for_each(tasks, [&](std::int64_t task, int thread) {
-      float* flag = product.lines + thread * floats;
-      const Chunk chunk{rows.first, {rows.rows, product.table.rows}, depth_part(k, part), flag + kFlag};
-      if (*flag == 0) copy_rows(product, pointers, chunk, flag + kFlag);
-      *flag = 1;
+    for (int thread = 0; thread < threads.threads(); ++thread) product.lines[thread * floats] = kNothing;
+    threads.for_each(chunks.count() * tasks, [&](std::int64_t index, int thread) {
+      const std::int64_t task = index % tasks;
+      const RowTile rows = chunks[index / tasks];
+      float* copied = product.lines + thread * floats;
+      const Chunk chunk{rows.first, {rows.rows, product.table.rows}, depth_part(k, part), copied + kFlag};
+      if (*copied != static_cast<float>(index / tasks)) copy_rows(product, pointers, chunk, copied + kFlag);
+      *copied = static_cast<float>(index / tasks);
       multiply_chunk(product, chunk, task * panels / tasks, (task + 1) * panels / tasks);
     });
   }
 }
 
-// With enough rows each thread takes some of its own, otherwise all of them share one chunk after another.
 void multiply_in_lines(const Product& product, RowPointers pointers, ThreadPool& threads) {
-  constexpr std::int64_t kFewestOwnRows = 96;  // for which a thread reads all of B
-  const std::int64_t workers = threads.threads(), tasks = workers == 1 ? 1 : kTasksPerThread * workers;
-  const std::int64_t n = product.b.n(), k = product.b.k();
-  if (tasks == 1 || product.rows >= kFewestOwnRows * tasks) {
-    const std::int64_t floats = own_chunk_rows(product.table, n, k) * depth_step(k);
-    const RowTiles parts(product.rows, ceil_div(product.rows, tasks));
-    threads.for_each(parts.count(), [&](std::int64_t i, int thread) {
-      multiply_rows(product, pointers, parts[i], product.lines + thread * floats);
-    });
-    return;
+  constexpr std::int64_t kFewestRows = 96;  // for which a thread reads all of B
+  const std::int64_t tasks = kTasksPerThread * threads.threads();
+  const bool b_stays = own_chunk_rows(product.table, product.b.n(), product.b.k()) == product.table.rows;
+  if (threads.threads() == 1) {
+    multiply_rows(product, pointers, {0, product.rows}, product.lines);
+  } else if (b_stays && product.rows >= kFewestRows * tasks) {
+    share_rows(product, pointers, tasks, threads);
+  } else {
+    share_panels(product, pointers, threads);
   }
-  const RowTiles chunks(product.rows, most_chunk_rows(product.table, k));
-  for (std::int64_t i = 0; i < chunks.count(); ++i) share_panels(product, pointers, chunks[i], threads);
 }
 
 }  // namespace

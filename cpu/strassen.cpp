@@ -18,9 +18,8 @@ namespace tessera::cpu {
 
 namespace {
 
-constexpr std::int64_t kMostPairs = 160;      // of rows at a time: their part of C stays in the L2 cache
-constexpr std::int64_t kFewestOwnPairs = 96;  // for which a thread reads all of B
-constexpr std::int64_t kDepth = 512;  // values of K at a time, of either half: so that sums of A stay there as well
+constexpr std::int64_t kMostPairs = 160;  // of rows at a time: their part of C stays in the L2 cache
+constexpr std::int64_t kDepth = 512;      // values of K at a time, of either half: so that sums of A stay there as well
 
 // A quarter of B or C: its row and column.
 enum Quarter : std::uint8_t { k11, k12, k21, k22 };
@@ -73,37 +72,36 @@ class Chunk {
         pairs_(pairs.rows),
         tiles_(pairs.rows, table_.rows) {}
 
-  // Of scratch for each thread: sums of A, quarters of C, a sum of B, and a line that says what is there.
+  // Of scratch for each thread: sums of A, quarters of C, a sum of B.
   static std::int64_t floats(const KernelTable& table, std::int64_t pairs, std::int64_t k) {
     const std::int64_t depth = std::min(k / 2, kDepth);
     return kFlag + kStrassenProducts * pairs * depth + (4 * pairs + depth) * table.panel();
   }
 
-  // By one thread.
-  void run(RowPointers pointers, float* scratch) const {
-    for (std::int64_t i = 0; i < parts(); ++i) {
-      const Part part = part_at(i, scratch);
-      add_rows(part, pointers);
-      for (std::int64_t column = 0; column < columns(); ++column) multiply_column(column, part);
-    }
-  }
-  // The threads share the panels. Each makes the sums of A for itself: reading another's takes longer.
-  void run(RowPointers pointers, ThreadPool& threads, float* scratch) const {
-    const std::int64_t step = floats(table_, pairs_, product_.b.k());
-    for (std::int64_t i = 0; i < parts(); ++i) {
-      for (int thread = 0; thread < threads.threads(); ++thread) scratch[thread * step] = 0;
-      threads.for_each(columns(), [&](std::int64_t column, int thread) {
-        float* flag = scratch + thread * step;
-        const Part part = part_at(i, flag);
-        if (*flag == 0) add_rows(part, pointers);
-        *flag = 1;
-        multiply_column(column, part);
+  // All chunks of `pairs`. A task is a pair of panels of one of them. Each thread makes the sums of A of a chunk for
+  // itself before its first one: reading another's takes longer.
+  static void run(const StrassenProduct& product, RowPointers pointers, const RowTiles& pairs, ThreadPool& threads,
+                  float* scratch) {
+    const std::int64_t columns = product.b.panels() / 2, k = product.b.k();
+    const std::int64_t step = floats(product.table, pairs[0].rows, k);
+    for (std::int64_t part = 0; part < Chunk(product, pairs[0]).parts(); ++part) {
+      for (int thread = 0; thread < threads.threads(); ++thread) scratch[thread * step] = kNothing;
+      threads.for_each(pairs.count() * columns, [&](std::int64_t task, int thread) {
+        const std::int64_t index = task / columns;
+        const Chunk chunk(product, pairs[index]);
+        float* made = scratch + thread * step;
+        const Part sums = chunk.part_at(part, made);
+        if (*made != static_cast<float>(index)) chunk.add_rows(sums, pointers);
+        *made = static_cast<float>(index);
+        chunk.multiply_column(task % columns, sums);
       });
     }
   }
 
  private:
+  // A thread's scratch begins with a cache line that says of which chunk its sums are.
   static constexpr std::int64_t kFlag = kLine;
+  static constexpr float kNothing = -1;
 
   // Values [begin, end) of each half of K, and a thread's scratch.
   struct Part {
@@ -276,22 +274,8 @@ class StrassenKernel final : public TableKernel {
     const auto point = [&](std::int64_t row, std::int64_t rows, const float** pointers) {
       patches_.point<float>(from, weight_.k(), nullptr, row, rows, pointers);
     };
-    const std::int64_t pairs = x.shape()[0] * pairs_of(rows_), threads = arguments.threads.threads();
-    float* scratch = arguments.scratch.data();
-    if (pairs < kFewestOwnPairs * threads) {
-      const RowTiles chunks(pairs, kMostPairs);
-      for (std::int64_t i = 0; i < chunks.count(); ++i) {
-        Chunk(product, chunks[i]).run(point, arguments.threads, scratch);
-      }
-      return;
-    }
-    // As many chunks for each thread.
-    const std::int64_t count = ceil_div(ceil_div(pairs, kMostPairs), threads) * threads;
-    const RowTiles chunks(pairs, ceil_div(pairs, count));
-    const std::int64_t step = Chunk::floats(table_, ceil_div(pairs, count), weight_.k());
-    arguments.threads.for_each(chunks.count(), [&](std::int64_t i, int thread) {
-      Chunk(product, chunks[i]).run(point, scratch + thread * step);
-    });
+    Chunk::run(product, point, {x.shape()[0] * pairs_of(rows_), kMostPairs}, arguments.threads,
+               arguments.scratch.data());
   }
 
  private:
