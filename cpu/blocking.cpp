@@ -20,6 +20,9 @@ Blocking choose_blocking(const BlockingRequest& request, int threads) {
   const std::int64_t row_tiles = ceil_div(request.rows, request.tile_rows);
   Blocking block{std::clamp<std::int64_t>(kRowBytes / request.row_tile_bytes, 1, row_tiles),
                  std::clamp<std::int64_t>(cache_for_reuse() / request.panel_bytes, 1, request.panels)};
+  if (request.rows >= kFewestOwnRows * threads) {
+    block.row_tiles = std::min(block.row_tiles, ceil_div(row_tiles, threads));
+  }
   const auto tasks = [&] { return ceil_div(row_tiles, block.row_tiles) * ceil_div(request.panels, block.panels); };
   while (threads > 1 && tasks() < kTasksPerThread * threads) {
     // The larger operand is the one to be read once.

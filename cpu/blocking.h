@@ -22,6 +22,10 @@ std::int64_t cache_for_reuse();
 // Half of the machine's last cache: what a network's activations may take of it, beside its weights.
 std::size_t cache_for_activations();
 
+// With so many rows for each, the threads take rows of their own: what a layer writes the next finds in the cache of
+// the core that wrote it.
+constexpr std::int64_t kFewestOwnRows = 80;
+
 struct BlockingRequest {
   std::int64_t rows = 0, columns = 0;
   std::int64_t tile_rows = 0, panels = 0;

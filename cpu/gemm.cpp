@@ -267,12 +267,13 @@ void share_rows(const Product& product, RowPointers pointers, std::int64_t tasks
   });
 }
 
-// A task is some panels of a chunk. Each thread copies the rows of a chunk for itself before its first one: reading
-// another's copy takes longer.
+// A task is some panels of a chunk. Each thread copies the rows of a chunk for itself before its first task of it:
+// reading another's copy takes longer.
 void share_panels(const Product& product, RowPointers pointers, ThreadPool& threads) {
   constexpr float kNothing = -1;
   const std::int64_t k = product.b.k(), panels = product.b.panels();
-  const RowTiles chunks(product.rows, most_chunk_rows(product.table, k));
+  const std::int64_t most = most_chunk_rows(product.table, k), share = ceil_div(product.rows, threads.threads());
+  const RowTiles chunks(product.rows, share < kFewestOwnRows ? most : std::min(most, share));
   const std::int64_t wanted = ceil_div(kTasksPerThread * threads.threads(), chunks.count());
   const std::int64_t tasks = std::min(panels, wanted);
   const std::int64_t floats = kFlag + chunks[0].rows * depth_step(k);

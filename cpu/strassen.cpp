@@ -19,7 +19,10 @@ namespace tessera::cpu {
 namespace {
 
 constexpr std::int64_t kMostPairs = 160;  // of rows at a time: their part of C stays in the L2 cache
-constexpr std::int64_t kDepth = 512;      // values of K at a time, of either half: so that sums of A stay there as well
+// With so many pairs for each, the threads take rows of their own: each then makes its own sums of A alone, and the
+// next layer finds the rows in the cache of the core that wrote them.
+constexpr std::int64_t kFewestOwnPairs = 40;
+constexpr std::int64_t kDepth = 512;  // values of K at a time, of either half: so that sums of A stay there as well
 
 // A quarter of B or C: its row and column.
 enum Quarter : std::uint8_t { k11, k12, k21, k22 };
@@ -79,7 +82,7 @@ class Chunk {
   }
 
   // All chunks of `pairs`. A task is a pair of panels of one of them. Each thread makes the sums of A of a chunk for
-  // itself before its first one: reading another's takes longer.
+  // itself before its first task of it: reading another's takes longer.
   static void run(const StrassenProduct& product, RowPointers pointers, const RowTiles& pairs, ThreadPool& threads,
                   float* scratch) {
     const std::int64_t columns = product.b.panels() / 2, k = product.b.k();
@@ -274,8 +277,9 @@ class StrassenKernel final : public TableKernel {
     const auto point = [&](std::int64_t row, std::int64_t rows, const float** pointers) {
       patches_.point<float>(from, weight_.k(), nullptr, row, rows, pointers);
     };
-    Chunk::run(product, point, {x.shape()[0] * pairs_of(rows_), kMostPairs}, arguments.threads,
-               arguments.scratch.data());
+    const std::int64_t pairs = x.shape()[0] * pairs_of(rows_), threads = arguments.threads.threads();
+    const std::int64_t share = ceil_div(pairs, threads), most = share < kFewestOwnPairs ? kMostPairs : share;
+    Chunk::run(product, point, {pairs, std::min(most, kMostPairs)}, arguments.threads, arguments.scratch.data());
   }
 
  private:

@@ -114,6 +114,28 @@ inline RandomLayer random_wide_product(Draw& draw) {
   return made;
 }
 
+// Products whose weights are more than half of any L2 cache: a linear layer, or a convolution whose taps end within a
+// cache line. Columns are odd, so that the last panel is not full.
+inline RandomLayer random_deep_product(Draw& draw) {
+  RandomLayer made;
+  if (draw.coin()) {
+    const std::int64_t depth = draw.between(900, 1700);
+    made.layer = Linear{.out_features = (300'000 / depth) | 1, .bias = draw.coin(), .activation = draw.activation()};
+    made.inputs.push_back(draw.tensor({draw.between(1, 3), draw.between(1, 190), depth}, 1));
+    made.reduction = static_cast<double>(depth);
+  } else {
+    const std::int64_t channels = draw.between(60, 90);
+    Conv2d conv{.out_channels = (300'000 / (9 * channels)) | 1, .kernel = 3, .stride = 2, .padding = 1};
+    conv.bias = draw.coin();
+    conv.activation = draw.activation();
+    made.layer = conv;
+    made.inputs.push_back(draw.tensor({draw.between(1, 3), draw.between(3, 30), draw.between(3, 30), channels}, 1));
+    made.reduction = static_cast<double>(9 * channels);
+  }
+  add_weights_and_residual(made, draw, draw.coin());
+  return made;
+}
+
 inline RandomLayer random_attention(Draw& draw) {
   const std::int64_t heads = draw.between(1, 5), width = draw.between(1, 70), tokens = draw.between(1, 80);
   RandomLayer made{.layer = Attention{.heads = heads}, .inputs = {}, .weights = {}};

@@ -50,15 +50,16 @@ TEST_P(RandomLayers, WideProducts) {
   check(&random_wide_product, 24);
   EXPECT_EQ(seen_.contains("strassen_" + GetParam().isa), !GetParam().exact);
 }
+TEST_P(RandomLayers, DeepProducts) { check(&random_deep_product, 10); }
 TEST_P(RandomLayers, Attentions) { check(&random_attention, 60); }
 TEST_P(RandomLayers, Others) { check(&random_other, 100); }
 
 // Rows of two pictures never meet in a sum, however many pictures there are and in whatever tiles they come.
-TEST_P(RandomLayers, WideProductsDependOnNothingButTheirPicture) {
-  const std::unique_ptr<Backend> backend = make_cpu_backend(GetParam());
-  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+void check_products(const CpuOptions& options, RandomLayer (*make)(Draw&)) {
+  const std::unique_ptr<Backend> backend = make_cpu_backend(options);
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
     Draw draw(seed);
-    const RandomLayer random = random_wide_product(draw);
+    const RandomLayer random = make(draw);
     const KernelRun alone = run_kernel(*backend, random.layer, random.inputs, random.weights);
     for (const int threads : {2, 3}) {
       const KernelRun found = run_kernel(*backend, random.layer, random.inputs, random.weights, {.threads = threads});
@@ -79,6 +80,8 @@ TEST_P(RandomLayers, WideProductsDependOnNothingButTheirPicture) {
         << alone.implementation << ", seed " << seed;
   }
 }
+TEST_P(RandomLayers, WideProductsDependOnNothingButTheirPicture) { check_products(GetParam(), &random_wide_product); }
+TEST_P(RandomLayers, DeepProductsDependOnNothingButTheirPicture) { check_products(GetParam(), &random_deep_product); }
 
 INSTANTIATE_TEST_SUITE_P(All, RandomLayers, testing::ValuesIn(all_cpu_options()), options_name);
 
