@@ -109,8 +109,8 @@ void add_dot_products(const KernelTable& avx512, std::vector<KernelTable>& table
                  .row_bytes = 2,
                  .direct = true,
                  .tile = {bf16_tiles<1>(rows), bf16_tiles<2>(rows)}};
-    // Intel's cores take four times as long for one of its instructions as for a multiply-add of as many floats, so that
-    // two of the latter are the faster way there.
+    // Intel's cores take four times as long for one of its instructions as for a multiply-add of as many floats, so
+    // that two of the latter are the faster way there.
     const bool pays = __builtin_cpu_is("amd") != 0;
     tables.push_back(pays ? bf16 : vnni);
     tables.push_back(pays ? vnni : bf16);

@@ -280,12 +280,12 @@ void share_panels(const Product& product, RowPointers pointers, ThreadPool& thre
   for (std::int64_t part = 0; part < depth_parts(k); ++part) {
     for (int thread = 0; thread < threads.threads(); ++thread) product.lines[thread * floats] = kNothing;
     threads.for_each(chunks.count() * tasks, [&](std::int64_t index, int thread) {
-      const std::int64_t task = index % tasks;
-      const RowTile rows = chunks[index / tasks];
+      const std::int64_t task = index % tasks, chunk_index = index / tasks;
+      const RowTile rows = chunks[chunk_index];
       float* copied = product.lines + thread * floats;
       const Chunk chunk{rows.first, {rows.rows, product.table.rows}, depth_part(k, part), copied + kFlag};
-      if (*copied != static_cast<float>(index / tasks)) copy_rows(product, pointers, chunk, copied + kFlag);
-      *copied = static_cast<float>(index / tasks);
+      if (*copied != static_cast<float>(chunk_index)) copy_rows(product, pointers, chunk, copied + kFlag);
+      *copied = static_cast<float>(chunk_index);
       multiply_chunk(product, chunk, task * panels / tasks, (task + 1) * panels / tasks);
     });
   }
