@@ -61,4 +61,25 @@ void for_each_block(const BlockingRequest& request, ThreadPool& threads, Functio
   });
 }
 
+namespace {
+// A thread's scratch begins with a cache line that says for which chunk it was made.
+constexpr std::int64_t kMark = 16;
+constexpr float kNothing = -1;
+}  // namespace
+
+std::int64_t task_floats(std::int64_t floats) { return kMark + floats; }
+
+void for_each_task(std::int64_t chunks, std::int64_t tasks, std::int64_t floats, float* scratch, ThreadPool& threads,
+                   FunctionRef<void(std::int64_t, float*)> make,
+                   FunctionRef<void(std::int64_t, std::int64_t, float*)> work) {
+  for (int thread = 0; thread < threads.threads(); ++thread) scratch[thread * task_floats(floats)] = kNothing;
+  threads.for_each(chunks * tasks, [&](std::int64_t index, int thread) {
+    const std::int64_t chunk = index / tasks;
+    float* mark = scratch + thread * task_floats(floats);
+    if (*mark != static_cast<float>(chunk)) make(chunk, mark + kMark);
+    *mark = static_cast<float>(chunk);
+    work(chunk, index % tasks, mark + kMark);
+  });
+}
+
 }  // namespace tessera::cpu

@@ -36,6 +36,15 @@ struct BlockingRequest {
 void for_each_block(const BlockingRequest& request, ThreadPool& threads,
                     FunctionRef<void(const Block& block, int thread)> body);
 
+// Scratch of each thread for for_each_task(), of which `floats` are the caller's.
+std::int64_t task_floats(std::int64_t floats);
+// Calls work(chunk, task, memory) for each task of each chunk. `memory` is the thread's own, and has what
+// make(chunk, memory) put there before the thread's first task of that chunk: copies of rows, say, since reading
+// another thread's takes longer than making them again.
+void for_each_task(std::int64_t chunks, std::int64_t tasks, std::int64_t floats, float* scratch, ThreadPool& threads,
+                   FunctionRef<void(std::int64_t chunk, float* memory)> make,
+                   FunctionRef<void(std::int64_t chunk, std::int64_t task, float* memory)> work);
+
 // Rows [first, first + rows).
 struct RowTile {
   std::int64_t first, rows;

@@ -101,6 +101,7 @@ void add_dot_products(const KernelTable& avx512, std::vector<KernelTable>& table
                .direct = true,
                .tile = {vnni_tiles<1>(rows), vnni_tiles<2>(rows)}};
   vnni.depthwise_int8 = avx512.depthwise_vnni;
+  tables.push_back(vnni);
   if (__builtin_cpu_supports("avx512bf16")) {
     KernelTable bf16 = vnni;
     bf16.isa = "avx512_bf16";
@@ -112,11 +113,8 @@ void add_dot_products(const KernelTable& avx512, std::vector<KernelTable>& table
     // Intel's cores take four times as long for one of its instructions as for a multiply-add of as many floats, so
     // that two of the latter are the faster way there.
     const bool pays = __builtin_cpu_is("amd") != 0;
-    tables.push_back(pays ? bf16 : vnni);
-    tables.push_back(pays ? vnni : bf16);
-    return;
+    tables.insert(tables.end() - (pays ? 1 : 0), bf16);
   }
-  tables.push_back(vnni);
 }
 
 }  // namespace tessera::cpu

@@ -135,9 +135,6 @@ void multiply_block(const Product& product, RowPointers pointers, const Block& b
 // panel's part and the rows' parts then stay in the L2 cache.
 constexpr std::int64_t kMostDepth = 768;
 
-// A thread's scratch begins with a cache line that says which chunk's rows it has.
-constexpr std::int64_t kFlag = kLine;
-
 // A part of the sums: values [begin, begin + length) of K. All but the last are whole lines.
 struct Depth {
   std::int64_t begin, length;
@@ -267,27 +264,22 @@ void share_rows(const Product& product, RowPointers pointers, std::int64_t tasks
   });
 }
 
-// A task is some panels of a chunk. Each thread copies the rows of a chunk for itself before its first task of it:
-// reading another's copy takes longer.
+// A task is some panels of a chunk of rows, of which each thread has its own copy.
 void share_panels(const Product& product, RowPointers pointers, ThreadPool& threads) {
-  constexpr float kNothing = -1;
   const std::int64_t k = product.b.k(), panels = product.b.panels();
   const std::int64_t most = most_chunk_rows(product.table, k), share = ceil_div(product.rows, threads.threads());
   const RowTiles chunks(product.rows, share < kFewestOwnRows ? most : std::min(most, share));
-  const std::int64_t wanted = ceil_div(kTasksPerThread * threads.threads(), chunks.count());
-  const std::int64_t tasks = std::min(panels, wanted);
-  const std::int64_t floats = kFlag + chunks[0].rows * depth_step(k);
+  const std::int64_t tasks = std::min(panels, ceil_div(kTasksPerThread * threads.threads(), chunks.count()));
   for (std::int64_t part = 0; part < depth_parts(k); ++part) {
-    for (int thread = 0; thread < threads.threads(); ++thread) product.lines[thread * floats] = kNothing;
-    threads.for_each(chunks.count() * tasks, [&](std::int64_t index, int thread) {
-      const std::int64_t task = index % tasks, chunk_index = index / tasks;
-      const RowTile rows = chunks[chunk_index];
-      float* copied = product.lines + thread * floats;
-      const Chunk chunk{rows.first, {rows.rows, product.table.rows}, depth_part(k, part), copied + kFlag};
-      if (*copied != static_cast<float>(chunk_index)) copy_rows(product, pointers, chunk, copied + kFlag);
-      *copied = static_cast<float>(chunk_index);
-      multiply_chunk(product, chunk, task * panels / tasks, (task + 1) * panels / tasks);
-    });
+    const auto chunk_of = [&](std::int64_t index, const float* lines) -> Chunk {
+      return {chunks[index].first, {chunks[index].rows, product.table.rows}, depth_part(k, part), lines};
+    };
+    for_each_task(
+        chunks.count(), tasks, chunks[0].rows * depth_step(k), product.lines, threads,
+        [&](std::int64_t index, float* lines) { copy_rows(product, pointers, chunk_of(index, lines), lines); },
+        [&](std::int64_t index, std::int64_t task, const float* lines) {
+          multiply_chunk(product, chunk_of(index, lines), task * panels / tasks, (task + 1) * panels / tasks);
+        });
   }
 }
 
@@ -308,7 +300,7 @@ void multiply_in_lines(const Product& product, RowPointers pointers, ThreadPool&
 
 std::int64_t line_floats(const KernelTable& table, std::int64_t rows, std::int64_t n, std::int64_t k, int threads) {
   const std::int64_t most = std::max(own_chunk_rows(table, n, k), std::min(rows, most_chunk_rows(table, k)));
-  return threads * (kFlag + most * depth_step(k));
+  return threads * task_floats(most * depth_step(k));
 }
 
 void multiply(const Product& product, RowPointers pointers, ThreadPool& threads) {

@@ -87,7 +87,7 @@ void multiply(const Product& product, RowPointers pointers, ThreadPool& threads)
 // All of it by one thread, whose scratch `lines` is, if any.
 void multiply(const Product& product, RowPointers pointers);
 
-// Rows that are in lines already, as tiles of almost equal height (row_tile): `lines` is [rows, whole lines of K]
+// Rows that are in lines already, as RowTiles cuts them: `lines` is [rows, whole lines of K]
 // floats, each tile [K / kLine][rows of the tile][kLine].
 void multiply_lines(const Product& product, const float* lines);
 inline std::int64_t whole_lines(std::int64_t k) { return ceil_div(k, kLine) * kLine; }

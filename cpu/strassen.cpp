@@ -78,34 +78,28 @@ class Chunk {
   // Of scratch for each thread: sums of A, quarters of C, a sum of B.
   static std::int64_t floats(const KernelTable& table, std::int64_t pairs, std::int64_t k) {
     const std::int64_t depth = std::min(k / 2, kDepth);
-    return kFlag + kStrassenProducts * pairs * depth + (4 * pairs + depth) * table.panel();
+    return kStrassenProducts * pairs * depth + (4 * pairs + depth) * table.panel();
   }
 
-  // All chunks of `pairs`. A task is a pair of panels of one of them. Each thread makes the sums of A of a chunk for
-  // itself before its first task of it: reading another's takes longer.
+  // All chunks of `pairs`. A task is a pair of panels of one of them, whose sums of A each thread makes for itself.
   static void run(const StrassenProduct& product, RowPointers pointers, const RowTiles& pairs, ThreadPool& threads,
                   float* scratch) {
-    const std::int64_t columns = product.b.panels() / 2, k = product.b.k();
-    const std::int64_t step = floats(product.table, pairs[0].rows, k);
+    const std::int64_t own = floats(product.table, pairs[0].rows, product.b.k());
     for (std::int64_t part = 0; part < Chunk(product, pairs[0]).parts(); ++part) {
-      for (int thread = 0; thread < threads.threads(); ++thread) scratch[thread * step] = kNothing;
-      threads.for_each(pairs.count() * columns, [&](std::int64_t task, int thread) {
-        const std::int64_t index = task / columns;
-        const Chunk chunk(product, pairs[index]);
-        float* made = scratch + thread * step;
-        const Part sums = chunk.part_at(part, made);
-        if (*made != static_cast<float>(index)) chunk.add_rows(sums, pointers);
-        *made = static_cast<float>(index);
-        chunk.multiply_column(task % columns, sums);
-      });
+      for_each_task(
+          pairs.count(), product.b.panels() / 2, own, scratch, threads,
+          [&](std::int64_t index, float* memory) {
+            const Chunk chunk(product, pairs[index]);
+            chunk.add_rows(chunk.part_at(part, memory), pointers);
+          },
+          [&](std::int64_t index, std::int64_t column, float* memory) {
+            const Chunk chunk(product, pairs[index]);
+            chunk.multiply_column(column, chunk.part_at(part, memory));
+          });
     }
   }
 
  private:
-  // A thread's scratch begins with a cache line that says of which chunk its sums are.
-  static constexpr std::int64_t kFlag = kLine;
-  static constexpr float kNothing = -1;
-
   // Values [begin, end) of each half of K, and a thread's scratch.
   struct Part {
     std::int64_t begin, end;
@@ -115,10 +109,9 @@ class Chunk {
   };
   std::int64_t columns() const { return product_.b.panels() / 2; }
   std::int64_t parts() const { return ceil_div(half_, kDepth); }
-  Part part_at(std::int64_t index, float* scratch) const {
+  Part part_at(std::int64_t index, float* rows) const {
     const std::int64_t lines = half_ / kLine;
     const std::int64_t begin = index * lines / parts() * kLine, end = (index + 1) * lines / parts() * kLine;
-    float* rows = scratch + kFlag;
     return {begin, end, rows, rows + kStrassenProducts * pairs_ * (end - begin)};
   }
   // The two rows of a pair; the last of an odd number of rows stands alone.
@@ -259,7 +252,7 @@ class StrassenKernel final : public TableKernel {
         weight_(table, weights[0].data(), layer.out_channels, request.in[0][3], request.in[0][3],
                 layer.bias ? std::as_const(weights[1]).values() : std::span<const float>()) {
     const std::int64_t pairs = std::min(kMostPairs, request.in[0][0] * pairs_of(rows_));
-    scratch_ = request.threads * Chunk::floats(table, pairs, weight_.k());
+    scratch_ = request.threads * task_floats(Chunk::floats(table, pairs, weight_.k()));
   }
 
   std::int64_t scratch() const noexcept override { return scratch_; }

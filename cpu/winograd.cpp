@@ -128,8 +128,8 @@ class WinogradKernel final : public TableKernel {
 
   void run_blocks(const KernelArguments& arguments, std::int64_t tiles) const {
     const std::int64_t most = std::max<std::int64_t>(1, std::min(block_tiles(), tiles / arguments.threads.threads()));
-    const std::int64_t workers = arguments.threads.threads(),
-                       blocks = ceil_div(ceil_div(tiles, most), workers) * workers;
+    const std::int64_t workers = arguments.threads.threads();
+    const std::int64_t blocks = ceil_div(ceil_div(tiles, most), workers) * workers;
     const std::int64_t floats = floats_of(std::min(block_tiles(), in_[0] * rows_ * columns_));
     arguments.threads.for_each(blocks, [&](std::int64_t index, int thread) {
       const std::int64_t first = index * tiles / blocks;
