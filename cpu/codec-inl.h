@@ -80,15 +80,23 @@ HWY_INLINE Vector decode_vector(const std::byte* from, std::int64_t count, const
   return kType == DType::kU8 ? hn::Mul(steps, codec.scale) : steps;
 }
 
-// The upper half, rounded to the nearest, ties to even. A NaN keeps its sign and stays one.
-HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, Floats>> to_bf16(Vector value) {
+// Words whose upper halves are rounded to the nearest, ties to even; of a NaN they are anything.
+HWY_INLINE hn::Vec<Words> rounded_to_bf16(hn::Vec<Words> bits) {
   const Words words;
-  const auto bits = hn::BitCast(words, value);
   const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(words, 1));
-  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(words, 0x7FFF)));
-  const auto nan = hn::Or(bits, hn::Set(words, 0x400000));
-  const auto kept = hn::IfThenElse(hn::RebindMask(words, hn::IsNaN(value)), nan, rounded);
-  return hn::DemoteTo(hn::Rebind<std::uint16_t, Floats>(), hn::BitCast(Integers(), hn::ShiftRight<16>(kept)));
+  return hn::Add(bits, hn::Add(odd, hn::Set(words, 0x7FFF)));
+}
+// `rounded`, but a NaN of `value` with its sign.
+HWY_INLINE hn::Vec<Words> kept_nan(Vector value, hn::Vec<Words> rounded) {
+  const Words words;
+  const auto nan = hn::Or(hn::BitCast(words, value), hn::Set(words, 0x400000));
+  return hn::IfThenElse(hn::RebindMask(words, hn::IsNaN(value)), nan, rounded);
+}
+HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, Floats>> upper_halves(hn::Vec<Words> words) {
+  return hn::DemoteTo(hn::Rebind<std::uint16_t, Floats>(), hn::BitCast(Integers(), hn::ShiftRight<16>(words)));
+}
+HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, Floats>> to_bf16(Vector value) {
+  return upper_halves(kept_nan(value, rounded_to_bf16(hn::BitCast(Words(), value))));
 }
 
 template <DType kType>
@@ -157,6 +165,40 @@ static void encode(const float* from, std::byte* to, const ValueType& type, std:
       encode_vector<known.value>(load(from + at, length), at_value(to, known.value, at), length, codec);
     });
   });
+}
+
+// The next part of a vector, in the upper halves of words (the lower ones are of no meaning), and what is then left. A
+// NaN is one in the second part, whatever its first part becomes.
+HWY_INLINE hn::Vec<Words> take_part(Vector& value) {
+  const Words words;
+  const auto part = rounded_to_bf16(hn::BitCast(words, value));
+  value = hn::Sub(value, hn::BitCast(Floats(), hn::And(part, hn::Set(words, 0xFFFF0000U))));
+  return part;
+}
+HWY_INLINE hn::Vec<Words> take_part_or_nan(Vector& value) {
+  const Vector before = value;
+  return kept_nan(before, take_part(value));
+}
+
+static void split(const AmxSplit& t) {
+  const hn::Rebind<std::uint16_t, Floats> halves;
+  constexpr std::int64_t kValues = kAmxStep / 2;
+  HWY_ALIGN float tail[kValues] = {};
+  std::byte* to = t.to;
+  for (std::int64_t at = 0; at < t.count; at += kValues, to += t.step) {
+    const float* values = t.from + at;
+    if (t.count - at < kValues) {
+      std::memcpy(tail, values, static_cast<std::size_t>(t.count - at) * sizeof(float));
+      values = tail;
+    }
+    for (std::int64_t i = 0; i < kValues; i += kLanes) {
+      Vector value = hn::LoadU(Floats(), values + i);
+      for (std::int64_t part = 0; part < kAmxF32Parts; ++part) {
+        const auto words = part == 1 ? take_part_or_nan(value) : take_part(value);
+        hn::StoreU(upper_halves(words), halves, reinterpret_cast<std::uint16_t*>(to + part * t.part + i * 2));
+      }
+    }
+  }
 }
 
 static void widen(const std::uint8_t* from, std::int16_t* to, std::int64_t count) {

@@ -14,64 +14,6 @@ namespace tessera::cpu {
 
 namespace {
 
-// A picture with few channels (that of the first layer) is copied with its padding around it: a patch is then one whole
-// line for each row of the kernel.
-class PaddedLines {
- public:
-  PaddedLines(const Conv2d& layer, const Shape& in, const Shape& out)
-      : layer_(layer),
-        pad_(layer.leading_padding(in)),
-        in_(in),
-        out_(out),
-        height_((out[1] - 1) * layer.stride.height + (layer.kernel.height - 1) * layer.dilation.height + 1),
-        line_(((out[2] - 1) * layer.stride.width + layer.kernel.width) * in[3]) {}
-
-  // Whether the layer is to be read so; only then is the rest of use.
-  static bool suit(const Conv2d& layer, std::int64_t channels) {
-    constexpr std::int64_t kFewChannels = 8;
-    return channels <= kFewChannels && layer.kernel.width > 1 && layer.dilation.width == 1;
-  }
-
-  std::int64_t taps() const { return layer_.kernel.height; }
-  std::int64_t count() const { return height_ * line_; }  // floats of the copy
-
-  void copy(const float* picture, float* to, ThreadPool& threads) const {
-    const std::int64_t before = std::min(pad_.width * in_[3], line_);
-    const std::int64_t inside = std::clamp<std::int64_t>(line_ - before, 0, in_[2] * in_[3]);
-    threads.for_each(height_, [&](std::int64_t y, int) {
-      const std::int64_t iy = y - pad_.height;
-      float* at = to + y * line_;
-      if (iy < 0 || iy >= in_[1]) {
-        std::fill_n(at, line_, 0.0F);
-        return;
-      }
-      at = std::fill_n(at, before, 0.0F);
-      at = std::copy_n(picture + iy * in_[2] * in_[3], inside, at);
-      std::fill_n(at, line_ - before - inside, 0.0F);
-    });
-  }
-
-  // pointers[tap * rows + r] for output pixels [row, row + rows) of the picture whose copy `padded` is.
-  void point(const float* padded, std::int64_t row, std::int64_t rows, const float** pointers) const {
-    std::int64_t oy = row / out_[2], ox = row % out_[2];
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const float* line = padded + oy * layer_.stride.height * line_ + ox * layer_.stride.width * in_[3];
-      for (std::int64_t ky = 0; ky < layer_.kernel.height; ++ky, line += layer_.dilation.height * line_) {
-        pointers[ky * rows + r] = line;
-      }
-      if (++ox < out_[2]) continue;
-      ox = 0;
-      ++oy;
-    }
-  }
-
- private:
-  Conv2d layer_;
-  Size2 pad_;
-  Shape in_, out_;
-  std::int64_t height_, line_;  // of the copy; floats of a line
-};
-
 class ConvKernel final : public TableKernel {
  public:
   ConvKernel(const KernelTable& table, const Conv2d& layer, const NodeRequest& request, Weights weights)

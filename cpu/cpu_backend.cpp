@@ -13,8 +13,8 @@ namespace {
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(const cpu::KernelTable& table, const CpuOptions& options)
-      : settings_{table, options.exact, options.precision},
+  explicit CpuBackend(const CpuOptions& options)
+      : settings_(cpu::settings_for(options)),
         ranges_(options.ranges),
         choices_(options.choices),
         reference_(make_eigen_backend()) {}
@@ -25,7 +25,7 @@ class CpuBackend final : public Backend {
 
   // In few bits the wide maps are small, and the kernels that read them are others.
   void rewrite(Graph& graph, const KeptValues& kept) const override {
-    if (settings_.precision == Precision::kF32) cpu::fuse_inverted_residuals(graph, kept);
+    if (settings_.precision == Precision::kF32) cpu::fuse_inverted_residuals(settings_.table, graph, kept);
   }
 
   // A value is kept in few bits when the kernel that writes it and all that read it can do so.
@@ -93,8 +93,6 @@ std::vector<std::string> cpu_isas() {
   return names;
 }
 
-std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
-  return std::make_unique<CpuBackend>(cpu::find_table(options.isa), options);
-}
+std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) { return std::make_unique<CpuBackend>(options); }
 
 }  // namespace tessera

@@ -22,8 +22,9 @@ enum class Precision { kF32, kBf16, kInt8 };
 using KernelChoices = std::map<std::string, std::string>;
 
 struct CpuOptions {
-  std::string isa = "auto";  // or one of cpu_isas()
-  bool exact = false;        // no Winograd and no Strassen, whose sums cost some digits
+  std::string isa = "auto";  // or one of cpu_isas(); for tests also "emulated_amx"
+  // No Winograd and no Strassen, whose sums cost some digits, and no float32 in parts by AMX.
+  bool exact = false;
   Precision precision = Precision::kF32;
   // For kInt8: ranges of values by their names in the graph. Layers whose input has none compute in float32.
   ValueRanges ranges = {};
@@ -31,8 +32,8 @@ struct CpuOptions {
   KernelChoices choices = {};
 };
 
-// Instruction sets that this machine can run, the best first: "avx512_bf16" (with VNNI), "avx512_vnni", "avx512",
-// "avx2", "sse4".
+// Instruction sets that this machine can run, the best first: "amx", "avx512_bf16" (with VNNI), "avx512_vnni",
+// "avx512", "avx2", "sse4".
 std::vector<std::string> cpu_isas();
 
 // Throws DeviceError for an instruction set that the machine or the build does not have.

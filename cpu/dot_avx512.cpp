@@ -114,6 +114,13 @@ void add_dot_products(const KernelTable& avx512, std::vector<KernelTable>& table
     // that two of the latter are the faster way there.
     const bool pays = __builtin_cpu_is("amd") != 0;
     tables.insert(tables.end() - (pays ? 1 : 0), bf16);
+    if (const AmxUnit* unit = amx_unit(); unit != nullptr) {
+      KernelTable amx = tables.front();
+      amx.isa = "amx";
+      amx.amx = unit;
+      if (unit->split != nullptr) amx.split = unit->split;
+      tables.insert(tables.begin(), amx);
+    }
   }
 }
 

@@ -39,7 +39,7 @@ struct BlockNodes {
 };
 
 // The block that ends with node `index`, if one does that pays to be fused.
-std::optional<BlockNodes> block_at(Graph& graph, std::size_t index, const KeptValues& kept) {
+std::optional<BlockNodes> block_at(const KernelTable& table, Graph& graph, std::size_t index, const KeptValues& kept) {
   BlockNodes block{.project = &graph.mutable_nodes()[index]};
   if (!std::holds_alternative<Conv2d>(block.project->layer)) return std::nullopt;
   block.depthwise = sole_convolution(graph, block.project->inputs[0], kept);
@@ -50,7 +50,7 @@ std::optional<BlockNodes> block_at(Graph& graph, std::size_t index, const KeptVa
   const std::int64_t bytes = wide.count() / wide[0] * static_cast<std::int64_t>(sizeof(float));
   if (bytes <= cache_for_reuse()) return std::nullopt;
   block.expand = sole_convolution(graph, block.depthwise->inputs[0], kept);
-  const auto takes = [&] { return can_fuse(block.layer(), graph.shape(block.first().inputs[0])); };
+  const auto takes = [&] { return can_fuse(table, block.layer(), graph.shape(block.first().inputs[0])); };
   if (block.expand != nullptr && (std::get<Conv2d>(block.expand->layer).residual || !takes())) block.expand = nullptr;
   return takes() ? std::optional(block) : std::nullopt;
 }
@@ -78,9 +78,9 @@ void fuse(Graph& graph, const BlockNodes& block) {
 
 }  // namespace
 
-void fuse_inverted_residuals(Graph& graph, const KeptValues& kept) {
+void fuse_inverted_residuals(const KernelTable& table, Graph& graph, const KeptValues& kept) {
   for (std::size_t index = 0; index < graph.nodes().size(); ++index) {
-    const std::optional<BlockNodes> block = block_at(graph, index, kept);
+    const std::optional<BlockNodes> block = block_at(table, graph, index, kept);
     if (!block || !adds_what_is_there(graph, *block)) continue;
     const auto first = static_cast<std::size_t>(&block->first() - graph.nodes().data());
     fuse(graph, *block);

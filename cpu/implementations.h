@@ -49,6 +49,12 @@ std::unique_ptr<Kernel> make_low_linear(const KernelTable& table, DType dtype, c
                                         const NodeRequest& request, Weights weights);
 std::unique_ptr<Kernel> make_low_conv(const KernelTable& table, DType dtype, const Conv2d& layer,
                                       const NodeRequest& request, Weights weights);
+// By AMX, if the table has it: products of float32, bfloat16, or uint8 and int8. Values in and
+// out may be of any type.
+std::unique_ptr<Kernel> make_amx_linear(const KernelTable& table, DType operand, const Linear& layer,
+                                        const NodeRequest& request, Weights weights);
+std::unique_ptr<Kernel> make_amx_conv(const KernelTable& table, DType operand, const Conv2d& layer,
+                                      const NodeRequest& request, Weights weights);
 // Input and output (with no activation beyond a clamp) may be of any type; so may the residual of Winograd.
 std::unique_ptr<Kernel> make_winograd(const KernelTable& table, const Conv2d& layer, const NodeRequest& request,
                                       Weights weights);
@@ -59,8 +65,8 @@ std::unique_ptr<Kernel> make_depthwise(const KernelTable& table, const Conv2d& l
 // Of an input in uint8, by integers. make_depthwise() chooses it.
 std::unique_ptr<Kernel> make_depthwise_int8(const KernelTable& table, const Conv2d& layer, const NodeRequest& request,
                                             const Weights& weights);
-// Three convolutions without a wide map between them, where they are what the kernel takes.
-bool can_fuse(const InvertedResidual& layer, const Shape& in);
+// Three convolutions without a wide map between them, where they are what the kernel takes and none is one for AMX.
+bool can_fuse(const KernelTable& table, const InvertedResidual& layer, const Shape& in);
 std::unique_ptr<Kernel> make_inverted_residual(const KernelTable& table, const InvertedResidual& layer,
                                                const NodeRequest& request, const Weights& weights);
 std::unique_ptr<Kernel> make_attention(const KernelTable& table, const Attention& layer, const NodeRequest& request);

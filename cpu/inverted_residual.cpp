@@ -9,6 +9,7 @@
 #include <array>
 #include <optional>
 
+#include "cpu/amx_gemm.h"
 #include "cpu/gemm.h"
 #include "cpu/implementations.h"
 
@@ -175,21 +176,22 @@ class InvertedResidualKernel final : public TableKernel {
 
 bool only_clamps(const Conv2d& conv) { return make_epilogue(conv.activation).after == ActivationKind::kNone; }
 
-bool is_pointwise(const Conv2d& conv, const Shape& in) {
+// That is not multiplied by AMX: the sum of a value must be the same one whether it is fused or not.
+bool is_pointwise(const KernelTable& table, const Conv2d& conv, const Shape& in) {
   return conv.kernel == Size2(1) && conv.stride == Size2(1) && conv.groups == 1 &&
          conv.leading_padding(in) == Size2(0) && conv.output_shape(std::array{in})[1] == in[1] &&
-         !rows_collide(in[3] * kBytes);
+         !rows_collide(in[3] * kBytes) && (table.amx == nullptr || !amx_pays(in[1] * in[2], conv.out_channels, in[3]));
 }
 
 }  // namespace
 
-bool can_fuse(const InvertedResidual& layer, const Shape& in) {
+bool can_fuse(const KernelTable& table, const InvertedResidual& layer, const Shape& in) {
   const Shape wide = layer.expanded_shape(in), filtered = layer.filtered_shape(in);
   Conv2d project = layer.project;
   project.residual = false;
-  const bool expands = !layer.expand || (is_pointwise(*layer.expand, in) && only_clamps(*layer.expand));
+  const bool expands = !layer.expand || (is_pointwise(table, *layer.expand, in) && only_clamps(*layer.expand));
   return expands && can_depthwise(layer.depthwise, wide) && layer.depthwise.dilation == Size2(1) &&
-         only_clamps(layer.depthwise) && is_pointwise(project, filtered) && only_clamps(project);
+         only_clamps(layer.depthwise) && is_pointwise(table, project, filtered) && only_clamps(project);
 }
 
 std::unique_ptr<Kernel> make_inverted_residual(const KernelTable& table, const InvertedResidual& layer,

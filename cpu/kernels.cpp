@@ -78,6 +78,7 @@ KernelTable make_table() {
   table.finish = &finish;
   table.decode = &decode;
   table.encode = &encode;
+  table.split = &split;
   table.widen = &widen;
 #endif
   return table;
@@ -109,7 +110,21 @@ std::span<const KernelTable> kernel_tables() {
   return tables;
 }
 
+namespace {
+// Tiles by plain loops beside the best of the rest.
+const KernelTable& emulated_amx() {
+  static const KernelTable table = [] {
+    KernelTable made = *std::ranges::find(kernel_tables(), nullptr, &KernelTable::amx);
+    made.amx = &emulated_amx_unit();
+    made.isa = kEmulatedAmx;
+    return made;
+  }();
+  return table;
+}
+}  // namespace
+
 const KernelTable& find_table(const std::string& isa) {
+  if (isa == kEmulatedAmx) return emulated_amx();
   std::string known;
   for (const KernelTable& table : kernel_tables()) {
     if (isa == "auto" || isa == table.isa) return table;

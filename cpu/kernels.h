@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "core/value.h"
+#include "cpu/amx.h"
 #include "layers/activation.h"
 
 namespace tessera::cpu {
@@ -229,10 +230,12 @@ struct KernelTable {
   void (*strassen_finish)(const StrassenFinish&) = nullptr;
 
   LowPrecision bf16, int8;
+  const AmxUnit* amx = nullptr;  // what multiplies tiles, if anything does
   void (*finish)(const FinishArguments&) = nullptr;
   // `count` values from and to float32. To bfloat16 they are rounded to nearest even; to uint8 clamped as well.
   void (*decode)(const std::byte* from, const ValueType& type, float* to, std::int64_t count) = nullptr;
   void (*encode)(const float* from, std::byte* to, const ValueType& type, std::int64_t count) = nullptr;
+  SplitFunction split = nullptr;  // for AMX
   void (*widen)(const std::uint8_t* from, std::int16_t* to, std::int64_t count) = nullptr;
 
   // For roofline.h: kChains independent chains of multiply-adds, `iterations` long; the sum of `count` values.
@@ -244,6 +247,9 @@ struct KernelTable {
 
 // The sets that this binary has and this machine can run, the best first. Never empty.
 std::span<const KernelTable> kernel_tables();
+
+// Not one of them, but known to find_table(): AMX by plain loops, which every machine can test.
+constexpr std::string_view kEmulatedAmx = "emulated_amx";
 
 // By KernelTable::isa; "auto" is the best. Throws DeviceError listing what there is.
 const KernelTable& find_table(const std::string& isa);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cpu/amx_gemm.h"
 #include "cpu/implementations.h"
 #include "cpu/low_gemm.h"
 
@@ -50,8 +51,9 @@ class Methods {
       return {{"depthwise", make(layer, &make_depthwise), true, false, clamps}};
     }
     if (!can_conv(layer, in)) return {};
+    const std::int64_t taps = layer.kernel.height * layer.kernel.width;
+    const bool low = multiplies_low(in[3] * taps) && in[3] >= kFewestLowChannels && taps <= kMostTaps;
     std::vector<Method> methods;
-    const bool low = multiplies_low(in[3] * layer.kernel.height * layer.kernel.width) && in[3] >= kFewestLowChannels;
     if (low) methods.push_back(low_method(layer, &make_low_conv));
     methods.push_back({"direct", make(layer, &make_conv)});
     if (!settings_.exact && can_strassen(settings_.table, layer, in)) {
@@ -66,26 +68,40 @@ class Methods {
       methods.insert(first ? methods.begin() : methods.end(),
                      {"winograd", make(layer, &make_winograd), true, true, clamps});
     }
+    const bool by_winograd = methods.front().name == "winograd";
+    add_amx(methods, layer, low, !by_winograd && amx_pays(out_[1] * out_[2], layer.out_channels, in[3] * taps),
+            &make_amx_conv);
     return methods;
   }
   std::vector<Method> operator()(const InvertedResidual& layer) const {
-    if (!can_fuse(layer, in_[0])) return {};
+    if (!can_fuse(settings_.table, layer, in_[0])) return {};
     return {{"rows_fused", make(layer, &make_inverted_residual)}};
   }
   std::vector<Method> operator()(const PatchEmbed& layer) const {
     const Conv2d conv = layer.convolution();
     if (!can_conv(conv, in_[0])) return {};
-    return {{"direct", as_convolution(conv, &make_conv)}};
+    std::vector<Method> methods{{"direct", as_convolution(conv, &make_conv)}};
+    if (!multiplies_parts()) return methods;
+    const bool first = amx_pays(out_[1], conv.out_channels, in_[0][3] * conv.kernel.height * conv.kernel.width);
+    const auto by_amx = [](const KernelTable& table, const Conv2d& patches, const NodeRequest& request,
+                           Weights weights) {
+      return make_amx_conv(table, DType::kF32, patches, request, std::move(weights));
+    };
+    methods.insert(first ? methods.begin() : methods.end(), {"amx", as_convolution(conv, by_amx)});
+    return methods;
   }
   std::vector<Method> operator()(const Linear& layer) const {
+    const bool low = multiplies_low(in_[0][-1]);
     std::vector<Method> methods;
-    if (multiplies_low(in_[0][-1])) methods.push_back(low_method(layer, &make_low_linear));
+    if (low) methods.push_back(low_method(layer, &make_low_linear));
     methods.push_back({"direct", make(layer, &make_linear)});
-    if (settings_.exact || in_[0].rank() != 3) return methods;
+    const bool tokens = in_[0].rank() == 3;
     const Conv2d conv = pointwise(layer);
-    if (!can_strassen(settings_.table, conv, as_map(in_[0]))) return methods;
-    const bool first = strassen_pays(in_[0][1], layer.out_features, in_[0][2]);
-    methods.insert(methods.end() - (first ? 1 : 0), {"strassen", as_convolution(conv, &make_strassen)});
+    if (!settings_.exact && tokens && can_strassen(settings_.table, conv, as_map(in_[0]))) {
+      const bool first = strassen_pays(in_[0][1], layer.out_features, in_[0][2]);
+      methods.insert(methods.end() - (first ? 1 : 0), {"strassen", as_convolution(conv, &make_strassen)});
+    }
+    add_amx(methods, layer, low, amx_pays(tokens ? in_[0][1] : 1, layer.out_features, in_[0][-1]), &make_amx_linear);
     return methods;
   }
   std::vector<Method> operator()(const Attention& layer) const {
@@ -156,6 +172,21 @@ class Methods {
       return factory(table, conv, pixels, std::move(weights));
     };
   }
+  // float32 in parts leaves out the smallest products of them.
+  bool multiplies_parts() const { return settings_.table.amx != nullptr && !settings_.exact; }
+  // Products by AMX, where the machine has it: in low precision always the first.
+  template <class Layer, class Factory>
+  void add_amx(std::vector<Method>& methods, const Layer& layer, bool low, bool pays, Factory factory) const {
+    if (settings_.table.amx == nullptr || !(low || multiplies_parts())) return;
+    const DType operand = low ? settings_.low() : DType::kF32;
+    methods.insert(
+        low || pays ? methods.begin() : methods.end(),
+        {"amx",
+         [&table = settings_.table, operand, layer, factory](const NodeRequest& request, std::vector<Tensor> weights) {
+           return factory(table, operand, layer, request, std::move(weights));
+         },
+         true, true, true});
+  }
   template <class Layer, class Factory>
   Method low_method(const Layer& layer, Factory factory) const {
     return {"low",
@@ -172,6 +203,8 @@ class Methods {
 };
 
 }  // namespace
+
+Settings settings_for(const CpuOptions& options) { return {find_table(options.isa), options.exact, options.precision}; }
 
 bool Method::takes(const NodeRequest& request) const {
   const auto is_f32 = [](const ValueType& type) { return type.dtype == DType::kF32; };

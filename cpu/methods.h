@@ -21,6 +21,9 @@ struct Settings {
   DType low() const { return precision == Precision::kInt8 ? DType::kU8 : DType::kBf16; }
 };
 
+// Throws DeviceError as make_cpu_backend() does.
+Settings settings_for(const CpuOptions& options);
+
 // One way of computing a node. Values that it does not take in any type must be float32.
 struct Method {
   std::string_view name;

@@ -82,7 +82,7 @@ class Trial {
 
 KernelChoices tune_kernels(const Graph& graph, const CpuOptions& options, int threads) {
   constexpr std::int64_t kEvictFloats = 16 << 20;  // 64 MB: beyond the caches of one core's share
-  const cpu::Settings settings{cpu::find_table(options.isa), options.exact, options.precision};
+  const cpu::Settings settings = cpu::settings_for(options);
   const std::vector<ValueType> types = make_cpu_backend(options)->choose_types(graph);
   const auto type = [&](ValueId id) { return types[static_cast<std::size_t>(id)]; };
   KernelChoices choices = options.choices;

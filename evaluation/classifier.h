@@ -18,7 +18,7 @@ namespace tessera {
 struct RunOptions {
   std::string device = "auto";  // "auto", "cpu", "eigen", "cuda", "cuda:N"
   std::string isa = "auto";     // of the device cpu: "auto" or one of cpu_isas()
-  bool exact = false;           // no algorithm that trades digits for speed (Winograd)
+  bool exact = false;           // no algorithm that trades digits for speed
   bool tune = false;            // choose kernels by measuring them, once for each machine
   std::string dtype = "f32";    // what matrix products multiply: "f32", "bf16"; cpu: "int8"; cuda: "tf32", "f16"
   int threads = 1;

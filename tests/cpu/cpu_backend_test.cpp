@@ -21,17 +21,21 @@ namespace {
 class CpuLayerCases : public testing::TestWithParam<CpuOptions> {
  protected:
   KernelRun run(const LayerCase& c, const std::vector<Tensor>& inputs, int threads, std::int64_t offset = 0) const {
-    return run_kernel(*backend_, c.layer, inputs, c.weights, {.threads = threads, .offset = offset});
+    return run(c, inputs, {.threads = threads, .offset = offset});
+  }
+  KernelRun run(const LayerCase& c, const std::vector<Tensor>& inputs, KernelSetting setting) const {
+    setting.way = way_under_test(GetParam());
+    setting.options = &GetParam();
+    return run_kernel(*backend_, c.layer, inputs, c.weights, setting);
   }
   std::unique_ptr<Backend> backend_ = make_cpu_backend(GetParam());
 };
 
-// As tests/layers/layers_test.cpp has it. Winograd's transforms add up to nine values of each sign before they multiply
-// and after: eight times that.
+// As tests/layers/layers_test.cpp has it.
 double tolerance(const LayerCase& entry, const std::string& implementation, double expected) {
   constexpr double kUnit = 1.0 / (1 << 24);
-  const double widening = implementation.starts_with("winograd") ? 8 : 1;
-  return widening * 2 * kUnit * (std::sqrt(static_cast<double>(entry.reduction)) + 4) * (1 + std::abs(expected));
+  return widening(implementation) * 2 * kUnit * (std::sqrt(static_cast<double>(entry.reduction)) + 4) *
+         (1 + std::abs(expected));
 }
 
 TEST_P(CpuLayerCases, MatchPyTorch) {
@@ -69,8 +73,8 @@ TEST_P(CpuLayerCases, DoNotDependOnThePlaceInTheBatch) {
     }
     // Prepared for more pictures than it gets.
     const std::int64_t most = c.inputs[0].shape()[0] * 7;
-    EXPECT_TRUE(same_bits(
-        alone.output, run_kernel(*backend_, c.layer, c.inputs, c.weights, {.threads = 2, .max_batch = most}).output));
+    const KernelRun fewer = run(c, c.inputs, KernelSetting{.threads = 2, .max_batch = most});
+    EXPECT_TRUE(same_bits(alone.output, fewer.output)) << alone.implementation;
   }
 }
 
@@ -150,9 +154,10 @@ WeightStore random_weights(const Graph& graph) {
   return store;
 }
 
-TEST(CpuBackend, FusesInvertedResidualsWithoutChangingABit) {
-  const ModelConfig config = make_config("efficientnet_lite0");
-  const std::unique_ptr<Backend> backend = make_cpu_backend();
+// At least `fewest` of the blocks.
+void check_fused_residuals(const std::string& isa, std::int64_t size, std::size_t fewest) {
+  const ModelConfig config = make_config("efficientnet_lite0", {{"image_size", size}});
+  const std::unique_ptr<Backend> backend = make_cpu_backend({.isa = isa});
   const auto logits = [&](const std::vector<std::string>& taps, int threads, std::size_t& fused) {
     Graph graph = build_graph(config, 2);
     WeightStore weights = random_weights(graph);
@@ -162,7 +167,7 @@ TEST(CpuBackend, FusesInvertedResidualsWithoutChangingABit) {
     for (std::size_t n = 0; n < program.graph().nodes().size(); ++n) {
       if (program.kernel(n).implementation().starts_with("rows_fused")) ++fused;
     }
-    const Tensor pictures = Draw(2).tensor({2, 224, 224, 3}, 2);
+    const Tensor pictures = Draw(2).tensor({2, size, size, 3}, 2);
     const ConstView found = session.run(pictures.view());
     return std::vector<float>(found.values().begin(), found.values().end());
   };
@@ -170,9 +175,13 @@ TEST(CpuBackend, FusesInvertedResidualsWithoutChangingABit) {
   const std::vector<float> expected = logits({"blocks.*.act"}, 1, seen);
   EXPECT_EQ(seen, 0U);  // a tap on what lies between keeps the layers apart
   for (const int threads : {1, 2, 3}) EXPECT_TRUE(same_bits(expected, logits({}, threads, fused))) << threads;
-  EXPECT_GE(fused, 3U * 4);
+  EXPECT_GE(fused, 3 * fewest);
   EXPECT_TRUE(same_bits(expected, logits({"blocks.1.1"}, 2, hidden)));  // the block's own output may be seen
   EXPECT_EQ(3 * hidden, fused);
+}
+TEST(CpuBackend, FusesInvertedResidualsWithoutChangingABit) {
+  check_fused_residuals("auto", 224, 4);
+  check_fused_residuals(std::string(cpu::kEmulatedAmx), 112, 1);
 }
 
 }  // namespace

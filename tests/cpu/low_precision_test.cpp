@@ -20,7 +20,7 @@ constexpr double kUnit = 1.0 / (1 << 24);
 
 std::vector<CpuOptions> low_options() {
   std::vector<CpuOptions> all;
-  for (const std::string& isa : cpu_isas()) {
+  for (const std::string& isa : isas_under_test()) {
     for (const Precision precision : {Precision::kBf16, Precision::kInt8}) {
       for (const bool exact : {false, true}) all.push_back({.isa = isa, .exact = exact, .precision = precision});
     }
@@ -153,8 +153,7 @@ class LowPrecision : public testing::TestWithParam<CpuOptions> {
 
   static void compare(const KernelRun& found, const KernelRun& expected, const ValueType& type, double reduction) {
     // As in random_layers_test.cpp, and twice that: the scales are multiplied in one rounding more.
-    const double widening = found.implementation.starts_with("winograd") ? 8 : 2;
-    const double unit = widening * 4 * (std::sqrt(reduction) + 4) * kUnit;
+    const double unit = std::max(2.0, widening(found.implementation)) * 4 * (std::sqrt(reduction) + 4) * kUnit;
     ASSERT_EQ(found.output.size(), expected.output.size());
     for (std::size_t i = 0; i < found.output.size(); ++i) {
       const double value = expected.output[i];

@@ -14,6 +14,7 @@ namespace {
 class RandomLayers : public testing::TestWithParam<CpuOptions> {
  protected:
   void check(RandomLayer (*make)(Draw&), int count) {
+    if (GetParam().isa == cpu::kEmulatedAmx) count /= 4;  // plain loops take their time
     const std::unique_ptr<Backend> backend = make_cpu_backend(GetParam());
     const std::unique_ptr<Backend> reference = make_eigen_backend();
     for (int seed = 0; seed < count; ++seed) {
@@ -23,14 +24,15 @@ class RandomLayers : public testing::TestWithParam<CpuOptions> {
                    to_string(random.inputs[0].shape()) + ", seed " + std::to_string(seed));
       const KernelRun expected = run_kernel(*reference, random.layer, random.inputs, random.weights);
       const KernelRun found = run_kernel(*backend, random.layer, random.inputs, random.weights,
-                                         {.threads = 1 + seed % 4, .offset = seed % 3});
+                                         {.threads = 1 + seed % 4,
+                                          .offset = seed % 3,
+                                          .max_batch = 0,
+                                          .types = {},
+                                          .way = way_under_test(GetParam()),
+                                          .options = &GetParam()});
       seen_.insert(found.implementation);
-      // Both sides round: twice what tests/layers allows one; Winograd's transforms eight times that, and Strassen's
-      // sums, of which up to seven products of two terms each meet in a value, four times.
-      const double widening = found.implementation.starts_with("winograd")   ? 8
-                              : found.implementation.starts_with("strassen") ? 4
-                                                                             : 1;
-      const double unit = widening * 4 * (std::sqrt(random.reduction) + 4) / (1 << 24);
+      // Both sides round: twice what tests/layers allows one.
+      const double unit = widening(found.implementation) * 4 * (std::sqrt(random.reduction) + 4) / (1 << 24);
       ASSERT_EQ(found.output.size(), expected.output.size());
       for (std::size_t i = 0; i < found.output.size(); ++i) {
         ASSERT_NEAR(found.output[i], expected.output[i], unit * (1 + std::abs(expected.output[i])))
@@ -48,7 +50,11 @@ TEST_P(RandomLayers, Convolutions) { check(&random_conv, 250); }
 TEST_P(RandomLayers, LinearLayers) { check(&random_linear, 80); }
 TEST_P(RandomLayers, WideProducts) {
   check(&random_wide_product, 24);
-  EXPECT_EQ(seen_.contains("strassen_" + GetParam().isa), !GetParam().exact);
+  if (GetParam().isa.ends_with("amx")) {
+    EXPECT_TRUE(seen_.contains("gemm_f32_amx"));
+  } else {
+    EXPECT_EQ(seen_.contains("strassen_" + GetParam().isa), !GetParam().exact);
+  }
 }
 TEST_P(RandomLayers, DeepProducts) { check(&random_deep_product, 8); }
 TEST_P(RandomLayers, Attentions) { check(&random_attention, 60); }
@@ -57,12 +63,15 @@ TEST_P(RandomLayers, Others) { check(&random_other, 100); }
 // Rows of two pictures never meet in a sum, however many pictures there are and in whatever tiles they come.
 void check_products(const CpuOptions& options, RandomLayer (*make)(Draw&), std::uint64_t count) {
   const std::unique_ptr<Backend> backend = make_cpu_backend(options);
+  if (options.isa == cpu::kEmulatedAmx) count /= 4;
   for (std::uint64_t seed = 0; seed < count; ++seed) {
     Draw draw(seed);
     const RandomLayer random = make(draw);
-    const KernelRun alone = run_kernel(*backend, random.layer, random.inputs, random.weights);
+    KernelSetting setting{.way = way_under_test(options), .options = &options};
+    const KernelRun alone = run_kernel(*backend, random.layer, random.inputs, random.weights, setting);
     for (const int threads : {2, 3}) {
-      const KernelRun found = run_kernel(*backend, random.layer, random.inputs, random.weights, {.threads = threads});
+      setting.threads = threads;
+      const KernelRun found = run_kernel(*backend, random.layer, random.inputs, random.weights, setting);
       EXPECT_TRUE(same_bits(alone.output, found.output)) << alone.implementation << ", seed " << seed;
     }
     std::vector<Tensor> others;
@@ -74,7 +83,8 @@ void check_products(const CpuOptions& options, RandomLayer (*make)(Draw&), std::
       std::ranges::copy(tensor.values(), longer.data() + picture);  // another comes first, two after it
       others.push_back(std::move(longer));
     }
-    const KernelRun among = run_kernel(*backend, random.layer, others, random.weights, {.threads = 2});
+    setting.threads = 2;
+    const KernelRun among = run_kernel(*backend, random.layer, others, random.weights, setting);
     const std::size_t picture = alone.output.size() / static_cast<std::size_t>(random.inputs[0].shape()[0]);
     EXPECT_TRUE(same_bits(alone.output, std::span(among.output).subspan(picture, alone.output.size())))
         << alone.implementation << ", seed " << seed;
@@ -85,6 +95,37 @@ TEST_P(RandomLayers, WideProductsDependOnNothingButTheirPicture) {
 }
 TEST_P(RandomLayers, DeepProductsDependOnNothingButTheirPicture) {
   check_products(GetParam(), &random_deep_product, 4);
+}
+
+// Products that are cut into tasks, parts of K and panels in every way that there is: [rows, K, N].
+TEST_P(RandomLayers, ProductsOfEveryCut) {
+  const std::unique_ptr<Backend> backend = make_cpu_backend(GetParam());
+  const std::unique_ptr<Backend> reference = make_eigen_backend();
+  const std::int64_t shapes[][3] = {{197, 768, 192}, {49, 2304, 200}, {700, 64, 150}, {333, 1152, 100}, {1, 96, 130}};
+  for (const auto& [rows, depth, columns] : shapes) {
+    Draw draw(static_cast<std::uint64_t>(rows));
+    RandomLayer random{.layer = Linear{.out_features = columns}, .inputs = {}, .weights = {}};
+    random.inputs.push_back(draw.tensor({1, rows, depth}, 1));
+    random.reduction = static_cast<double>(depth);
+    add_weights_and_residual(random, draw, false);
+    const KernelRun expected = run_kernel(*reference, random.layer, random.inputs, random.weights);
+    for (const int threads : {1, 2, 3}) {
+      for (const std::int64_t batch : {1, 5}) {
+        const KernelSetting setting{.threads = threads,
+                                    .offset = 0,
+                                    .max_batch = batch,
+                                    .types = {},
+                                    .way = way_under_test(GetParam()),
+                                    .options = &GetParam()};
+        const KernelRun found = run_kernel(*backend, random.layer, random.inputs, random.weights, setting);
+        const double unit = widening(found.implementation) * 4 * (std::sqrt(random.reduction) + 4) / (1 << 24);
+        for (std::size_t i = 0; i < found.output.size(); ++i) {
+          ASSERT_NEAR(found.output[i], expected.output[i], unit * (1 + std::abs(expected.output[i])))
+              << found.implementation << ", rows " << rows << ", threads " << threads << ", at " << i;
+        }
+      }
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RandomLayers, testing::ValuesIn(all_cpu_options()), options_name);

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "cpu/cpu_backend.h"
+#include "cpu/kernels.h"
+#include "cpu/methods.h"
 #include "engine/backend.h"
 #include "tests/layers/guarded_run.h"
 
@@ -31,6 +33,9 @@ struct KernelSetting {
   std::int64_t offset = 0;     // floats by which memory is shifted
   std::int64_t max_batch = 0;  // what the kernel is prepared for; 0: the inputs' own
   KernelTypes types = {};
+  std::string_view way =
+      {};  // by which it is computed (cpu/methods.h), where there is that one; else the rule's choice
+  const CpuOptions* options = nullptr;  // of the backend, for `way`
 };
 
 // A tensor in another type, in memory with guard zones.
@@ -74,6 +79,17 @@ class GuardedValue {
   GuardedBuffer buffer_;
 };
 
+inline std::unique_ptr<Kernel> prepare_kernel(const Backend& backend, const NodeRequest& request,
+                                              const std::vector<Tensor>& weights, const KernelSetting& setting) {
+  if (!setting.way.empty()) {
+    const cpu::Settings settings = cpu::settings_for(*setting.options);
+    for (const cpu::Method& method : cpu::methods_for(settings, request)) {
+      if (method.name == setting.way) return method.make(request, layer_prepare(request.node.layer, clones(weights)));
+    }
+  }
+  return backend.prepare(request, clones(weights));
+}
+
 inline KernelRun run_kernel(const Backend& backend, const Layer& layer, const std::vector<Tensor>& inputs,
                             const std::vector<Tensor>& weights, const KernelSetting& setting = {}) {
   const std::vector<Shape> in = shapes_of(inputs);
@@ -89,8 +105,8 @@ inline KernelRun run_kernel(const Backend& backend, const Layer& layer, const st
   Node node;
   node.path = "layer";
   node.layer = layer;
-  const std::unique_ptr<Kernel> kernel =
-      backend.prepare({node, largest_in, largest_out, in_types, setting.types.out, setting.threads}, clones(weights));
+  const NodeRequest request{node, largest_in, largest_out, in_types, setting.types.out, setting.threads};
+  const std::unique_ptr<Kernel> kernel = prepare_kernel(backend, request, weights, setting);
   std::vector<GuardedValue> guarded;
   for (std::size_t i = 0; i < inputs.size(); ++i) guarded.emplace_back(inputs[i], in_types[i], setting.offset);
   std::vector<ConstValueView> views;
@@ -120,14 +136,33 @@ inline std::vector<Tensor> repeated(const std::vector<Tensor>& tensors, std::int
   return result;
 }
 
-// Every backend under test: each instruction set, with Winograd and without. Sets that differ in their low precision
-// only are here once.
+// By how much an algorithm may be further from the exact result than sums of products are. Winograd's transforms add up
+// to nine values of each sign before they multiply and after; in Strassen's sums up to seven products of two terms each
+// meet in a value; AMX adds six products of parts to a sum, one after the other.
+inline double widening(const std::string& implementation) {
+  if (implementation.starts_with("winograd")) return 8;
+  if (implementation.starts_with("strassen")) return 4;
+  return implementation.find("_f32_amx") == std::string::npos ? 1 : 2;
+}
+
+// The instruction sets of this machine, and AMX on any.
+inline std::vector<std::string> isas_under_test() {
+  std::vector<std::string> isas = cpu_isas();
+  isas.emplace_back(cpu::kEmulatedAmx);
+  return isas;
+}
+
+// With AMX it is the way of all products, wherever the rule would not choose it.
+inline std::string_view way_under_test(const CpuOptions& options) { return options.isa.ends_with("amx") ? "amx" : ""; }
+
+// Every backend under test: each instruction set, with what costs digits and without. Sets that differ in their low
+// precision only are here once.
 inline std::vector<CpuOptions> all_cpu_options() {
   std::vector<CpuOptions> all;
-  for (const std::string& isa : cpu_isas()) {
-    if (isa.find('_') != std::string::npos) continue;
+  for (const std::string& isa : isas_under_test()) {
+    if (isa.starts_with("avx512_")) continue;
     all.push_back({isa, false});
-    all.push_back({isa, true});
+    if (!isa.ends_with("amx")) all.push_back({isa, true});  // the same without AMX
   }
   return all;
 }
