@@ -274,12 +274,21 @@ void transpose_words(const std::byte* rows, std::int64_t row_bytes, std::byte* t
   }
 }
 
+void copy_steps(const std::byte* from, std::int64_t bytes, std::byte* to, std::int64_t step) {
+  for (; bytes > 0; bytes -= kAmxStep, from += kAmxStep, to += step) {
+    const std::int64_t count = std::min(bytes, kAmxStep);
+    std::memcpy(to, from, static_cast<std::size_t>(count));
+    std::memset(to + count, 0, static_cast<std::size_t>(kAmxStep - count));
+  }
+}
+
 template <class Tiles>
 AmxUnit make_unit(std::string_view name) {
   return {name,
           &Tiles::begin,
           &Tiles::end,
           &transpose_words,
+          &copy_steps,
           nullptr,
           {products<Tiles, AmxKind::kF32>(), products<Tiles, AmxKind::kBf16>(), products<Tiles, AmxKind::kInt8>()}};
 }
@@ -411,6 +420,14 @@ __attribute__((target("avx512f"))) void transpose_rows(const std::byte* rows, st
   }
 }
 
+__attribute__((target("avx512f,avx512bw"))) void copy_lines(const std::byte* from, std::int64_t bytes, std::byte* to,
+                                                            std::int64_t step) {
+  for (; bytes >= kAmxStep; bytes -= kAmxStep, from += kAmxStep, to += step) {
+    _mm512_storeu_si512(to, _mm512_loadu_si512(from));
+  }
+  if (bytes > 0) _mm512_storeu_si512(to, _mm512_maskz_loadu_epi8((std::uint64_t{1} << bytes) - 1, from));
+}
+
 bool has_amx() {
   constexpr unsigned kFeatures = 7, kBf16 = 1U << 22, kTiles = 1U << 24, kInt8 = 1U << 25,
                      kAll = kBf16 | kTiles | kInt8;
@@ -430,6 +447,7 @@ const AmxUnit* amx_unit() {
   static const AmxUnit unit = [] {
     AmxUnit made = make_unit<Registers>("amx");
     made.transpose = &transpose_rows;  // whoever has AMX has AVX-512
+    made.copy = &copy_lines;
     if (__builtin_cpu_supports("avx512bf16")) made.split = &split;
     return made;
   }();

@@ -73,6 +73,8 @@ struct AmxUnit {
   void (*end)() = nullptr;
   // 16 rows of 16 words, `row_bytes` apart, become the columns of a tile.
   void (*transpose)(const std::byte* rows, std::int64_t row_bytes, std::byte* tile) = nullptr;
+  // Some bytes as steps `step` bytes apart, the last filled with zeros.
+  void (*copy)(const std::byte* from, std::int64_t bytes, std::byte* to, std::int64_t step) = nullptr;
   // KernelTable::split(), where there are instructions for it.
   SplitFunction split = nullptr;
   // multiply[kind][halves - 1][vectors - 1]

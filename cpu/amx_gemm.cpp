@@ -25,11 +25,6 @@ AmxKind kind_of(DType operand) {
 void put_values(const KernelTable& table, const std::byte* from, const ValueType& stored, const AmxMatrix& b,
                 std::int64_t count, const AmxSteps& steps) {
   const ValueType& operand = b.operand();
-  if (stored.dtype == operand.dtype && operand.dtype != DType::kF32 && steps.step == kAmxStep &&
-      count * bytes_of(operand.dtype) % kAmxStep == 0) {
-    std::memcpy(steps.to, from, static_cast<std::size_t>(count * bytes_of(operand.dtype)));
-    return;
-  }
   if (operand.dtype == DType::kF32) {
     table.split({.from = reinterpret_cast<const float*>(from),
                  .count = count,
@@ -38,24 +33,24 @@ void put_values(const KernelTable& table, const std::byte* from, const ValueType
                  .part = steps.part});
     return;
   }
-  const std::int64_t value = bytes_of(operand.dtype), in_step = kAmxStep / value;
-  std::array<float, kAmxStep> floats;                // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
-  alignas(64) std::array<std::byte, kAmxStep> line;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
-  std::byte* to = steps.to;
-  for (std::int64_t at = 0; at < count; at += in_step, to += steps.step) {
-    const std::int64_t length = std::min(in_step, count - at);
+  const std::int64_t value = bytes_of(operand.dtype);
+  if (stored.dtype == operand.dtype) {
+    table.amx->copy(from, count * value, steps.to, steps.step);
+    return;
+  }
+  constexpr std::int64_t kPart = 256;                   // values at a time: whole steps of either type
+  std::array<float, kPart> floats;                      // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
+  std::array<std::byte, kPart * sizeof(float)> turned;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
+  for (std::int64_t at = 0; at < count; at += kPart) {
+    const std::int64_t length = std::min(kPart, count - at);
     const std::byte* values = from + at * bytes_of(stored.dtype);
-    if (stored.dtype != operand.dtype) {
-      const auto* decoded = reinterpret_cast<const float*>(values);
-      if (stored.dtype != DType::kF32) {
-        table.decode(values, stored, floats.data(), length);
-        decoded = floats.data();
-      }
-      table.encode(decoded, line.data(), operand, length);
-      values = line.data();
+    const auto* decoded = reinterpret_cast<const float*>(values);
+    if (stored.dtype != DType::kF32) {
+      table.decode(values, stored, floats.data(), length);
+      decoded = floats.data();
     }
-    std::memcpy(to, values, static_cast<std::size_t>(length * value));
-    std::memset(to + length * value, 0, static_cast<std::size_t>(kAmxStep - length * value));
+    table.encode(decoded, turned.data(), operand, length);
+    table.amx->copy(turned.data(), length * value, steps.to + at * value / kAmxStep * steps.step, steps.step);
   }
 }
 

@@ -89,6 +89,8 @@ struct AmxRows {
 std::int64_t amx_floats(const AmxMatrix& b, std::int64_t rows, int threads);
 void multiply(const AmxProduct& product, const AmxRows& a, ThreadPool& threads);
 
+// Whether products in low precision are faster than by AVX-512.
+constexpr bool amx_pays_in_few_bits(std::int64_t n, std::int64_t k) { return n >= 64 && k >= 64; }
 // Whether products of float32 are faster than by multiply-adds: what copying a row costs is shared by the panels that
 // it is multiplied with, and what making tiles of a panel costs by the rows of a picture.
 constexpr bool amx_pays(std::int64_t rows, std::int64_t n, std::int64_t k) { return rows >= 100 && n >= 80 && k >= 80; }

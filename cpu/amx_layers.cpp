@@ -144,7 +144,7 @@ class AmxPictures final : public AmxKernel {
 
   static bool suit(const Conv2d& layer, DType operand, const NodeRequest& request) {
     constexpr std::int64_t kShortestLine = 5;  // of tiles that are high enough
-    if (has_few_channels(layer, request.in[0])) return operand == DType::kF32;
+    if (has_few_channels(layer, request.in[0])) return operand != DType::kU8;
     return taps_of(layer, request.in[0]) > 1 && request.out[2] >= kShortestLine;
   }
 

@@ -68,9 +68,16 @@ class Methods {
       methods.insert(first ? methods.begin() : methods.end(),
                      {"winograd", make(layer, &make_winograd), true, true, clamps});
     }
+    const std::int64_t k = in[3] * taps;
     const bool by_winograd = methods.front().name == "winograd";
-    add_amx(methods, layer, low, !by_winograd && amx_pays(out_[1] * out_[2], layer.out_channels, in[3] * taps),
-            &make_amx_conv);
+    if (low) {
+      add_amx(methods, layer, settings_.low(), amx_pays_in_few_bits(layer.out_channels, k), &make_amx_conv);
+    } else if (settings_.precision != Precision::kF32 && in[3] < kFewestLowChannels && k >= kFewestLowChannels) {
+      add_amx(methods, layer, DType::kBf16, true, &make_amx_conv);
+    } else {
+      const bool pays = amx_pays(out_[1] * out_[2], layer.out_channels, k);
+      add_amx(methods, layer, DType::kF32, pays && !by_winograd, &make_amx_conv);
+    }
     return methods;
   }
   std::vector<Method> operator()(const InvertedResidual& layer) const {
@@ -81,7 +88,7 @@ class Methods {
     const Conv2d conv = layer.convolution();
     if (!can_conv(conv, in_[0])) return {};
     std::vector<Method> methods{{"direct", as_convolution(conv, &make_conv)}};
-    if (!multiplies_parts()) return methods;
+    if (settings_.table.amx == nullptr || settings_.exact) return methods;
     const bool first = amx_pays(out_[1], conv.out_channels, in_[0][3] * conv.kernel.height * conv.kernel.width);
     const auto by_amx = [](const KernelTable& table, const Conv2d& patches, const NodeRequest& request,
                            Weights weights) {
@@ -101,7 +108,9 @@ class Methods {
       const bool first = strassen_pays(in_[0][1], layer.out_features, in_[0][2]);
       methods.insert(methods.end() - (first ? 1 : 0), {"strassen", as_convolution(conv, &make_strassen)});
     }
-    add_amx(methods, layer, low, amx_pays(tokens ? in_[0][1] : 1, layer.out_features, in_[0][-1]), &make_amx_linear);
+    const std::int64_t k = in_[0][-1], n = layer.out_features;
+    add_amx(methods, layer, low ? settings_.low() : DType::kF32,
+            low ? amx_pays_in_few_bits(n, k) : amx_pays(tokens ? in_[0][1] : 1, n, k), &make_amx_linear);
     return methods;
   }
   std::vector<Method> operator()(const Attention& layer) const {
@@ -144,7 +153,8 @@ class Methods {
   }
 
  private:
-  // The first layer, which reads three channels, stays in float32: it is short, and its input has the most to lose.
+  // The first layer, which reads three channels, stays in float32: it is short, and its input has the most to lose. By
+  // AMX it is in bfloat16.
   static constexpr std::int64_t kFewestLowChannels = 8;
 
   bool multiplies_low(std::int64_t k) const {
@@ -172,15 +182,12 @@ class Methods {
       return factory(table, conv, pixels, std::move(weights));
     };
   }
-  // float32 in parts leaves out the smallest products of them.
-  bool multiplies_parts() const { return settings_.table.amx != nullptr && !settings_.exact; }
-  // Products by AMX, where the machine has it: in low precision always the first.
+  // Products by AMX of so many rows of a picture, where the machine has it.
   template <class Layer, class Factory>
-  void add_amx(std::vector<Method>& methods, const Layer& layer, bool low, bool pays, Factory factory) const {
-    if (settings_.table.amx == nullptr || !(low || multiplies_parts())) return;
-    const DType operand = low ? settings_.low() : DType::kF32;
+  void add_amx(std::vector<Method>& methods, const Layer& layer, DType operand, bool first, Factory factory) const {
+    if (settings_.table.amx == nullptr || (operand == DType::kF32 && settings_.exact)) return;
     methods.insert(
-        low || pays ? methods.begin() : methods.end(),
+        first ? methods.begin() : methods.end(),
         {"amx",
          [&table = settings_.table, operand, layer, factory](const NodeRequest& request, std::vector<Tensor> weights) {
            return factory(table, operand, layer, request, std::move(weights));

@@ -94,12 +94,14 @@ class LowPrecision : public testing::TestWithParam<CpuOptions> {
       if (types.in[0].scale > 0) random.inputs[0] = rounded(random.inputs[0], operand_type(types.in[0]));
       SCOPED_TRACE(std::string(layer_name(random.layer)) + " " + layer_attributes(random.layer) + ", input " +
                    to_string(random.inputs[0].shape()) + ", seed " + std::to_string(seed));
-      const KernelSetting setting{.threads = 1 + seed % 4, .offset = 16 * (seed % 2), .max_batch = 0, .types = types};
+      KernelSetting setting{.threads = 1 + seed % 4, .offset = 16 * (seed % 2), .max_batch = 0, .types = types};
+      setting.way = way_under_test(GetParam());
+      setting.options = &GetParam();
       const KernelRun found = run_kernel(*backend, random.layer, random.inputs, random.weights, setting);
       seen.insert(found.implementation);
       const bool low = has_bf16_or_int8(found.implementation);
       low_kernels += low ? 1 : 0;
-      const KernelRun expected = run_rounded(*reference, random, types, low);
+      const KernelRun expected = run_rounded(*reference, random, types, found.implementation);
       compare(found, expected, types.out, random.reduction);
     }
     EXPECT_GE(low_kernels, fewest);
@@ -107,9 +109,9 @@ class LowPrecision : public testing::TestWithParam<CpuOptions> {
     std::printf("\n");
   }
 
-  // What a low kernel multiplies of an input.
-  static ValueType operand_type(ValueType stored) {
-    stored.dtype = GetParam().precision == Precision::kInt8 ? DType::kU8 : DType::kBf16;
+  // What a low kernel multiplies of an input. Of few channels AMX multiplies bfloat16, never int8.
+  static ValueType operand_type(ValueType stored, Precision precision = GetParam().precision) {
+    stored.dtype = precision == Precision::kInt8 ? DType::kU8 : DType::kBf16;
     return stored;
   }
 
@@ -134,13 +136,16 @@ class LowPrecision : public testing::TestWithParam<CpuOptions> {
 
   // The reference on operands rounded as the kernel rounds them: inputs to what they are stored in, those of a low
   // kernel to what it multiplies, and the output clamped to the range it is kept in.
-  KernelRun run_rounded(const Backend& reference, const RandomLayer& random, const KernelTypes& types, bool low) const {
+  KernelRun run_rounded(const Backend& reference, const RandomLayer& random, const KernelTypes& types,
+                        const std::string& implementation) const {
+    const bool low = has_bf16_or_int8(implementation);
+    const Precision precision = implementation.find("_bf16") == std::string::npos ? Precision::kInt8 : Precision::kBf16;
     std::vector<Tensor> inputs, weights = clones(random.weights);
     for (std::size_t i = 0; i < random.inputs.size(); ++i) {
       inputs.push_back(rounded(random.inputs[i], types.in[i]));
-      if (i == 0 && low) inputs[0] = rounded(inputs[0], operand_type(types.in[0]));
+      if (i == 0 && low) inputs[0] = rounded(inputs[0], operand_type(types.in[0], precision));
     }
-    if (low) weights[0] = rounded_weight(weights[0], GetParam().precision);
+    if (low) weights[0] = rounded_weight(weights[0], precision);
     KernelRun run = run_kernel(reference, random.layer, inputs, weights);
     if (types.out.dtype == DType::kU8) {
       const auto zero = static_cast<float>(types.out.zero);
@@ -196,10 +201,10 @@ TEST_P(LowPrecision, DoNotDependOnThreadsOrPlaceInTheBatch) {
     const KernelTypes types = random_types(draw, random);
     SCOPED_TRACE(std::string(layer_name(random.layer)) + " " + layer_attributes(random.layer) + ", seed " +
                  std::to_string(seed));
-    const KernelRun alone =
-        run_kernel(*backend, random.layer, random.inputs, random.weights, {.threads = 1, .types = types});
-    const KernelRun thrice = run_kernel(*backend, random.layer, repeated(random.inputs, 3), random.weights,
-                                        {.threads = 3, .max_batch = 0, .types = types});
+    KernelSetting setting{.threads = 1, .types = types, .way = way_under_test(GetParam()), .options = &GetParam()};
+    const KernelRun alone = run_kernel(*backend, random.layer, random.inputs, random.weights, setting);
+    setting.threads = 3;
+    const KernelRun thrice = run_kernel(*backend, random.layer, repeated(random.inputs, 3), random.weights, setting);
     for (std::size_t i = 0; i < 3; ++i) {
       const auto part = std::span(thrice.output).subspan(i * alone.output.size(), alone.output.size());
       EXPECT_TRUE(same_bits(alone.output, part)) << alone.implementation << ", copy " << i;
@@ -233,7 +238,7 @@ TEST_P(LowPrecision, PoolingAndNormsReadAndWriteAnyType) {
         const KernelTypes types{{in}, out};
         const KernelRun found =
             run_kernel(*backend, random.layer, random.inputs, random.weights, {.threads = 2, .types = types});
-        compare(found, run_rounded(*reference, random, types, false), out, c.reduction);
+        compare(found, run_rounded(*reference, random, types, ""), out, c.reduction);
       }
     }
   }
@@ -293,13 +298,18 @@ TEST(Codec, KeepsNaNInBfloat16) {
 TEST(LowPrecisionTypes, AreChosenByWriterAndReaders) {
   Graph graph = build_graph(make_config("resnet50"));
   run_passes(graph, {});
-  const auto types = make_cpu_backend({.precision = Precision::kBf16})->choose_types(graph);
-  const auto dtype_of = [&](ValueId id) { return types[static_cast<std::size_t>(id)].dtype; };
-  std::size_t low = 0;
-  for (const Node& node : graph.nodes()) low += dtype_of(node.output) == DType::kBf16 ? 1 : 0;
-  EXPECT_EQ(low, graph.nodes().size() - 3);  // all but the first convolution, the average and the logits
-  EXPECT_EQ(dtype_of(graph.input_id()), DType::kF32);
-  EXPECT_EQ(dtype_of(graph.output_id()), DType::kF32);
+  // All but the average, the logits and, without AMX, the first convolution.
+  const std::pair<std::string_view, std::size_t> kept_in_f32[] = {{"sse4", 3}, {cpu::kEmulatedAmx, 2}};
+  for (const auto& [isa, kept] : kept_in_f32) {
+    const CpuOptions options{.isa = std::string(isa), .precision = Precision::kBf16};
+    const auto types = make_cpu_backend(options)->choose_types(graph);
+    const auto dtype_of = [&](ValueId id) { return types[static_cast<std::size_t>(id)].dtype; };
+    std::size_t low = 0;
+    for (const Node& node : graph.nodes()) low += dtype_of(node.output) == DType::kBf16 ? 1 : 0;
+    EXPECT_EQ(low, graph.nodes().size() - kept);
+    EXPECT_EQ(dtype_of(graph.input_id()), DType::kF32);
+    EXPECT_EQ(dtype_of(graph.output_id()), DType::kF32);
+  }
   // Without ranges there is nothing to quantise by.
   for (const ValueType& type : make_cpu_backend({.precision = Precision::kInt8})->choose_types(graph)) {
     EXPECT_EQ(type.dtype, DType::kF32);
