@@ -40,30 +40,30 @@ inline constexpr std::array<Pair, 6> kPairs<AmxKind::kF32>{{{0, 2}, {0, 1}, {1, 
 // The registers by plain loops. Tile r of the sums is [height][16], of A [height][64 bytes], of B [16][64 bytes].
 class Emulated {
  public:
-  static void begin(std::int64_t height) { height_ = height; }
+  static void begin(std::int64_t height) { tile_height = height; }
   static void end() {}
-  static std::int64_t height() { return height_; }
+  static std::int64_t height() { return tile_height; }
   static void idle() {}
   template <int kTile>
   static void zero() {
-    tiles_[kTile] = {};
+    tile_memory[kTile] = {};
   }
   template <int kTile>
   static void load(const std::byte* from, std::int64_t stride) {
     for (std::int64_t row = 0; row < rows<kTile>(); ++row) {
-      std::memcpy(tiles_[kTile].data() + row * kAmxStep, from + row * stride, kAmxStep);
+      std::memcpy(tile_memory[kTile].data() + row * kAmxStep, from + row * stride, kAmxStep);
     }
   }
   template <int kTile>
   static void store(std::byte* to, std::int64_t stride) {
-    for (std::int64_t row = 0; row < height_; ++row) {
-      std::memcpy(to + row * stride, tiles_[kTile].data() + row * kAmxStep, kAmxStep);
+    for (std::int64_t row = 0; row < tile_height; ++row) {
+      std::memcpy(to + row * stride, tile_memory[kTile].data() + row * kAmxStep, kAmxStep);
     }
   }
   template <int kSum, int kLeft, int kRight>
   static void multiply_bf16() {
     multiply<float, 2, kSum, kLeft, kRight>([](float sum, const std::byte* a, const std::byte* b) {
-      for (int i = 0; i < 2; ++i) sum = std::fma(bf16(a + 2 * i), bf16(b + 2 * i), sum);
+      for (std::int64_t i = 0; i < 2; ++i) sum = std::fma(bf16(a + 2 * i), bf16(b + 2 * i), sum);
       return sum;
     });
   }
@@ -78,7 +78,7 @@ class Emulated {
  private:
   template <int kTile>
   static std::int64_t rows() {
-    return kTile < kB ? height_ : kAmxRows;
+    return kTile < kB ? tile_height : kAmxRows;
   }
   static float bf16(const std::byte* from) {
     std::uint16_t bits = 0;
@@ -87,25 +87,25 @@ class Emulated {
   }
   template <class Sum, int kGroup, int kSum, int kLeft, int kRight, class Dot>
   static void multiply(const Dot& dot) {
-    for (std::int64_t row = 0; row < height_; ++row) {
+    for (std::int64_t row = 0; row < tile_height; ++row) {
       for (std::int64_t column = 0; column < kAmxColumns; ++column) {
-        std::byte* at = tiles_[kSum].data() + row * kAmxStep + column * 4;
+        std::byte* at = tile_memory[kSum].data() + row * kAmxStep + column * 4;
         Sum sum{};
         std::memcpy(&sum, at, sizeof(sum));
         for (std::int64_t group = 0; group < kAmxRows; ++group) {
-          sum = dot(sum, tiles_[kLeft].data() + row * kAmxStep + group * 4,
-                    tiles_[kRight].data() + group * kAmxStep + column * 4);
+          sum = dot(sum, tile_memory[kLeft].data() + row * kAmxStep + group * 4,
+                    tile_memory[kRight].data() + group * kAmxStep + column * 4);
         }
         std::memcpy(at, &sum, sizeof(sum));
       }
     }
   }
 
-  static thread_local std::int64_t height_;
-  static thread_local std::array<std::array<std::byte, kAmxTile>, kRegisters> tiles_;
+  static thread_local std::int64_t tile_height;
+  static thread_local std::array<std::array<std::byte, kAmxTile>, kRegisters> tile_memory;
 };
-thread_local std::int64_t Emulated::height_ = kAmxRows;
-thread_local std::array<std::array<std::byte, kAmxTile>, kRegisters> Emulated::tiles_{};
+thread_local std::int64_t Emulated::tile_height = kAmxRows;
+thread_local std::array<std::array<std::byte, kAmxTile>, kRegisters> Emulated::tile_memory{};
 
 // Makes the tiles of B, some rows at a time.
 template <int kVectors>
@@ -309,8 +309,8 @@ namespace {
 class Registers {
  public:
   static void begin(std::int64_t height) {
-    if (height == height_) return;
-    height_ = height;
+    if (height == configured_height) return;
+    configured_height = height;
     Configuration configuration;
     for (std::size_t tile = 0; tile < kRegisters; ++tile) {
       configuration.row_bytes[tile] = kAmxStep;
@@ -319,10 +319,10 @@ class Registers {
     asm volatile("ldtilecfg %0" : : "m"(configuration) : "memory");
   }
   static void end() {
-    height_ = 0;
+    configured_height = 0;
     asm volatile("tilerelease" : : : "memory");
   }
-  static std::int64_t height() { return height_; }
+  static std::int64_t height() { return configured_height; }
 
   static void idle() {
     asm volatile(
@@ -360,9 +360,9 @@ class Registers {
   };
   static_assert(sizeof(Configuration) == 64);
 
-  static thread_local std::int64_t height_;
+  static thread_local std::int64_t configured_height;
 };
-thread_local std::int64_t Registers::height_ = 0;
+thread_local std::int64_t Registers::configured_height = 0;
 
 #define TESSERA_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
 

@@ -90,15 +90,15 @@ const AmxUnit& emulated_amx_unit();
 // thread, and taking them costs 0.1 us.
 class AmxSession {
  public:
-  explicit AmxSession(const AmxUnit* unit) : unit_(unit) { ++depth_; }
+  explicit AmxSession(const AmxUnit* unit) : unit_(unit) { ++open_sessions; }
   ~AmxSession() {
-    if (--depth_ == 0 && unit_ != nullptr) unit_->end();
+    if (--open_sessions == 0 && unit_ != nullptr) unit_->end();
   }
   AmxSession(const AmxSession&) = delete;
   AmxSession& operator=(const AmxSession&) = delete;
 
  private:
-  static inline thread_local int depth_ = 0;
+  static inline thread_local int open_sessions = 0;
   const AmxUnit* unit_;  // null: nothing is done
 };
 

@@ -289,12 +289,12 @@ class AmxPictures final : public AmxKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_amx_linear(const KernelTable& table, DType operand, const Linear& layer,
-                                        const NodeRequest& request, Weights weights) {
+                                        const NodeRequest& request, const Weights& weights) {
   return std::make_unique<AmxDense>(table, operand, request, layer.activation, weights);
 }
 
 std::unique_ptr<Kernel> make_amx_conv(const KernelTable& table, DType operand, const Conv2d& layer,
-                                      const NodeRequest& request, Weights weights) {
+                                      const NodeRequest& request, const Weights& weights) {
   const Shape& in = request.in[0];
   if (layer.kernel == Size2(1) && layer.stride == Size2(1) && in[1] == request.out[1] && in[2] == request.out[2]) {
     return std::make_unique<AmxDense>(table, operand, request, layer.activation, weights);

@@ -52,9 +52,9 @@ std::unique_ptr<Kernel> make_low_conv(const KernelTable& table, DType dtype, con
 // By AMX, if the table has it: products of float32, bfloat16, or uint8 and int8. Values in and
 // out may be of any type.
 std::unique_ptr<Kernel> make_amx_linear(const KernelTable& table, DType operand, const Linear& layer,
-                                        const NodeRequest& request, Weights weights);
+                                        const NodeRequest& request, const Weights& weights);
 std::unique_ptr<Kernel> make_amx_conv(const KernelTable& table, DType operand, const Conv2d& layer,
-                                      const NodeRequest& request, Weights weights);
+                                      const NodeRequest& request, const Weights& weights);
 // Input and output (with no activation beyond a clamp) may be of any type; so may the residual of Winograd.
 std::unique_ptr<Kernel> make_winograd(const KernelTable& table, const Conv2d& layer, const NodeRequest& request,
                                       Weights weights);

@@ -91,8 +91,8 @@ class Methods {
     if (settings_.table.amx == nullptr || settings_.exact) return methods;
     const bool first = amx_pays(out_[1], conv.out_channels, in_[0][3] * conv.kernel.height * conv.kernel.width);
     const auto by_amx = [](const KernelTable& table, const Conv2d& patches, const NodeRequest& request,
-                           Weights weights) {
-      return make_amx_conv(table, DType::kF32, patches, request, std::move(weights));
+                           const Weights& weights) {
+      return make_amx_conv(table, DType::kF32, patches, request, weights);
     };
     methods.insert(first ? methods.begin() : methods.end(), {"amx", as_convolution(conv, by_amx)});
     return methods;
