@@ -62,17 +62,13 @@ class Emulated {
   }
   template <int kSum, int kLeft, int kRight>
   static void multiply_bf16() {
-    multiply<float, 2, kSum, kLeft, kRight>([](float sum, const std::byte* a, const std::byte* b) {
-      for (std::int64_t i = 0; i < 2; ++i) sum = std::fma(bf16(a + 2 * i), bf16(b + 2 * i), sum);
-      return sum;
-    });
+    multiply<float, 2, kSum, kLeft, kRight>(&bf16, &bf16,
+                                            [](float a, float b, float sum) { return std::fma(a, b, sum); });
   }
   template <int kSum, int kLeft, int kRight>
   static void multiply_int8() {
-    multiply<std::int32_t, 4, kSum, kLeft, kRight>([](std::int32_t sum, const std::byte* a, const std::byte* b) {
-      for (int i = 0; i < 4; ++i) sum += std::to_integer<int>(a[i]) * static_cast<std::int8_t>(b[i]);
-      return sum;
-    });
+    multiply<std::int32_t, 1, kSum, kLeft, kRight>(&unsigned_byte, &signed_byte,
+                                                   [](int a, int b, int sum) { return a * b + sum; });
   }
 
  private:
@@ -85,19 +81,30 @@ class Emulated {
     std::memcpy(&bits, from, sizeof(bits));
     return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
   }
-  template <class Sum, int kGroup, int kSum, int kLeft, int kRight, class Dot>
-  static void multiply(const Dot& dot) {
-    for (std::int64_t row = 0; row < tile_height; ++row) {
-      for (std::int64_t column = 0; column < kAmxColumns; ++column) {
-        std::byte* at = tile_memory[kSum].data() + row * kAmxStep + column * 4;
-        Sum sum{};
-        std::memcpy(&sum, at, sizeof(sum));
-        for (std::int64_t group = 0; group < kAmxRows; ++group) {
-          sum = dot(sum, tile_memory[kLeft].data() + row * kAmxStep + group * 4,
-                    tile_memory[kRight].data() + group * kAmxStep + column * 4);
-        }
-        std::memcpy(at, &sum, sizeof(sum));
+  static std::int32_t unsigned_byte(const std::byte* from) { return std::to_integer<std::int32_t>(*from); }
+  static std::int32_t signed_byte(const std::byte* from) { return static_cast<std::int8_t>(*from); }
+
+  // Values of kBytes bytes; a word of B has those of one column that follow each other along K.
+  template <class Sum, std::int64_t kBytes, int kSum, int kLeft, int kRight, class Read, class Add>
+  static void multiply(const Read& left, const Read& right, const Add& add) {
+    constexpr std::int64_t kDepth = kAmxStep / kBytes, kInWord = 4 / kBytes;
+    std::array<std::array<Sum, kAmxColumns>, kDepth> columns;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled
+    for (std::int64_t k = 0; k < kDepth; ++k) {
+      for (std::int64_t c = 0; c < kAmxColumns; ++c) {
+        const std::int64_t at = k / kInWord * kAmxStep + c * 4 + k % kInWord * kBytes;
+        columns[static_cast<std::size_t>(k)][static_cast<std::size_t>(c)] = right(tile_memory[kRight].data() + at);
       }
+    }
+    for (std::int64_t row = 0; row < tile_height; ++row) {
+      std::byte* const to = tile_memory[kSum].data() + row * kAmxStep;
+      std::array<Sum, kAmxColumns> sums{};
+      std::memcpy(sums.data(), to, kAmxStep);
+      for (std::int64_t k = 0; k < kDepth; ++k) {
+        const Sum value = left(tile_memory[kLeft].data() + row * kAmxStep + k * kBytes);
+        const auto& of_k = columns[static_cast<std::size_t>(k)];
+        for (std::size_t c = 0; c < sums.size(); ++c) sums[c] = add(value, of_k[c], sums[c]);
+      }
+      std::memcpy(to, sums.data(), kAmxStep);
     }
   }
 
