@@ -155,6 +155,11 @@ inline std::vector<std::string> isas_under_test() {
 // With AMX it is the way of all products, wherever the rule would not choose it.
 inline std::string_view way_under_test(const CpuOptions& options) { return options.isa.ends_with("amx") ? "amx" : ""; }
 
+// How many layers are drawn: of AMX by plain loops a tenth, as they take their time.
+inline int draws_under_test(const CpuOptions& options, int count) {
+  return options.isa == cpu::kEmulatedAmx ? (count + 9) / 10 : count;
+}
+
 // Every backend under test: each instruction set, with what costs digits and without. Sets that differ in their low
 // precision only are here once.
 inline std::vector<CpuOptions> all_cpu_options() {
