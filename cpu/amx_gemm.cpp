@@ -213,26 +213,14 @@ struct Chunk {
 void finish_rows(const AmxProduct& product, const RowTile& rows, std::int64_t panel, float* sums) {
   const AmxMatrix& b = product.b;
   const std::int64_t at = rows.first * b.n() + panel * kAmxPanel;
-  FinishArguments finish{.sums = sums,
-                         .integers = b.kind() == AmxKind::kInt8,
-                         .rows = rows.rows,
-                         .columns = b.columns(panel),
-                         .step = kAmxPanel,
-                         .factor = b.factor(panel),
-                         .offset = b.offset(panel),
-                         .residual_type = {},
-                         .residual_step = b.n(),
-                         .y = product.y.at(at),
-                         .y_type = product.y.type(),
-                         .y_step = b.n(),
-                         .low = product.epilogue.low,
-                         .high = product.epilogue.high,
-                         .activation = product.epilogue.after};
-  if (product.residual != nullptr) {
-    finish.residual = product.residual->at(at);
-    finish.residual_type = product.residual->type();
-  }
-  product.table.finish(finish);
+  finish_sums(product.table, {product.y, product.residual, product.epilogue, at, b.n()},
+              {.sums = sums,
+               .integers = b.kind() == AmxKind::kInt8,
+               .rows = rows.rows,
+               .columns = b.columns(panel),
+               .step = kAmxPanel,
+               .factor = b.factor(panel),
+               .offset = b.offset(panel)});
 }
 
 void finish_block(const AmxProduct& product, const Chunk& chunk, std::int64_t block, std::int64_t panel, float* sums) {

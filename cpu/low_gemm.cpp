@@ -74,6 +74,20 @@ LowMatrix::LowMatrix(const KernelTable& table, const ValueType& x, const float* 
   }
 }
 
+void finish_sums(const KernelTable& table, const FinishPlace& place, FinishArguments sums) {
+  sums.residual_step = sums.y_step = place.n;
+  sums.y = place.y.at(place.at);
+  sums.y_type = place.y.type();
+  sums.low = place.epilogue.low;
+  sums.high = place.epilogue.high;
+  sums.activation = place.epilogue.after;
+  if (place.residual != nullptr) {
+    sums.residual = place.residual->at(place.at);
+    sums.residual_type = place.residual->type();
+  }
+  table.finish(sums);
+}
+
 namespace {
 
 // A copied row, padded to whole groups, and so far from the next that they do not meet in the L1 cache.
@@ -122,30 +136,17 @@ void multiply_panels(const LowProduct& product, LowTileArguments tile, std::int6
   for (std::int64_t p = panel; p < panel_end; ++p) {
     const std::int64_t column = p * table.panel();
     const std::int64_t columns = std::min<std::int64_t>(table.panel(), b.n() - column);
-    const std::int64_t at = row * b.n() + column;
     const auto vectors = static_cast<std::size_t>(panel_vectors(table, columns));
     tile.b = b.panel(p);
     b.precision().tile[vectors - 1][static_cast<std::size_t>(rows) - 1](tile);
-    FinishArguments finish{.sums = sums.data(),
-                           .integers = product.x == DType::kU8,
-                           .rows = rows,
-                           .columns = columns,
-                           .step = table.panel(),
-                           .factor = b.factor(p),
-                           .offset = b.offset(p),
-                           .residual_type = {},
-                           .residual_step = b.n(),
-                           .y = product.y.at(at),
-                           .y_type = product.y.type(),
-                           .y_step = b.n(),
-                           .low = product.epilogue.low,
-                           .high = product.epilogue.high,
-                           .activation = product.epilogue.after};
-    if (product.residual != nullptr) {
-      finish.residual = product.residual->at(at);
-      finish.residual_type = product.residual->type();
-    }
-    table.finish(finish);
+    finish_sums(table, {product.y, product.residual, product.epilogue, row * b.n() + column, b.n()},
+                {.sums = sums.data(),
+                 .integers = product.x == DType::kU8,
+                 .rows = rows,
+                 .columns = columns,
+                 .step = table.panel(),
+                 .factor = b.factor(p),
+                 .offset = b.offset(p)});
   }
 }
 

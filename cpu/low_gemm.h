@@ -54,6 +54,16 @@ class LowMatrix {
   Tensor factor_, offset_;  // by column, padded to whole panels
 };
 
+// Where sums go: rows of `n` values from value `at` of y on, with those of the residual, if any, added.
+struct FinishPlace {
+  const ValueView& y;
+  const ConstValueView* residual;
+  Epilogue epilogue;
+  std::int64_t at, n;
+};
+// `sums`: all but what the place says.
+void finish_sums(const KernelTable& table, const FinishPlace& place, FinishArguments sums);
+
 // Whether int32 holds every sum of so many products.
 constexpr bool fits_int8(std::int64_t k) { return k < (std::int64_t{1} << 31) / (std::int64_t{255} * 127); }
 
