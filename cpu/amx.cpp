@@ -290,9 +290,8 @@ void copy_steps(const std::byte* from, std::int64_t bytes, std::byte* to, std::i
 }
 
 template <class Tiles>
-AmxUnit make_unit(std::string_view name) {
-  return {name,
-          &Tiles::begin,
+AmxUnit make_unit() {
+  return {&Tiles::begin,
           &Tiles::end,
           &transpose_words,
           &copy_steps,
@@ -303,7 +302,7 @@ AmxUnit make_unit(std::string_view name) {
 }  // namespace
 
 const AmxUnit& emulated_amx_unit() {
-  static const AmxUnit unit = make_unit<Emulated>("emulated_amx");
+  static const AmxUnit unit = make_unit<Emulated>();
   return unit;
 }
 
@@ -452,7 +451,7 @@ bool may_use_amx() {
 
 const AmxUnit* amx_unit() {
   static const AmxUnit unit = [] {
-    AmxUnit made = make_unit<Registers>("amx");
+    AmxUnit made = make_unit<Registers>();
     made.transpose = &transpose_rows;  // whoever has AMX has AVX-512
     made.copy = &copy_lines;
     if (__builtin_cpu_supports("avx512bf16")) made.split = &split;

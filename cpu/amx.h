@@ -12,7 +12,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 namespace tessera::cpu {
 
@@ -44,8 +43,8 @@ struct AmxAhead {
   std::int64_t lines = 0;
 };
 
-// Up to 2 x 2 tiles of C. Depth goes in taps (one, or the places of a convolution's kernel) and steps; `parts` below is
-// 2 for kSplit (upper, lower), otherwise 1.
+// Up to 2 x 2 tiles of C. Depth goes in taps (one, or the places of a convolution's kernel) and steps; `parts` are
+// amx_parts().
 struct AmxArguments {
   const std::byte* const* a = nullptr;  // [taps][2]: the first row of either tile of A
   std::int64_t row_bytes = 0;           // between the rows of a tile,
@@ -66,7 +65,6 @@ struct AmxArguments {
 using AmxFunction = void (*)(const AmxArguments&);
 
 struct AmxUnit {
-  std::string_view name;
   // Before products, and when the height changes, on the thread that does them: how many rows a tile of A has, 1 to
   // kAmxRows. After them: AmxSession.
   void (*begin)(std::int64_t height) = nullptr;
@@ -86,20 +84,16 @@ const AmxUnit* amx_unit();
 // The same by plain loops: for tests, on any machine.
 const AmxUnit& emulated_amx_unit();
 
-// Gives a thread's tiles back at the end of the outermost: while they are in use it takes longer to switch to another
-// thread, and taking them costs 0.1 us.
+// Gives a thread's tiles back: while they are in use it takes longer to switch to another thread. Not to be nested.
 class AmxSession {
  public:
-  explicit AmxSession(const AmxUnit* unit) : unit_(unit) { ++open_sessions; }
-  ~AmxSession() {
-    if (--open_sessions == 0 && unit_ != nullptr) unit_->end();
-  }
+  explicit AmxSession(const AmxUnit& unit) : unit_(unit) {}
+  ~AmxSession() { unit_.end(); }
   AmxSession(const AmxSession&) = delete;
   AmxSession& operator=(const AmxSession&) = delete;
 
  private:
-  static inline thread_local int open_sessions = 0;
-  const AmxUnit* unit_;  // null: nothing is done
+  const AmxUnit& unit_;
 };
 
 }  // namespace tessera::cpu

@@ -3,143 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <vector>
 
 namespace tessera::cpu {
-
-namespace {
-
-AmxKind kind_of(DType operand) {
-  switch (operand) {
-    case DType::kU8:
-      return AmxKind::kInt8;
-    case DType::kBf16:
-      return AmxKind::kBf16;
-    default:
-      return AmxKind::kF32;
-  }
-}
-
-}  // namespace
-
-void put_values(const KernelTable& table, const std::byte* from, const ValueType& stored, const AmxMatrix& b,
-                std::int64_t count, const AmxSteps& steps) {
-  const ValueType& operand = b.operand();
-  if (operand.dtype == DType::kF32) {
-    table.split({.from = reinterpret_cast<const float*>(from),
-                 .count = count,
-                 .to = steps.to,
-                 .step = steps.step,
-                 .part = steps.part});
-    return;
-  }
-  const std::int64_t value = bytes_of(operand.dtype);
-  if (stored.dtype == operand.dtype) {
-    table.amx->copy(from, count * value, steps.to, steps.step);
-    return;
-  }
-  constexpr std::int64_t kPart = 256;                   // values at a time: whole steps of either type
-  std::array<float, kPart> floats;                      // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
-  std::array<std::byte, kPart * sizeof(float)> turned;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
-  for (std::int64_t at = 0; at < count; at += kPart) {
-    const std::int64_t length = std::min(kPart, count - at);
-    const std::byte* values = from + at * bytes_of(stored.dtype);
-    const auto* decoded = reinterpret_cast<const float*>(values);
-    if (stored.dtype != DType::kF32) {
-      table.decode(values, stored, floats.data(), length);
-      decoded = floats.data();
-    }
-    table.encode(decoded, turned.data(), operand, length);
-    table.amx->copy(turned.data(), length * value, steps.to + at * value / kAmxStep * steps.step, steps.step);
-  }
-}
-
-namespace {
-// Small matrices are kept as tiles: what stays in the cache is multiplied too often to be made each time.
-bool keeps_tiles(AmxKind kind, std::int64_t n, std::int64_t k, std::int64_t taps) {
-  constexpr std::int64_t kPartBytes = 2;
-  return kind != AmxKind::kF32 || taps > 1 || n * k * kPartBytes * kAmxF32Parts <= cache_for_reuse();
-}
-}  // namespace
-
-AmxMatrix::AmxMatrix(const KernelTable& table, const ValueType& operand, const float* rows, std::int64_t n,
-                     std::int64_t k, std::int64_t taps, std::span<const float> bias)
-    : kind_(kind_of(operand.dtype)),
-      operand_(operand),
-      n_(n),
-      k_(k),
-      taps_(taps),
-      value_bytes_(operand.dtype == DType::kU8 ? 1 : 2),
-      in_tiles_(keeps_tiles(kind_, n, k, taps)),
-      bytes_(static_cast<std::size_t>(((panels() - 1) * 2 + vectors(panels() - 1)) * steps() * kept_tile_bytes())),
-      values_(allocate_aligned(bytes_)),
-      factor_(Tensor::zeros({panels() * kAmxPanel})),
-      offset_(Tensor::zeros({panels() * kAmxPanel})) {
-  std::ranges::copy(bias, offset_.data());
-  std::vector<std::byte> memory(in_tiles_ ? static_cast<std::size_t>(kAmxColumns * steps() * step_bytes()) : 0);
-  for (std::int64_t p = 0; p < panels(); ++p) {
-    if (in_tiles_) {
-      pack_columns(table, rows, p, memory);
-    } else {
-      keep_columns(rows, p);
-    }
-  }
-}
-
-// The values of a tile's parts, in the order of its rows: [16][16 columns][2 of K].
-void AmxMatrix::keep_columns(const float* rows, std::int64_t panel) {
-  constexpr std::int64_t kPair = 2, kInStep = kAmxStep / 2;
-  auto* to = reinterpret_cast<float*>(values_.get() + panel * steps() * 2 * kept_tile_bytes());
-  for (std::int64_t step = 0; step < steps(); ++step) {
-    const std::int64_t begin = step * kInStep, depth = std::min(kInStep, k_ - begin);
-    for (std::int64_t vector = 0; vector < vectors(panel); ++vector, to += kAmxRows * kInStep) {
-      const std::int64_t first = panel * kAmxPanel + vector * kAmxColumns, count = std::min(kAmxColumns, n_ - first);
-      if (depth < kInStep || count < kAmxColumns) std::fill_n(to, kAmxRows * kInStep, 0.0F);
-      for (std::int64_t c = 0; c < count; ++c) {
-        const float* from = rows + (first + c) * k_ + begin;
-        for (std::int64_t i = 0; i < depth; ++i) to[i / kPair * kInStep + c * kPair + i % kPair] = from[i];
-      }
-    }
-  }
-}
-
-void AmxMatrix::put_column(const KernelTable& table, const float* values, std::int64_t column, std::byte* to,
-                           std::span<std::int8_t> integers) {
-  const std::byte* from = reinterpret_cast<const std::byte*>(values);
-  ValueType stored;
-  if (kind_ == AmxKind::kInt8) {
-    const Int8Column quantised = quantise_column({values, static_cast<std::size_t>(k_)}, integers.data());
-    const float factor = operand_.scale * quantised.scale;
-    factor_.data()[column] = factor;
-    offset_.data()[column] -= factor * static_cast<float>(operand_.zero * quantised.sum);
-    from = reinterpret_cast<const std::byte*>(integers.data());
-    stored = operand_;  // bytes as well
-  }
-  const std::int64_t length = k_ / taps_, tap_bytes = length * bytes_of(stored.dtype);
-  for (std::int64_t tap = 0; tap < taps_; ++tap, from += tap_bytes, to += tap_steps() * step_bytes()) {
-    put_values(table, from, stored, *this, length, {to, step_bytes(), kAmxStep});
-  }
-}
-
-// Columns are put into steps, as rows of A are; then groups of values that lie side by side in them go below each
-// other.
-void AmxMatrix::pack_columns(const KernelTable& table, const float* rows, std::int64_t panel,
-                             std::span<std::byte> memory) {
-  const std::int64_t column_bytes = steps() * step_bytes();
-  std::vector<std::int8_t> integers(kind_ == AmxKind::kInt8 ? static_cast<std::size_t>(k_) : 0);
-  for (std::int64_t vector = 0; vector < vectors(panel); ++vector) {
-    const std::int64_t first = panel * kAmxPanel + vector * kAmxColumns;
-    const std::int64_t count = std::min(kAmxColumns, n_ - first);
-    std::ranges::fill(memory, std::byte{0});
-    for (std::int64_t c = 0; c < count; ++c) {
-      put_column(table, rows + (first + c) * k_, first + c, memory.data() + c * column_bytes, integers);
-    }
-    std::byte* const to = values_.get() + panel * steps() * 2 * kept_tile_bytes() + vector * kAmxTile;
-    for (std::int64_t line = 0; line < steps() * parts(); ++line) {
-      table.amx->transpose(memory.data() + line * kAmxStep, column_bytes, to + line * vectors(panel) * kAmxTile);
-    }
-  }
-}
 
 namespace {
 
@@ -419,7 +284,7 @@ class CopiedRows {
 // All panels, by one thread, with row_floats() and sum_floats() of scratch.
 void multiply_rows(const AmxProduct& product, const AmxRows& a, const RowTile& rows, float* memory) {
   const AmxMatrix& b = product.b;
-  const AmxSession session(product.table.amx);
+  const AmxSession session(*product.table.amx);
   const RowTiles chunks(rows.rows, own_chunk_rows(b));
   float* sums = depth_parts(b) == 1 ? nullptr : memory + row_floats(b, chunks[0].rows);
   for (std::int64_t i = 0; i < chunks.count(); ++i) {
@@ -458,7 +323,7 @@ void share_panels(const AmxProduct& product, const AmxRows& a, ThreadPool& threa
           1, tasks, row_floats(b, chunks[0].rows), a.scratch + shared, threads,
           [&](std::int64_t, float* memory) { rows_in(memory).copy(product, a); },
           [&](std::int64_t, std::int64_t task, float* memory) {
-            const AmxSession session(product.table.amx);
+            const AmxSession session(*product.table.amx);
             rows_in(memory).multiply(product, sums, task * b.panels() / tasks, (task + 1) * b.panels() / tasks);
           });
     }
@@ -473,8 +338,6 @@ std::int64_t amx_floats(const AmxMatrix& b, std::int64_t rows, int threads) {
   return threads == 1 ? by_rows
                       : std::max(by_rows, threads * task_floats(row_floats(b, shared)) + sum_floats(b, shared));
 }
-
-void multiply(const AmxProduct& product, const AmxRows& a) { multiply_rows(product, a, {0, product.rows}, a.scratch); }
 
 void multiply(const AmxProduct& product, const AmxRows& a, ThreadPool& threads) {
   if (threads.threads() == 1) {
@@ -518,7 +381,7 @@ void multiply(const AmxProduct& product, const AmxLines& a, ThreadPool& threads)
                                                 : std::min(segments.blocks(), kTasksPerThread * workers);
   const std::int64_t panel_tasks = by_rows ? 1 : std::min<std::int64_t>(b.panels(), kTasksPerThread * workers);
   threads.for_each(row_tasks * panel_tasks, [&](std::int64_t task, int) {
-    const AmxSession session(product.table.amx);
+    const AmxSession session(*product.table.amx);
     const std::int64_t rows = task / panel_tasks, columns = task % panel_tasks;
     const std::int64_t end = (rows + 1) * segments.blocks() / row_tasks;
     for (std::int64_t block = rows * segments.blocks() / row_tasks; block < end; block += at_once) {

@@ -1,5 +1,5 @@
-// Linear layers and convolutions by AMX, in float32, bfloat16 and int8. What comes in another
-// type becomes the one that is multiplied as its rows are put into tiles.
+// Linear layers and convolutions by AMX, in float32, bfloat16 and int8. What comes in another type becomes the one that
+// is multiplied as its rows are put into tiles.
 #include <algorithm>
 
 #include "cpu/amx_gemm.h"

@@ -88,7 +88,7 @@ class Methods {
     const Conv2d conv = layer.convolution();
     if (!can_conv(conv, in_[0])) return {};
     std::vector<Method> methods{{"direct", as_convolution(conv, &make_conv)}};
-    if (settings_.table.amx == nullptr || settings_.exact) return methods;
+    if (!has_amx(DType::kF32)) return methods;
     const bool first = amx_pays(out_[1], conv.out_channels, in_[0][3] * conv.kernel.height * conv.kernel.width);
     const auto by_amx = [](const KernelTable& table, const Conv2d& patches, const NodeRequest& request,
                            const Weights& weights) {
@@ -182,25 +182,26 @@ class Methods {
       return factory(table, conv, pixels, std::move(weights));
     };
   }
-  // Products by AMX of so many rows of a picture, where the machine has it.
+  // The same of a factory that is told what to multiply.
   template <class Layer, class Factory>
-  void add_amx(std::vector<Method>& methods, const Layer& layer, DType operand, bool first, Factory factory) const {
-    if (settings_.table.amx == nullptr || (operand == DType::kF32 && settings_.exact)) return;
-    methods.insert(
-        first ? methods.begin() : methods.end(),
-        {"amx",
-         [&table = settings_.table, operand, layer, factory](const NodeRequest& request, std::vector<Tensor> weights) {
-           return factory(table, operand, layer, request, std::move(weights));
-         },
-         true, true, true});
+  auto make_of(DType operand, const Layer& layer, Factory factory) const {
+    return
+        [&table = settings_.table, operand, layer, factory](const NodeRequest& request, std::vector<Tensor> weights) {
+          return factory(table, operand, layer, request, std::move(weights));
+        };
   }
   template <class Layer, class Factory>
   Method low_method(const Layer& layer, Factory factory) const {
-    return {"low",
-            [&settings = settings_, layer, factory](const NodeRequest& request, std::vector<Tensor> weights) {
-              return factory(settings.table, settings.low(), layer, request, std::move(weights));
-            },
-            true, true, true};
+    return {"low", make_of(settings_.low(), layer, factory), true, true, true};
+  }
+  bool has_amx(DType operand) const {
+    return settings_.table.amx != nullptr && (operand != DType::kF32 || !settings_.exact);
+  }
+  template <class Layer, class Factory>
+  void add_amx(std::vector<Method>& methods, const Layer& layer, DType operand, bool first, Factory factory) const {
+    if (!has_amx(operand)) return;
+    methods.insert(first ? methods.begin() : methods.end(),
+                   {"amx", make_of(operand, layer, factory), true, true, true});
   }
 
   const Settings& settings_;
