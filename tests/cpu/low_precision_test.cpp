@@ -250,6 +250,32 @@ TEST_P(LowPrecision, PoolingAndNormsReadAndWriteAnyType) {
 
 INSTANTIATE_TEST_SUITE_P(All, LowPrecision, testing::ValuesIn(low_options()), low_name);
 
+// A layer that has too many taps to be multiplied in few bits goes by AMX in float32, and what it reads may be kept in
+// few bits all the same.
+TEST(AmxInFloat32, ReadsValuesOfAnyType) {
+  const CpuOptions options{.isa = std::string(cpu::kEmulatedAmx), .precision = Precision::kBf16};
+  const std::unique_ptr<Backend> backend = make_cpu_backend(options);
+  Draw draw(3);
+  RandomLayer random{.layer = Conv2d{.out_channels = 20, .kernel = 9, .padding = 4}, .inputs = {}, .weights = {}};
+  random.inputs.push_back(draw.tensor({2, 11, 12, 8}, 1));
+  random.reduction = 9 * 9 * 8;
+  add_weights_and_residual(random, draw, false);
+  const ValueType low{.dtype = DType::kBf16};
+  const std::vector<Tensor> inputs = [&] {
+    std::vector<Tensor> made;
+    made.push_back(rounded(random.inputs[0], low));
+    return made;
+  }();
+  const KernelRun expected = run_kernel(*make_eigen_backend(), random.layer, inputs, random.weights);
+  KernelSetting setting{.threads = 2, .types = {{low}, {}}, .way = "amx", .options = &options};
+  const KernelRun found = run_kernel(*backend, random.layer, inputs, random.weights, setting);
+  ASSERT_EQ(found.implementation, "indirect_f32_amx");
+  const double unit = widening(found.implementation) * 4 * (std::sqrt(random.reduction) + 4) * kUnit;
+  for (std::size_t i = 0; i < found.output.size(); ++i) {
+    ASSERT_NEAR(found.output[i], expected.output[i], unit * (1 + std::abs(expected.output[i]))) << i;
+  }
+}
+
 // Every instruction set rounds to bfloat16 and uint8 alike, and as the scalar rule says.
 TEST(Codec, RoundsAsTheDefinition) {
   std::vector<float> values;
