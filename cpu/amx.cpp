@@ -11,7 +11,9 @@
 #include <cpuid.h>
 // GCC 12 takes what its own intrinsics leave undefined on purpose for a fault (its bug 105593).
 #pragma GCC diagnostic push
+#if !defined(__clang__)  // which has no such warning
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
 #pragma GCC diagnostic pop
