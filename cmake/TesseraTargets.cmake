@@ -23,8 +23,15 @@ endif()
 # tessera_plain_under_sanitizers(TARGET): not optimised where it is instrumented. That takes 40 % less to compile, and
 # the tests do not wait for this target's code.
 function(tessera_plain_under_sanitizers target)
-  if(TESSERA_SANITIZE AND NOT TESSERA_BUILD_FUZZERS)
+  if(TESSERA_SANITIZE)
     target_compile_options(${target} PRIVATE -O0)
+  endif()
+endfunction()
+
+# tessera_fuzzed(TARGET): reads untrusted input. Where there are fuzzers, they see which of its branches they reach.
+function(tessera_fuzzed target)
+  if(TESSERA_BUILD_FUZZERS)
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
   endif()
 endfunction()
 

@@ -14,6 +14,7 @@ namespace tessera {
 namespace {
 
 constexpr std::size_t kLongestRow = std::size_t{1} << 20;
+constexpr std::size_t kGrowth = std::size_t{64} << 10;  // of a field; libcsv's own 128 bytes copy a long one many times
 
 // libcsv's parser, and the rows that it has completed. Its callbacks only collect: no exception crosses the library.
 class Parser {
@@ -21,6 +22,7 @@ class Parser {
   Parser() {
     if (csv_init(&parser_, CSV_STRICT | CSV_STRICT_FINI) != 0) throw std::bad_alloc();
     csv_set_space_func(&parser_, [](unsigned char) { return 0; });  // spaces are part of a field
+    csv_set_blk_size(&parser_, kGrowth);
   }
   ~Parser() { csv_free(&parser_); }
   Parser(const Parser&) = delete;

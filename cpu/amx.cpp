@@ -256,7 +256,7 @@ void multiply(const AmxArguments& t) {
   using Each = Step<Tiles, kKind, kHalves, kVectors>;
   for (std::int64_t tap = 0; tap < t.taps; ++tap) {
     const std::byte* first = t.a[2 * tap];
-    const std::byte* second = t.a[2 * tap + 1];
+    const std::byte* second = t.a[kHalves > 1 ? 2 * tap + 1 : 2 * tap];  // there is no other
     for (std::int64_t step = 0; step < t.steps; ++step, first += t.step_bytes, second += t.step_bytes) {
       fetch(first_ahead);
       fetch(second_ahead);

@@ -16,8 +16,11 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-// Highway's scalar target is a part of every build of it and is never chosen here: every x86-64-v3 machine has SSE4.
-#if HWY_TARGET != HWY_SCALAR
+// Highway's targets without vector instructions (scalar, or EMU128 with clang) are a part of every build of it and are
+// never chosen here: every x86-64-v3 machine has SSE4.
+#undef TESSERA_VECTORS
+#define TESSERA_VECTORS (HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128)
+#if TESSERA_VECTORS
 // Each needs what stands before it.
 // clang-format off
 #include "cpu/tile-inl.h"
@@ -36,7 +39,7 @@ namespace tessera::cpu::HWY_NAMESPACE {
 
 KernelTable make_table() {
   KernelTable table;
-#if HWY_TARGET != HWY_SCALAR
+#if TESSERA_VECTORS
   const auto choose = [](std::string_view avx512, std::string_view avx2, std::string_view sse4) {
     return HWY_TARGET <= HWY_AVX3 ? avx512 : HWY_TARGET <= HWY_AVX2 ? avx2 : sse4;
   };
@@ -96,7 +99,7 @@ std::span<const KernelTable> kernel_tables() {
   static const std::vector<KernelTable> tables = [] {
     std::vector<KernelTable> made;
     for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {  // the best first
-      if (target == HWY_SCALAR) continue;
+      if (target == HWY_SCALAR || target == HWY_EMU128) continue;
       hwy::SetSupportedTargetsForTest(target);
       hwy::GetChosenTarget().Update(hwy::SupportedTargets());
       const KernelTable table = HWY_DYNAMIC_DISPATCH(make_table)();

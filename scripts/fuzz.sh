@@ -3,7 +3,7 @@
 #
 #   scripts/fuzz.sh [SECONDS] [TARGET]...   each target for so long (default 30), as many at a time as there are cores
 #
-# What was found stays in build/fuzz/findings; `build/fuzz/tests/fuzz/TARGET_fuzz FILE` shows it again. What a run
+# What was found stays in build/fuzz/findings; `build/asan/tests/fuzz/TARGET_fuzz FILE` shows it again. What a run
 # learns (build/fuzz/corpus) the next one begins with.
 set -eu
 cd "$(dirname "$0")/.."
@@ -14,9 +14,9 @@ corpus=build/fuzz/corpus
 data=tests/data
 
 scripts/setup.sh test
-cmake --preset fuzz >/dev/null
+cmake --preset asan >/dev/null
 # shellcheck disable=SC2046,SC2086
-cmake --build --preset fuzz -j "$(nproc)" --target $(printf '%s_fuzz ' $targets)
+cmake --build --preset asan -j "$(nproc)" --target $(printf '%s_fuzz ' $targets)
 
 mkdir -p build/fuzz/findings
 for target in config dataset model_card model_file picture predictions run_log safetensors; do mkdir -p "$corpus/$target"; done
@@ -37,7 +37,7 @@ done
 # shellcheck disable=SC2086,SC2016
 printf '%s\n' $targets | SECONDS_EACH=$seconds xargs -P "$(nproc)" -I TARGET sh -c '
   log=build/fuzz/TARGET.log
-  if build/fuzz/tests/fuzz/TARGET_fuzz -max_total_time="$SECONDS_EACH" -timeout=20 -rss_limit_mb=2048 -max_len=131072 \
+  if build/asan/tests/fuzz/TARGET_fuzz -max_total_time="$SECONDS_EACH" -timeout=20 -rss_limit_mb=2048 -max_len=131072 \
       -artifact_prefix=build/fuzz/findings/TARGET- build/fuzz/corpus/TARGET >"$log" 2>&1; then
     echo "fuzz: TARGET: $(grep "^Done" "$log")"
   else

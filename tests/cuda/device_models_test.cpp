@@ -29,7 +29,7 @@ struct Subject {
   const char* tap;  // of a value in the middle
 };
 // Sanitizers make the host's side some twenty times slower: pictures are smaller there, and transformers less deep.
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef TESSERA_UNDER_ASAN
 constexpr Subject kSubjects[] = {
     {"resnet50", "resnet50", R"({"image_size": 64})", "layer2.1"},
     {"vit_base", "vit_base_patch16_224", R"({"image_size": 64, "depth": 2})", "blocks.1"},

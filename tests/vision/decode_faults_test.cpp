@@ -63,7 +63,7 @@ TEST(Decode, RefusesAPngWithAWrongChecksumUnlessLenient) {
 TEST(Decode, RefusesAProgressiveJpegOfThousandsOfScans) {
   const std::vector<std::byte> whole = bytes_of("jpeg_progressive.jpg");
   constexpr std::array<std::byte, 2> kStartOfScan{std::byte{0xFF}, std::byte{0xDA}};
-  const auto scan = std::ranges::find_end(whole, kStartOfScan).begin();
+  const auto scan = std::find_end(whole.begin(), whole.end(), kStartOfScan.begin(), kStartOfScan.end());
   const auto end = whole.end() - 2;
   ASSERT_LT(scan, end);
   std::vector<std::byte> bomb(whole.begin(), end);
@@ -116,7 +116,7 @@ TEST(Decode, RefusesHugePicturesBeforeTakingMemory) {
 TEST(Decode, GivesStbNoJpegWithBadTables) {
   const std::vector<std::byte> whole = bytes_of("jpeg_420.jpg");
   constexpr std::array<std::byte, 2> kHuffman{std::byte{0xFF}, std::byte{0xC4}};
-  const auto table = std::ranges::search(whole, kHuffman).begin();
+  const auto table = std::search(whole.begin(), whole.end(), kHuffman.begin(), kHuffman.end());
   ASSERT_LT(table, whole.end() - 40);
   const auto at = table - whole.begin();
   std::vector<std::byte> large = whole;

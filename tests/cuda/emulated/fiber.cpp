@@ -7,7 +7,7 @@
 
 #include "tests/cuda/emulated/fault.h"
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef TESSERA_UNDER_ASAN
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -54,7 +54,7 @@ namespace tessera::emulated {
 namespace {
 
 constexpr std::size_t kPage = 4096;
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef TESSERA_UNDER_ASAN
 constexpr std::size_t kStackBytes = std::size_t{256} << 10;  // red zones make frames large
 #else
 constexpr std::size_t kStackBytes = std::size_t{64} << 10;
@@ -83,7 +83,7 @@ Fiber::Fiber(std::function<void()> body) : body_(std::move(body)) {
 Fiber::~Fiber() { munmap(memory_, kStackBytes + kPage); }
 
 void Fiber::enter(Fiber* fiber) {
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef TESSERA_UNDER_ASAN
   __sanitizer_finish_switch_fiber(nullptr, &fiber->caller_stack_, &fiber->caller_stack_bytes_);
 #endif
   for (;;) {
@@ -93,12 +93,12 @@ void Fiber::enter(Fiber* fiber) {
 }
 
 void Fiber::resume() {
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef TESSERA_UNDER_ASAN
   void* own = nullptr;
   __sanitizer_start_switch_fiber(&own, memory_ + kPage, kStackBytes);
 #endif
   tessera_switch_stack(&caller_pointer_, stack_pointer_);
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef TESSERA_UNDER_ASAN
   __sanitizer_finish_switch_fiber(own, nullptr, nullptr);
 #endif
 }
@@ -106,12 +106,12 @@ void Fiber::resume() {
 void Fiber::give_way() { leave(); }
 
 void Fiber::leave() {
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef TESSERA_UNDER_ASAN
   void* own = nullptr;
   __sanitizer_start_switch_fiber(&own, caller_stack_, caller_stack_bytes_);
 #endif
   tessera_switch_stack(&stack_pointer_, caller_pointer_);
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef TESSERA_UNDER_ASAN
   __sanitizer_finish_switch_fiber(own, &caller_stack_, &caller_stack_bytes_);
 #endif
 }

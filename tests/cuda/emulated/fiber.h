@@ -26,11 +26,12 @@ class Fiber {
   void leave();
 
   std::function<void()> body_;
-  std::byte* memory_ = nullptr;         // a guard page, then the stack
-  void* stack_pointer_ = nullptr;       // of the fiber, while it does not run
-  void* caller_pointer_ = nullptr;      // of who called resume(), while it runs
-  const void* caller_stack_ = nullptr;  // for AddressSanitizer
-  std::size_t caller_stack_bytes_ = 0;
+  std::byte* memory_ = nullptr;     // a guard page, then the stack
+  void* stack_pointer_ = nullptr;   // of the fiber, while it does not run
+  void* caller_pointer_ = nullptr;  // of who called resume(), while it runs
+  // For AddressSanitizer.
+  [[maybe_unused]] const void* caller_stack_ = nullptr;
+  [[maybe_unused]] std::size_t caller_stack_bytes_ = 0;
 };
 
 }  // namespace tessera::emulated

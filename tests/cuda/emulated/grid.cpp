@@ -24,15 +24,13 @@ namespace {
 
 constexpr unsigned kWarp = 32;
 
-std::string text_of(const std::source_location& where) {
-  std::string file = where.file_name();
+std::string text_of(const Where& where) {
+  std::string file = where.file;
   file.erase(0, file.rfind('/') + 1);
-  return file + ":" + std::to_string(where.line());
+  return file + ":" + std::to_string(where.line);
 }
 
-bool same_place(const std::source_location& a, const std::source_location& b) {
-  return a.line() == b.line() && a.column() == b.column() && std::strcmp(a.file_name(), b.file_name()) == 0;
-}
+bool same_place(const Where& a, const Where& b) { return a.line == b.line && std::strcmp(a.file, b.file) == 0; }
 
 uint3 index_of(std::uint64_t flat, const Size3& size) {
   return {static_cast<unsigned>(flat % size.x), static_cast<unsigned>(flat / size.x % size.y),
@@ -56,7 +54,7 @@ struct Thread {
 struct Meeting {
   Collective kind;
   std::uint32_t mask = 0, arrived = 0;
-  std::source_location where;
+  Where where;
   std::array<std::uint64_t, kWarp> values{};
 };
 
@@ -64,9 +62,9 @@ struct Meeting {
 class Runner {
  public:
   void run(const Launch& launch, const Schedule& schedule, const std::function<void()>& body);
-  void barrier(const std::source_location& where);
+  void barrier(const Where& where);
   std::uint32_t exchange(Collective kind, std::uint32_t mask, std::uint64_t value, std::uint64_t values[32],
-                         const std::source_location& where);
+                         const Where& where);
   unsigned lane() const { return static_cast<unsigned>(current_ % kWarp); }
   SharedMemory& shared() { return shared_; }
   bool running() const { return running_; }
@@ -94,7 +92,7 @@ class Runner {
   std::size_t next_ = 0;     // in order_: the first thread that has not begun
   std::size_t current_ = 0;  // thread that runs
   std::size_t ended_ = 0, at_barrier_ = 0;
-  std::source_location barrier_;
+  Where barrier_{};
   std::vector<std::vector<Meeting>> meetings_;  // by warp
 
   std::vector<std::unique_ptr<Fiber>> fibers_;
@@ -195,7 +193,7 @@ void Runner::wait(State state) {
   thread.fiber->give_way();
 }
 
-void Runner::barrier(const std::source_location& where) {
+void Runner::barrier(const Where& where) {
   if (at_barrier_ == 0) barrier_ = where;
   if (!same_place(barrier_, where)) {
     fault("divergent barrier: " + this->where() + " is at " + text_of(where) + ", others of its block at " +
@@ -212,7 +210,7 @@ void Runner::barrier(const std::source_location& where) {
 }
 
 std::uint32_t Runner::exchange(Collective kind, std::uint32_t mask, std::uint64_t value, std::uint64_t values[32],
-                               const std::source_location& where) {
+                               const Where& where) {
   const std::uint32_t self = 1U << lane();
   if ((mask & self) == 0) fault(this->where() + " is not in the mask of its own shuffle at " + text_of(where));
   std::vector<Meeting>& meetings = meetings_[current_ / kWarp];
@@ -267,9 +265,9 @@ void Runner::explain_standstill() const {
 void run_grid(const Launch& launch, const Schedule& schedule, const std::function<void()>& body) {
   runner().run(launch, schedule, body);
 }
-void barrier(const std::source_location& where) { runner().barrier(where); }
+void barrier(const Where& where) { runner().barrier(where); }
 std::uint32_t warp_exchange(Collective kind, std::uint32_t mask, std::uint64_t value, std::uint64_t values[32],
-                            const std::source_location& where) {
+                            const Where& where) {
   return runner().exchange(kind, mask, value, values, where);
 }
 unsigned lane() { return runner().lane(); }

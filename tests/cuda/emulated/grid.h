@@ -4,12 +4,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <source_location>
 #include <string>
 
 #include "tests/cuda/emulated/control.h"
 
 namespace tessera::emulated {
+
+// A line of a kernel: std::source_location, which clang 14 lacks. `Where where = Where::here()` as a parameter is its
+// caller's.
+struct Where {
+  static Where here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) { return {file, line}; }
+  const char* file;
+  int line;
+};
 
 struct Size3 {
   unsigned x = 1, y = 1, z = 1;
@@ -27,12 +34,12 @@ struct Launch {
 void run_grid(const Launch& launch, const Schedule& schedule, const std::function<void()>& body);
 
 // From within a thread of a running grid.
-void barrier(const std::source_location& where);
+void barrier(const Where& where);
 enum class Collective : std::uint8_t { kShuffle, kBallot, kSynchronise };
 // Waits until all lanes of `mask` are here, each with its value. Writes those of the 32 lanes to `values`, and returns
 // the lanes that took part.
 std::uint32_t warp_exchange(Collective kind, std::uint32_t mask, std::uint64_t value, std::uint64_t values[32],
-                            const std::source_location& where);
+                            const Where& where);
 unsigned lane();
 void* dynamic_shared();
 // The block's memory of a static shared array, known by the address of `key`.

@@ -10,7 +10,6 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <source_location>
 #include <tuple>
 #include <type_traits>
 #include <vector>
@@ -55,8 +54,6 @@ void launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 blo
                  [kernel, values] { std::apply(kernel, values); });
 }
 
-using Where = std::source_location;
-
 template <class T>
 T shuffle(std::uint32_t mask, T value, const Where& where, auto source_of) {
   static_assert(sizeof(T) == 4 || sizeof(T) == 8 || sizeof(T) == 2);
@@ -72,23 +69,23 @@ T shuffle(std::uint32_t mask, T value, const Where& where, auto source_of) {
 
 }  // namespace tessera::emulated
 
-inline void __syncthreads(const std::source_location& where = std::source_location::current()) {
+inline void __syncthreads(const tessera::emulated::Where& where = tessera::emulated::Where::here()) {
   ::tessera::emulated::barrier(where);
 }
-inline void __syncwarp(unsigned mask = ~0U, const std::source_location& where = std::source_location::current()) {
+inline void __syncwarp(unsigned mask = ~0U, const tessera::emulated::Where& where = tessera::emulated::Where::here()) {
   std::uint64_t values[32];
   ::tessera::emulated::warp_exchange(::tessera::emulated::Collective::kSynchronise, mask, 0, values, where);
 }
 
 template <class T>
 T __shfl_sync(unsigned mask, T value, int source, int width = 32,
-              const std::source_location& where = std::source_location::current()) {
+              const tessera::emulated::Where& where = tessera::emulated::Where::here()) {
   return ::tessera::emulated::shuffle(mask, value, where,
                                       [=](int lane) { return (lane & ~(width - 1)) + (source & (width - 1)); });
 }
 template <class T>
 T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = 32,
-                  const std::source_location& where = std::source_location::current()) {
+                  const tessera::emulated::Where& where = tessera::emulated::Where::here()) {
   return ::tessera::emulated::shuffle(mask, value, where, [=](int lane) {
     const int source = lane ^ lane_mask;
     return source < (lane & ~(width - 1)) + width ? source : lane;
@@ -96,7 +93,7 @@ T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = 32,
 }
 template <class T>
 T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32,
-                   const std::source_location& where = std::source_location::current()) {
+                   const tessera::emulated::Where& where = tessera::emulated::Where::here()) {
   return ::tessera::emulated::shuffle(mask, value, where, [=](int lane) {
     const int source = lane + static_cast<int>(delta);
     return source < (lane & ~(width - 1)) + width ? source : lane;
@@ -104,14 +101,14 @@ T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32,
 }
 template <class T>
 T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32,
-                 const std::source_location& where = std::source_location::current()) {
+                 const tessera::emulated::Where& where = tessera::emulated::Where::here()) {
   return ::tessera::emulated::shuffle(mask, value, where, [=](int lane) {
     const int source = lane - static_cast<int>(delta);
     return source >= (lane & ~(width - 1)) ? source : lane;
   });
 }
 inline unsigned __ballot_sync(unsigned mask, int predicate,
-                              const std::source_location& where = std::source_location::current()) {
+                              const tessera::emulated::Where& where = tessera::emulated::Where::here()) {
   std::uint64_t values[32];
   const unsigned here = ::tessera::emulated::warp_exchange(::tessera::emulated::Collective::kBallot, mask,
                                                            predicate != 0 ? 1 : 0, values, where);
@@ -122,11 +119,11 @@ inline unsigned __ballot_sync(unsigned mask, int predicate,
   return result;
 }
 inline int __any_sync(unsigned mask, int predicate,
-                      const std::source_location& where = std::source_location::current()) {
+                      const tessera::emulated::Where& where = tessera::emulated::Where::here()) {
   return __ballot_sync(mask, predicate, where) != 0;
 }
 inline int __all_sync(unsigned mask, int predicate,
-                      const std::source_location& where = std::source_location::current()) {
+                      const tessera::emulated::Where& where = tessera::emulated::Where::here()) {
   return __ballot_sync(mask, predicate, where) == mask;
 }
 
