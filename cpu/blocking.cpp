@@ -46,7 +46,7 @@ std::int64_t cache_for_reuse() {
 
 std::size_t cache_for_activations() {
   constexpr std::int64_t kSmallest = 4 << 20, kLargest = 64 << 20;
-  return static_cast<std::size_t>(std::clamp<std::int64_t>(::sysconf(_SC_LEVEL3_CACHE_SIZE), kSmallest, kLargest) / 2);
+  return static_cast<std::size_t>(std::clamp<std::int64_t>(::sysconf(_SC_LEVEL3_CACHE_SIZE), kSmallest, kLargest) / 3);
 }
 
 void for_each_block(const BlockingRequest& request, ThreadPool& threads, FunctionRef<void(const Block&, int)> body) {
