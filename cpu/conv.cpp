@@ -21,7 +21,8 @@ class ConvKernel final : public TableKernel {
         layer_(layer),
         by_lines_(PaddedLines::suit(layer, request.in[0][3])),
         patches_(layer, request.in[0], request.out),
-        lines_(layer, request.in[0], request.out),
+        lines_(layer, request.in[0], request.out, request.in[0][3]),
+        in_(request.in[0]),
         out_(request.out),
         epilogue_(make_epilogue(layer.activation)),
         zeros_(Tensor::zeros(Shape{request.in[0][3]})) {
@@ -74,7 +75,9 @@ class ConvKernel final : public TableKernel {
 
   void run_lines(const float* picture, const float* residual, float* y, const KernelArguments& arguments) const {
     float* padded = arguments.scratch.data();
-    lines_.copy(picture, padded, arguments.threads);
+    lines_.copy(padded, 0.0F, arguments.threads, [&](std::int64_t line, std::int64_t pixels, float* to) {
+      std::copy_n(picture + line * in_[2] * in_[3], pixels * in_[3], to);
+    });
     multiply(
         product(out_[1] * out_[2], lines_.taps(), residual, y, nullptr),
         [&](std::int64_t row, std::int64_t rows, const float** pointers) { lines_.point(padded, row, rows, pointers); },
@@ -85,7 +88,7 @@ class ConvKernel final : public TableKernel {
   bool by_lines_;
   Patches patches_;
   PaddedLines lines_;
-  Shape out_;
+  Shape in_, out_;
   Epilogue epilogue_;
   Tensor zeros_;  // a pixel of padding
   PackedMatrix weight_;

@@ -1,6 +1,7 @@
 #include "cpu/cpu_backend.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "cpu/blocking.h"
@@ -16,6 +17,7 @@ class CpuBackend final : public Backend {
   explicit CpuBackend(const CpuOptions& options)
       : settings_(cpu::settings_for(options)),
         ranges_(options.ranges),
+        input_range_(options.input_range),
         choices_(options.choices),
         reference_(make_eigen_backend()) {}
 
@@ -36,6 +38,7 @@ class CpuBackend final : public Backend {
       const auto found = graph.names().find(name);
       if (found != graph.names().end()) types[index_of(found->second)] = quantisation_of(range);
     }
+    if (input_range_) types[index_of(graph.input_id())] = quantisation_of(*input_range_);
     std::vector<bool> low(types.size(), false);
     for (const Node& node : graph.nodes()) {  // each value is written before it is read
       const cpu::Method method = first_method(graph, node, types);
@@ -81,6 +84,7 @@ class CpuBackend final : public Backend {
 
   cpu::Settings settings_;
   ValueRanges ranges_;
+  std::optional<ValueRange> input_range_;
   KernelChoices choices_;
   std::unique_ptr<Backend> reference_;
 };

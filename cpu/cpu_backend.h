@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct CpuOptions {
   Precision precision = Precision::kF32;
   // For kInt8: ranges of values by their names in the graph. Layers whose input has none compute in float32.
   ValueRanges ranges = {};
+  std::optional<ValueRange> input_range = std::nullopt;  // the same of the graph's input
   // Where there is none for a layer, a rule by its shape chooses.
   KernelChoices choices = {};
 };

@@ -1,6 +1,8 @@
 // Linear layers and convolutions in low precision. What comes in another type is turned into the one that is multiplied
 // first; what goes out is stored in the type that its readers want.
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "cpu/implementations.h"
 #include "cpu/low_gemm.h"
@@ -145,6 +147,92 @@ class LowConv final : public LowKernel {
   std::vector<std::byte> padding_;
 };
 
+// Convolutions of few channels: the picture is copied with its padding, its pixels filled up to whole groups, so that a
+// row of the kernel is one tap.
+class LowLines final : public LowKernel {
+ public:
+  LowLines(const KernelTable& table, DType dtype, const Conv2d& layer, const NodeRequest& request,
+           const Weights& weights)
+      : LowKernel(table, "indirect", dtype, request, layer.activation),
+        in_(request.in[0]),
+        out_(request.out),
+        pixel_(ceil_div(in_[3], kGroup) * kGroup),
+        lines_(layer, in_, out_, pixel_ * bytes_of(type_.dtype)) {
+    Weights filled;
+    filled.push_back(filled_up(weights[0], layer.out_channels));
+    if (weights.size() > 1) filled.push_back(weights[1].clone());
+    set_weights(filled, layer.out_channels, lines_.taps(), layer.stride.width * pixel_,
+                lines_.count() / bytes_of(type_.dtype), request.threads);
+  }
+
+  void run(const KernelArguments& arguments) const override {
+    const ConstValueView& x = arguments.inputs[0];
+    auto* const copy = reinterpret_cast<std::byte*>(arguments.scratch.data());
+    const auto point = [&](std::int64_t row, std::int64_t rows, const std::byte** pointers) {
+      lines_.point<std::byte>(copy, row, rows, pointers);
+    };
+    const Shape shape{1, out_[1], out_[2], out_[3]};
+    const std::byte padding = padding_pixel(type_, 1)[0];
+    for (std::int64_t picture = 0; picture < x.shape()[0]; ++picture) {
+      lines_.copy(copy, padding, arguments.threads, [&](std::int64_t line, std::int64_t pixels, std::byte* to) {
+        put_line(x, (picture * in_[1] + line) * in_[2], pixels, to);
+      });
+      const auto slice = [&](auto view) {
+        return decltype(view)(view.at(picture * shape.count()), view.type(), shape);
+      };
+      LowProduct lines = product(arguments, lines_.taps());
+      lines.rows = out_[1] * out_[2];
+      lines.y = slice(arguments.output);
+      const ConstValueView added = slice(arguments.inputs.back());
+      if (lines.residual != nullptr) lines.residual = &added;
+      multiply(lines, point, arguments.threads);
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kGroup = 4;       // values, of which every tile's groups are a part
+  static constexpr std::int64_t kMostPixel = 16;  // bytes: PaddedLines takes up to eight channels
+
+  // [N, taps, C] with zeros up to [N, taps, pixel_].
+  Tensor filled_up(const Tensor& weight, std::int64_t n) const {
+    const std::int64_t pixels = weight.shape().count() / in_[3];
+    Tensor filled = Tensor::zeros({n, pixels / n * pixel_});
+    for (std::int64_t p = 0; p < pixels; ++p) {
+      std::copy_n(weight.data() + p * in_[3], in_[3], filled.data() + p * pixel_);
+    }
+    return filled;
+  }
+
+  // Pixels from `pixel` of the batch on, in the type of A, each filled up with zeros.
+  void put_line(const ConstValueView& x, std::int64_t pixel, std::int64_t pixels, std::byte* to) const {
+    constexpr std::int64_t kPart = 64;
+    alignas(64) std::array<std::byte, static_cast<std::size_t>((kPart + 1) * kMostPixel)> dense{};
+    const std::int64_t bytes = in_[3] * bytes_of(type_.dtype), step = pixel_ * bytes_of(type_.dtype);
+    for (std::int64_t at = 0; at < pixels; at += kPart, to += kPart * step) {
+      const std::int64_t count = std::min(kPart, pixels - at);
+      turn(x.at((pixel + at) * in_[3]), x.type(), dense.data(), count * in_[3]);
+      if (step == 4) spread<std::uint32_t>(dense.data(), bytes, count, to);
+      if (step == 8) spread<std::uint64_t>(dense.data(), bytes, count, to);
+      if (step == kMostPixel) spread<unsigned __int128>(dense.data(), bytes, count, to);
+    }
+  }
+  // Pixels of `bytes` to words, of which the rest is 0. Reads a word from each.
+  template <class Word>
+  static void spread(const std::byte* from, std::int64_t bytes, std::int64_t pixels, std::byte* to) {
+    const Word mask = ~Word{0} >> (8 * (static_cast<std::int64_t>(sizeof(Word)) - bytes));
+    for (std::int64_t p = 0; p < pixels; ++p, from += bytes, to += sizeof(Word)) {
+      Word word;
+      std::memcpy(&word, from, sizeof(word));
+      word &= mask;
+      std::memcpy(to, &word, sizeof(word));
+    }
+  }
+
+  Shape in_, out_;
+  std::int64_t pixel_;  // values of one in the copy
+  PaddedLines lines_;   // in bytes
+};
+
 }  // namespace
 
 std::unique_ptr<Kernel> make_low_linear(const KernelTable& table, DType dtype, const Linear& layer,
@@ -154,6 +242,9 @@ std::unique_ptr<Kernel> make_low_linear(const KernelTable& table, DType dtype, c
 
 std::unique_ptr<Kernel> make_low_conv(const KernelTable& table, DType dtype, const Conv2d& layer,
                                       const NodeRequest& request, Weights weights) {
+  if (PaddedLines::suit(layer, request.in[0][3])) {
+    return std::make_unique<LowLines>(table, dtype, layer, request, weights);
+  }
   return std::make_unique<LowConv>(table, dtype, layer, request, weights);
 }
 

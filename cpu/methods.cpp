@@ -6,6 +6,7 @@
 #include "cpu/amx_gemm.h"
 #include "cpu/implementations.h"
 #include "cpu/low_gemm.h"
+#include "cpu/patches.h"
 
 namespace tessera::cpu {
 
@@ -52,10 +53,14 @@ class Methods {
     }
     if (!can_conv(layer, in)) return {};
     const std::int64_t taps = layer.kernel.height * layer.kernel.width;
-    const bool low = multiplies_low(in[3] * taps) && in[3] >= kFewestLowChannels && taps <= kMostTaps;
+    const bool few_channels = in[3] < kFewestLowChannels;
+    const bool low = multiplies_low(in[3] * taps) && !few_channels && taps <= kMostTaps;
     std::vector<Method> methods;
     if (low) methods.push_back(low_method(layer, &make_low_conv));
     methods.push_back({"direct", make(layer, &make_conv)});
+    if (few_channels && PaddedLines::suit(layer, in[3]) && multiplies_low(kFewestLowChannels * taps)) {
+      methods.insert(settings_.low_tiles().direct ? methods.begin() : methods.end(), low_method(layer, &make_low_conv));
+    }
     if (!settings_.exact && can_strassen(settings_.table, layer, in)) {
       const bool first = strassen_pays(out_[1] * out_[2], layer.out_channels, in[3]);
       methods.insert(methods.end() - (first ? 1 : 0), {"strassen", make(layer, &make_strassen)});
@@ -72,7 +77,7 @@ class Methods {
     const bool by_winograd = methods.front().name == "winograd";
     if (low) {
       add_amx(methods, layer, settings_.low(), amx_pays_in_few_bits(layer.out_channels, k), &make_amx_conv);
-    } else if (settings_.precision != Precision::kF32 && in[3] < kFewestLowChannels && k >= kFewestLowChannels) {
+    } else if (settings_.precision != Precision::kF32 && few_channels && k >= kFewestLowChannels) {
       add_amx(methods, layer, DType::kBf16, true, &make_amx_conv);
     } else {
       const bool pays = amx_pays(out_[1] * out_[2], layer.out_channels, k);
@@ -153,8 +158,8 @@ class Methods {
   }
 
  private:
-  // The first layer, which reads three channels, stays in float32: it is short, and its input has the most to lose. By
-  // AMX it is in bfloat16.
+  // Fewer are those of a picture. By AMX they are multiplied in bfloat16; where there is no instruction for few bits,
+  // in float32.
   static constexpr std::int64_t kFewestLowChannels = 8;
 
   bool multiplies_low(std::int64_t k) const {

@@ -19,6 +19,7 @@ struct Settings {
   Precision precision;
 
   DType low() const { return precision == Precision::kInt8 ? DType::kU8 : DType::kBf16; }
+  const LowPrecision& low_tiles() const { return precision == Precision::kInt8 ? table.int8 : table.bf16; }
 };
 
 // Throws DeviceError as make_cpu_backend() does.

@@ -66,13 +66,15 @@ class Patches {
 // line for each row of the kernel.
 class PaddedLines {
  public:
-  PaddedLines(const Conv2d& layer, const Shape& in, const Shape& out)
+  // `pixel`: elements of a pixel of the copy.
+  PaddedLines(const Conv2d& layer, const Shape& in, const Shape& out, std::int64_t pixel)
       : layer_(layer),
         pad_(layer.leading_padding(in)),
         in_(in),
         out_(out),
+        pixel_(pixel),
         height_((out[1] - 1) * layer.stride.height + (layer.kernel.height - 1) * layer.dilation.height + 1),
-        line_(((out[2] - 1) * layer.stride.width + layer.kernel.width) * in[3]) {}
+        line_(((out[2] - 1) * layer.stride.width + layer.kernel.width) * pixel) {}
 
   // Whether the layer is to be read so; only then is the rest of use.
   static bool suit(const Conv2d& layer, std::int64_t channels) {
@@ -81,29 +83,33 @@ class PaddedLines {
   }
 
   std::int64_t taps() const { return layer_.kernel.height; }
-  std::int64_t count() const { return height_ * line_; }  // floats of the copy
+  std::int64_t count() const { return height_ * line_; }  // elements of the copy
 
-  void copy(const float* picture, float* to, ThreadPool& threads) const {
-    const std::int64_t before = std::min(pad_.width * in_[3], line_);
-    const std::int64_t inside = std::clamp<std::int64_t>(line_ - before, 0, in_[2] * in_[3]);
+  // Fills the copy at `to`: `zero` outside the picture; put(line, pixels, at) writes the first pixels of one of its
+  // lines.
+  template <class Element, class Put>
+  void copy(Element* to, Element zero, ThreadPool& threads, const Put& put) const {
+    const std::int64_t before = std::min(pad_.width * pixel_, line_);
+    const std::int64_t inside = std::clamp<std::int64_t>(line_ - before, 0, in_[2] * pixel_);
     threads.for_each(height_, [&](std::int64_t y, int) {
       const std::int64_t iy = y - pad_.height;
-      float* at = to + y * line_;
+      Element* at = to + y * line_;
       if (iy < 0 || iy >= in_[1]) {
-        std::fill_n(at, line_, 0.0F);
+        std::fill_n(at, line_, zero);
         return;
       }
-      at = std::fill_n(at, before, 0.0F);
-      at = std::copy_n(picture + iy * in_[2] * in_[3], inside, at);
-      std::fill_n(at, line_ - before - inside, 0.0F);
+      at = std::fill_n(at, before, zero);
+      put(iy, inside / pixel_, at);
+      std::fill_n(at + inside, line_ - before - inside, zero);
     });
   }
 
   // pointers[tap * rows + r] for output pixels [row, row + rows) of the picture whose copy `padded` is.
-  void point(const float* padded, std::int64_t row, std::int64_t rows, const float** pointers) const {
+  template <class Element>
+  void point(const Element* padded, std::int64_t row, std::int64_t rows, const Element** pointers) const {
     std::int64_t oy = row / out_[2], ox = row % out_[2];
     for (std::int64_t r = 0; r < rows; ++r) {
-      const float* line = padded + oy * layer_.stride.height * line_ + ox * layer_.stride.width * in_[3];
+      const Element* line = padded + oy * layer_.stride.height * line_ + ox * layer_.stride.width * pixel_;
       for (std::int64_t ky = 0; ky < layer_.kernel.height; ++ky, line += layer_.dilation.height * line_) {
         pointers[ky * rows + r] = line;
       }
@@ -117,7 +123,7 @@ class PaddedLines {
   Conv2d layer_;
   Size2 pad_;
   Shape in_, out_;
-  std::int64_t height_, line_;  // of the copy; floats of a line
+  std::int64_t pixel_, height_, line_;  // of the copy; elements of a pixel and of a line
 };
 
 }  // namespace tessera::cpu

@@ -41,6 +41,16 @@ Precision precision_from_string(const std::string& dtype) {
   throw UsageError("unknown dtype '" + dtype + "'; known: f32, bf16, int8, tf32, f16");
 }
 
+// From black to white, after normalising.
+ValueRange picture_range(const Preprocess& preprocess) {
+  ValueRange range;
+  for (std::size_t c = 0; c < preprocess.mean.size(); ++c) {
+    range.low = std::min(range.low, (0 - preprocess.mean[c]) / preprocess.std[c]);
+    range.high = std::max(range.high, (1 - preprocess.mean[c]) / preprocess.std[c]);
+  }
+  return range;
+}
+
 CpuOptions cpu_options(const RunOptions& options, const ModelCard& card) {
   const Precision precision = precision_from_string(options.dtype);
   if (precision == Precision::kInt8 && card.calibration.ranges.empty()) {
@@ -48,7 +58,11 @@ CpuOptions cpu_options(const RunOptions& options, const ModelCard& card) {
                      " is not calibrated for --dtype int8; `tessera quantize MODEL --calibrate PICTURES "
                      "-o FILE.h5` measures the ranges of its activations");
   }
-  return {.isa = options.isa, .exact = options.exact, .precision = precision, .ranges = card.calibration.ranges};
+  return {.isa = options.isa,
+          .exact = options.exact,
+          .precision = precision,
+          .ranges = card.calibration.ranges,
+          .input_range = picture_range(card.preprocess)};
 }
 
 // From the cache, completed for the layers of this model.

@@ -83,7 +83,8 @@ bool has_bf16_or_int8(const std::string& name) {
 class LowPrecision : public testing::TestWithParam<CpuOptions> {
  protected:
   // At least `fewest` of the layers must get a kernel in low precision.
-  void check(RandomLayer (*make)(Draw&), int count, int fewest) const {
+  void check(RandomLayer (*make)(Draw&), int count, int fewest,
+             std::string_view way = way_under_test(GetParam())) const {
     const std::unique_ptr<Backend> backend = make_cpu_backend(GetParam());
     const std::unique_ptr<Backend> reference = make_eigen_backend();
     std::set<std::string> seen;
@@ -93,13 +94,13 @@ class LowPrecision : public testing::TestWithParam<CpuOptions> {
     for (int seed = 0; seed < count; ++seed) {
       Draw draw(static_cast<std::uint64_t>(seed));
       RandomLayer random = make(draw);
-      const KernelTypes types = random_types(draw, random);
+      const KernelTypes types = random_types(draw, random, way);
       // On the steps that a float32 input will be rounded to, so that no value lies half-way between two.
       if (types.in[0].scale > 0) random.inputs[0] = rounded(random.inputs[0], operand_type(types.in[0]));
       SCOPED_TRACE(std::string(layer_name(random.layer)) + " " + layer_attributes(random.layer) + ", input " +
                    to_string(random.inputs[0].shape()) + ", seed " + std::to_string(seed));
       KernelSetting setting{.threads = 1 + seed % 4, .offset = 16 * (seed % 2), .max_batch = 0, .types = types};
-      setting.way = way_under_test(GetParam());
+      setting.way = way;
       setting.options = &GetParam();
       const KernelRun found = run_kernel(*backend, random.layer, random.inputs, random.weights, setting);
       seen.insert(found.implementation);
@@ -120,7 +121,8 @@ class LowPrecision : public testing::TestWithParam<CpuOptions> {
   }
 
   // Types that the kernel of the layer takes: low ones where the backend would choose them for a chain of such layers.
-  KernelTypes random_types(Draw& draw, const RandomLayer& random) const {
+  KernelTypes random_types(Draw& draw, const RandomLayer& random,
+                           std::string_view way = way_under_test(GetParam())) const {
     KernelTypes types;
     const bool plain = std::visit(
         [](const auto& layer) {
@@ -129,7 +131,7 @@ class LowPrecision : public testing::TestWithParam<CpuOptions> {
         },
         random.layer);
     const bool grouped = std::holds_alternative<Conv2d>(random.layer) && std::get<Conv2d>(random.layer).groups > 1;
-    const bool few = random.inputs[0].shape()[-1] < 8;  // such convolutions stay in float32
+    const bool few = random.inputs[0].shape()[-1] < 8 && way != "low";  // such convolutions may stay in float32
     for (std::size_t i = 0; i < random.inputs.size(); ++i) {
       const bool any = !few && (i == 0 || !grouped);
       types.in.push_back(any ? random_type(draw, GetParam(), 1) : ValueType{});
@@ -172,6 +174,24 @@ class LowPrecision : public testing::TestWithParam<CpuOptions> {
   }
 };
 
+// First convolutions: of a picture with few channels.
+RandomLayer random_first_conv(Draw& draw) {
+  Conv2d conv{.out_channels = draw.between(1, 70)};
+  conv.kernel = {draw.between(1, 7), draw.between(2, 7)};
+  conv.stride = {draw.between(1, 3), draw.between(1, 3)};
+  conv.dilation = {draw.between(1, 2), 1};
+  conv.padding_same = draw.coin();
+  conv.padding = {draw.between(0, 3), draw.between(0, 3)};
+  conv.bias = draw.coin();
+  conv.activation = draw.activation();
+  const std::int64_t channels = draw.coin() ? 3 : draw.between(1, 8);
+  RandomLayer made{.layer = conv, .inputs = {}, .weights = {}};
+  made.inputs.push_back(draw.tensor({draw.between(1, 3), draw.between(13, 30), draw.between(9, 80), channels}, 1));
+  made.reduction = static_cast<double>(conv.kernel.height * conv.kernel.width * channels);
+  add_weights_and_residual(made, draw, draw.between(0, 3) == 0);
+  return made;
+}
+
 // Depthwise convolutions as networks have them, wide enough for every block of channels.
 RandomLayer random_depthwise(Draw& draw) {
   const std::int64_t channels = draw.between(8, 170);
@@ -195,6 +215,7 @@ TEST_P(LowPrecision, DepthwiseConvolutions) {
   check(&random_depthwise, 120, GetParam().precision == Precision::kInt8 ? 40 : 0);
 }
 TEST_P(LowPrecision, Convolutions) { check(&random_conv, 120, 41); }
+TEST_P(LowPrecision, FirstConvolutions) { check(&random_first_conv, 60, 60, "low"); }
 TEST_P(LowPrecision, LinearLayers) { check(&random_linear, 60, 21); }
 
 TEST_P(LowPrecision, DoNotDependOnThreadsOrPlaceInTheBatch) {
