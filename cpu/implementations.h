@@ -46,9 +46,9 @@ std::unique_ptr<Kernel> make_strassen(const KernelTable& table, const Conv2d& la
 bool can_strassen(const KernelTable& table, const Conv2d& layer, const Shape& in);
 // Both in low precision: products of bfloat16, or of uint8 and int8. Values in and out may be of any type.
 std::unique_ptr<Kernel> make_low_linear(const KernelTable& table, DType dtype, const Linear& layer,
-                                        const NodeRequest& request, Weights weights);
+                                        const NodeRequest& request, const Weights& weights);
 std::unique_ptr<Kernel> make_low_conv(const KernelTable& table, DType dtype, const Conv2d& layer,
-                                      const NodeRequest& request, Weights weights);
+                                      const NodeRequest& request, const Weights& weights);
 // By AMX, if the table has it: products of float32, bfloat16, or uint8 and int8. Values in and
 // out may be of any type.
 std::unique_ptr<Kernel> make_amx_linear(const KernelTable& table, DType operand, const Linear& layer,

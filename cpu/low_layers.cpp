@@ -236,12 +236,12 @@ class LowLines final : public LowKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_low_linear(const KernelTable& table, DType dtype, const Linear& layer,
-                                        const NodeRequest& request, Weights weights) {
+                                        const NodeRequest& request, const Weights& weights) {
   return std::make_unique<LowLinear>(table, dtype, layer, request, weights);
 }
 
 std::unique_ptr<Kernel> make_low_conv(const KernelTable& table, DType dtype, const Conv2d& layer,
-                                      const NodeRequest& request, Weights weights) {
+                                      const NodeRequest& request, const Weights& weights) {
   if (PaddedLines::suit(layer, request.in[0][3])) {
     return std::make_unique<LowLines>(table, dtype, layer, request, weights);
   }
