@@ -64,19 +64,23 @@ class AttentionKernel final : public TableKernel {
     for (std::int64_t t = 0; t < tiles.count(); ++t) {
       const std::int64_t first = query + tiles[t].first, rows = tiles[t].rows;
       const std::int64_t line = rows * kLine;
-      std::array<float, kMostRows> sums{};
+      std::array<float, kMostRows> factors{};
       for (std::int64_t r = 0; r < rows; ++r) {
         copy_to_lines(qkv + (first + r) * 3 * width_, head_width_, 0, rows, queries + r * kLine);
       }
       // The scores are left in lines: they are the rows of the second product.
       run_tile(queries, rows, head_width_, keys, padded_tokens_, {.c = scores, .stride = kLine, .line = line});
-      for (std::int64_t r = 0; r < rows; ++r) {
-        sums[static_cast<std::size_t>(r)] = table_.softmax_numerators(scores + r * kLine, scale_, tokens_, line);
-      }
+      table_.softmax_numerators({.x = scores,
+                                 .rows = rows,
+                                 .stride = kLine,
+                                 .count = tokens_,
+                                 .line = line,
+                                 .scale = scale_,
+                                 .factors = factors.data()});
       // The numerators' products are divided by their sums: fewer values than the weights.
       run_tile(scores, rows, tokens_, values, head_width_, {.c = y + first * width_, .stride = width_});
       for (std::int64_t r = 0; r < rows; ++r) {
-        table_.multiply_row(y + (first + r) * width_, sums[static_cast<std::size_t>(r)], head_width_);
+        table_.multiply_row(y + (first + r) * width_, factors[static_cast<std::size_t>(r)], head_width_);
       }
     }
   }

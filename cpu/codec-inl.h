@@ -1,5 +1,7 @@
 // Values of any type to and from vectors of floats. Included by kernels.cpp for each instruction set, after
 // vector-inl.h.
+#include <cstring>
+
 #include "cpu/kernels.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -13,6 +15,9 @@ template <class Tag>
 HWY_INLINE hn::Vec<Tag> load_narrow(Tag d, const std::byte* from, std::int64_t count) {
   using T = hn::TFromD<Tag>;
   if (count == kLanes) return hn::LoadU(d, reinterpret_cast<const T*>(from));
+#if HWY_TARGET <= HWY_AVX3
+  return hn::MaskedLoad(hn::FirstN(d, static_cast<std::size_t>(count)), d, reinterpret_cast<const T*>(from));
+#endif
   HWY_ALIGN T values[kLanes] = {};
   std::memcpy(values, from, static_cast<std::size_t>(count) * sizeof(T));
   return hn::Load(d, values);
@@ -21,33 +26,13 @@ template <class Tag>
 HWY_INLINE void store_narrow(hn::Vec<Tag> value, Tag d, std::byte* to, std::int64_t count) {
   using T = hn::TFromD<Tag>;
   if (count == kLanes) return hn::StoreU(value, d, reinterpret_cast<T*>(to));
+#if HWY_TARGET <= HWY_AVX3
+  return hn::BlendedStore(value, hn::FirstN(d, static_cast<std::size_t>(count)), d, reinterpret_cast<T*>(to));
+#endif
   HWY_ALIGN T values[kLanes];
   hn::Store(value, d, values);
   std::memcpy(to, values, static_cast<std::size_t>(count) * sizeof(T));
 }
-
-// NearestInt() of values that are known to be below 2^31: it takes three operations more for those that are not.
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSE4
-template <std::size_t kSize>
-HWY_INLINE hn::Vec128<std::int32_t, kSize> nearest_below_limit(hn::Vec128<float, kSize> value) {
-  return hn::Vec128<std::int32_t, kSize>{_mm_cvtps_epi32(value.raw)};
-}
-#if HWY_TARGET <= HWY_AVX2
-HWY_INLINE hn::Vec256<std::int32_t> nearest_below_limit(hn::Vec256<float> value) {
-  return hn::Vec256<std::int32_t>{_mm256_cvtps_epi32(value.raw)};
-}
-#endif
-#if HWY_TARGET <= HWY_AVX3
-HWY_INLINE hn::Vec512<std::int32_t> nearest_below_limit(hn::Vec512<float> value) {
-  return hn::Vec512<std::int32_t>{_mm512_cvtps_epi32(value.raw)};
-}
-#endif
-#else
-template <class Value>
-HWY_INLINE auto nearest_below_limit(Value value) {
-  return hn::NearestInt(value);
-}
-#endif
 
 // What is needed of a ValueType, in vectors.
 struct Codec {

@@ -24,6 +24,7 @@ std::int32_t load_group(const std::byte* from) {
 template <int kRows, int kVectors>
 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) void tile_vnni(const LowTileArguments& t) {
   __m512i sums[kRows][kVectors];
+#pragma GCC unroll 16
   for (auto& row : sums) {
     for (__m512i& sum : row) sum = _mm512_setzero_si512();
   }
@@ -31,6 +32,7 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) void tile_vnni(c
   const std::byte* const* a = t.a;
   for (std::int64_t tap = 0; tap < t.taps; ++tap, a += kRows) {
     const std::byte* row[kRows];
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) row[r] = a[r];
     for (std::int64_t at = 0; at < 4 * t.groups; at += 4, b += kVectors * kBytes) {
       __m512i columns[kVectors];
@@ -38,6 +40,7 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) void tile_vnni(c
         columns[v] = _mm512_loadu_si512(b + v * kBytes);
         _mm_prefetch(reinterpret_cast<const char*>(b + v * kBytes + kAhead), _MM_HINT_T0);
       }
+#pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         const __m512i x = _mm512_set1_epi32(load_group(row[r] + at));
         for (int v = 0; v < kVectors; ++v) sums[r][v] = _mm512_dpbusd_epi32(sums[r][v], x, columns[v]);
@@ -45,6 +48,7 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) void tile_vnni(c
     }
   }
   auto* to = static_cast<std::byte*>(t.sums);
+#pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     for (int v = 0; v < kVectors; ++v) _mm512_storeu_si512(to + (r * kMostVectors + v) * kBytes, sums[r][v]);
   }
@@ -53,6 +57,7 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) void tile_vnni(c
 template <int kRows, int kVectors>
 __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) void tile_bf16(const LowTileArguments& t) {
   __m512 sums[kRows][kVectors];
+#pragma GCC unroll 16
   for (auto& row : sums) {
     for (__m512& sum : row) sum = _mm512_setzero_ps();
   }
@@ -60,6 +65,7 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) void tile_bf16(c
   const std::byte* const* a = t.a;
   for (std::int64_t tap = 0; tap < t.taps; ++tap, a += kRows) {
     const std::byte* row[kRows];
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) row[r] = a[r];
     for (std::int64_t at = 0; at < 4 * t.groups; at += 4, b += kVectors * kBytes) {
       __m512bh columns[kVectors];
@@ -67,6 +73,7 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) void tile_bf16(c
         columns[v] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(b + v * kBytes));
         _mm_prefetch(reinterpret_cast<const char*>(b + v * kBytes + kAhead), _MM_HINT_T0);
       }
+#pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         const auto x = reinterpret_cast<__m512bh>(_mm512_set1_epi32(load_group(row[r] + at)));
         for (int v = 0; v < kVectors; ++v) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], x, columns[v]);
@@ -74,6 +81,7 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) void tile_bf16(c
     }
   }
   auto* to = static_cast<std::byte*>(t.sums);
+#pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     for (int v = 0; v < kVectors; ++v) _mm512_storeu_ps(to + (r * kMostVectors + v) * kBytes, sums[r][v]);
   }

@@ -174,6 +174,15 @@ struct StrassenFinish {
   float low = 0, high = 0;
 };
 
+// x = exp(scale * (x - max(x))) in place on each row, and one over the sum of them: times that, they are a softmax.
+struct SoftmaxRows {
+  float* x = nullptr;
+  std::int64_t rows = 0, stride = 0;     // floats between rows
+  std::int64_t count = 0, line = kLine;  // values of a row; floats between its lines of kLine values
+  float scale = 1;                       // positive
+  float* factors = nullptr;              // [rows]: one over each row's sum
+};
+
 constexpr int kMostRows = 16;
 constexpr int kMostVectors = 2;
 constexpr int kMostPanel = 32;  // columns of a panel
@@ -204,9 +213,7 @@ struct KernelTable {
   // y = (x - mean) / sqrt(variance + epsilon) * weight + bias over `count` values.
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon, float* y,
                      std::int64_t count) = nullptr;
-  // x = exp(scale * (x - max(x))) in place, scale > 0; returns one over their sum. Times that, they are a softmax.
-  // Lines of kLine values are `line` floats apart.
-  float (*softmax_numerators)(float* x, float scale, std::int64_t count, std::int64_t line) = nullptr;
+  void (*softmax_numerators)(const SoftmaxRows&) = nullptr;
   // x *= factor in place.
   void (*multiply_row)(float* x, float factor, std::int64_t count) = nullptr;
   // y = the largest value of each column of `row_count` rows.

@@ -17,6 +17,7 @@ template <int kRows, int kVectors>
 void tile_bf16(const LowTileArguments& t) {
   const Words words;
   Vector sums[kRows][kVectors];
+#pragma GCC unroll 16
   for (auto& row : sums) {
     for (Vector& sum : row) sum = hn::Zero(Floats());
   }
@@ -24,6 +25,7 @@ void tile_bf16(const LowTileArguments& t) {
   const std::byte* const* a = t.a;
   for (std::int64_t tap = 0; tap < t.taps; ++tap, a += kRows) {
     const float* row[kRows];
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) row[r] = reinterpret_cast<const float*>(a[r]);
     for (std::int64_t group = 0; group < t.groups; ++group, b += kVectors * kLanes) {
       Vector first[kVectors], second[kVectors];
@@ -32,6 +34,7 @@ void tile_bf16(const LowTileArguments& t) {
         first[v] = hn::BitCast(Floats(), hn::ShiftLeft<16>(pairs));
         second[v] = hn::BitCast(Floats(), hn::And(pairs, hn::Set(words, 0xFFFF0000U)));
       }
+#pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         const Vector x = constant(row[r][2 * group]), y = constant(row[r][2 * group + 1]);
         for (int v = 0; v < kVectors; ++v) {
@@ -41,6 +44,7 @@ void tile_bf16(const LowTileArguments& t) {
     }
   }
   auto* to = static_cast<float*>(t.sums);
+#pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[r][v], Floats(), to + (r * kMostVectors + v) * kLanes);
   }
@@ -55,6 +59,7 @@ void tile_int8(const LowTileArguments& t) {
   const hn::Rebind<std::int8_t, decltype(halves)> bytes;
   using Sum = hn::Vec<Integers>;
   Sum sums[kRows][kVectors];
+#pragma GCC unroll 16
   for (auto& row : sums) {
     for (Sum& sum : row) sum = hn::Zero(integers);
   }
@@ -62,10 +67,12 @@ void tile_int8(const LowTileArguments& t) {
   const std::byte* const* a = t.a;
   for (std::int64_t tap = 0; tap < t.taps; ++tap, a += kRows) {
     const std::byte* row[kRows];
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) row[r] = a[r];
     for (std::int64_t group = 0; group < t.groups; ++group, b += kVectors * kLanes * 2) {
       hn::Vec<decltype(halves)> columns[kVectors];
       for (int v = 0; v < kVectors; ++v) columns[v] = hn::PromoteTo(halves, hn::LoadU(bytes, b + v * kLanes * 2));
+#pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         const auto x = hn::BitCast(halves, hn::Set(integers, load_pair(row[r] + 4 * group)));
         Sum unused = hn::Zero(integers);  // pairs lie side by side, so that one sum takes them all
@@ -76,6 +83,7 @@ void tile_int8(const LowTileArguments& t) {
     }
   }
   auto* to = static_cast<std::int32_t*>(t.sums);
+#pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[r][v], integers, to + (r * kMostVectors + v) * kLanes);
   }

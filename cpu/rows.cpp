@@ -64,7 +64,9 @@ class SoftmaxKernel final : public TableKernel {
     for_each_row(arguments.threads, output.count() / count, [&](std::int64_t row, int) {
       float* y = output.data() + row * count;
       if (y != x + row * count) std::copy_n(x + row * count, count, y);
-      table_.multiply_row(y, table_.softmax_numerators(y, 1.0F, count, kLine), count);
+      float factor = 0;
+      table_.softmax_numerators({.x = y, .rows = 1, .count = count, .factors = &factor});
+      table_.multiply_row(y, factor, count);
     });
   }
 };

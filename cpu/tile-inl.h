@@ -1,7 +1,6 @@
 // The tile of the matrix product, for whichever instruction set Highway compiles this. Included by kernels.cpp.
 #include <hwy/cache_control.h>
 
-#include <cstring>
 #include <limits>
 
 #include "cpu/kernels.h"
@@ -17,11 +16,41 @@ using Floats = hn::ScalableTag<float>;
 using Vector = hn::Vec<Floats>;
 constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(Floats()));
 
+// A vector of which only `count` values are there: the others are zero, and their memory is not touched.
+HWY_INLINE Vector load(const float* from, std::int64_t count) {
+  const Floats d;
+  if (count == kLanes) return hn::LoadU(d, from);
+#if HWY_TARGET <= HWY_AVX2
+  return hn::MaskedLoad(hn::FirstN(d, static_cast<std::size_t>(count)), d, from);
+#else
+  HWY_ALIGN float values[kLanes] = {};
+  for (std::int64_t i = 0; i < count; ++i) values[i] = from[i];
+  return hn::Load(d, values);
+#endif
+}
+HWY_INLINE void store(Vector value, float* to, std::int64_t count) {
+  const Floats d;
+  if (count == kLanes) return hn::StoreU(value, d, to);
+#if HWY_TARGET <= HWY_AVX2
+  hn::BlendedStore(value, hn::FirstN(d, static_cast<std::size_t>(count)), d, to);
+#else
+  HWY_ALIGN float values[kLanes];
+  hn::Store(value, d, values);
+  for (std::int64_t i = 0; i < count; ++i) to[i] = values[i];
+#endif
+}
+
 // Where vector v of row r of C or of the residual lies. Only tiles in lines write lines.
 template <bool kLines>
 HWY_INLINE std::int64_t tile_offset(const TileArguments& t, int r, int v) {
   if constexpr (!kLines) return r * t.stride + v * kLanes;
   return r * t.stride + v * kLanes / kLine * t.line + v * kLanes % kLine;
+}
+
+// Columns of C under vector v: those of the last one may be fewer.
+template <int kVectors>
+HWY_INLINE std::int64_t columns_of_vector(const TileArguments& t, int v) {
+  return v + 1 < kVectors ? kLanes : t.columns - v * kLanes;
 }
 
 HWY_INLINE void fetch(Ahead& ahead) {
@@ -30,28 +59,39 @@ HWY_INLINE void fetch(Ahead& ahead) {
   ahead.at += ahead.step;
 }
 
+// Loops over a tile's sums are unrolled by request, here and in the other tiles: before GCC 12 unrolls them by itself
+// it has given the sums a place in memory, where they then begin and end, at the price of 100 cycles a tile.
+
 // The sums that a tile begins with.
 template <bool kLines, int kRows, int kVectors>
 HWY_INLINE void begin_tile(const TileArguments& t, Vector (&sums)[kRows][kVectors]) {
   const Floats d;
   // What the end of a tile reads arrives while the sums are made.
+#pragma GCC unroll 16
   for (int r = 0; r < kRows && t.residual != nullptr; ++r) {
+#pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) hwy::Prefetch(t.residual + tile_offset<kLines>(t, r, v));
   }
   if (t.bias != nullptr) {
+#pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) {
       const Vector bias = hn::LoadU(d, t.bias + v * kLanes);
+#pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) sums[r][v] = bias;
     }
   } else if (t.columns == kVectors * kLanes) {
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::LoadU(d, t.c + tile_offset<kLines>(t, r, v));
     }
   } else {
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      HWY_ALIGN float values[kVectors * kLanes] = {};
-      std::memcpy(values, t.c + r * t.stride, static_cast<std::size_t>(t.columns) * sizeof(float));
-      for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::Load(d, values + v * kLanes);
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) {
+        sums[r][v] = load(t.c + tile_offset<kLines>(t, r, v), columns_of_vector<kVectors>(t, v));
+      }
     }
   }
 }
@@ -64,13 +104,17 @@ HWY_INLINE void finish_tile(const TileArguments& t, const Vector (&sums)[kRows][
   const Vector low = hn::Set(d, t.low), high = hn::Set(d, t.high);
   const bool whole = t.columns == kVectors * kLanes;
   if (whole && t.residual == nullptr && t.low == -kInfinity && t.high == kInfinity) {
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[r][v], d, t.c + tile_offset<kLines>(t, r, v));
     }
     return;
   }
   if (whole) {
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) {
         Vector y = sums[r][v];
         if (t.residual != nullptr) y = hn::Add(y, hn::LoadU(d, t.residual + tile_offset<kLines>(t, r, v)));
@@ -80,17 +124,15 @@ HWY_INLINE void finish_tile(const TileArguments& t, const Vector (&sums)[kRows][
     }
     return;
   }
+#pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-    HWY_ALIGN float values[kVectors * kLanes] = {};
-    if (t.residual != nullptr) {
-      std::memcpy(values, t.residual + r * t.stride, static_cast<std::size_t>(t.columns) * sizeof(float));
-    }
+#pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) {
+      const std::int64_t offset = tile_offset<kLines>(t, r, v), columns = columns_of_vector<kVectors>(t, v);
       Vector y = sums[r][v];
-      if (t.residual != nullptr) y = hn::Add(y, hn::Load(d, values + v * kLanes));
-      hn::Store(hn::Min(high, hn::Max(low, y)), d, values + v * kLanes);
+      if (t.residual != nullptr) y = hn::Add(y, load(t.residual + offset, columns));
+      store(hn::Min(high, hn::Max(low, y)), t.c + offset, columns);
     }
-    std::memcpy(t.c + r * t.stride, values, static_cast<std::size_t>(t.columns) * sizeof(float));
   }
 }
 
@@ -98,7 +140,9 @@ template <int kRows, int kVectors>
 void tile(const TileArguments& t) {
   const Floats d;
   Vector sums[kRows][kVectors];
+#pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) hwy::Prefetch(t.c + tile_offset<false>(t, r, v));
   }
   begin_tile<false>(t, sums);
@@ -106,15 +150,19 @@ void tile(const TileArguments& t) {
   const float* const* a = t.a;
   for (std::int64_t tap = 0; tap < t.taps; ++tap, a += kRows) {
     const float* HWY_RESTRICT row[kRows];
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) row[r] = a[r];
     for (std::int64_t k = 0; k < t.k; ++k, b += kVectors * kLanes) {
       Vector columns[kVectors];
+#pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) {
         columns[v] = hn::LoadU(d, b + v * kLanes);
         hwy::Prefetch(b + v * kLanes + kAhead);
       }
+#pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         const Vector x = hn::Set(d, row[r][k]);
+#pragma GCC unroll 2
         for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(x, columns[v], sums[r][v]);
       }
     }

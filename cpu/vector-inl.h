@@ -17,18 +17,28 @@ HWY_INLINE void for_each_vector(std::int64_t count, const Body& body) {
   for (; at + kLanes <= count; at += kLanes) body(at, kLanes);
   if (at < count) body(at, count - at);
 }
-HWY_INLINE Vector load(const float* from, std::int64_t count) {
-  if (count == kLanes) return hn::LoadU(Floats(), from);
-  HWY_ALIGN float values[kLanes] = {};
-  for (std::int64_t i = 0; i < count; ++i) values[i] = from[i];
-  return hn::Load(Floats(), values);
+// NearestInt() of values that are known to be below 2^31: it takes three operations more for those that are not.
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSE4
+template <std::size_t kSize>
+HWY_INLINE hn::Vec128<std::int32_t, kSize> nearest_below_limit(hn::Vec128<float, kSize> value) {
+  return hn::Vec128<std::int32_t, kSize>{_mm_cvtps_epi32(value.raw)};
 }
-HWY_INLINE void store(Vector value, float* to, std::int64_t count) {
-  if (count == kLanes) return hn::StoreU(value, Floats(), to);
-  HWY_ALIGN float values[kLanes];
-  hn::Store(value, Floats(), values);
-  for (std::int64_t i = 0; i < count; ++i) to[i] = values[i];
+#if HWY_TARGET <= HWY_AVX2
+HWY_INLINE hn::Vec256<std::int32_t> nearest_below_limit(hn::Vec256<float> value) {
+  return hn::Vec256<std::int32_t>{_mm256_cvtps_epi32(value.raw)};
 }
+#endif
+#if HWY_TARGET <= HWY_AVX3
+HWY_INLINE hn::Vec512<std::int32_t> nearest_below_limit(hn::Vec512<float> value) {
+  return hn::Vec512<std::int32_t>{_mm512_cvtps_epi32(value.raw)};
+}
+#endif
+#else
+template <class Value>
+HWY_INLINE auto nearest_below_limit(Value value) {
+  return hn::NearestInt(value);
+}
+#endif
 
 HWY_INLINE Vector sigmoid(Vector x) {
   const Floats d;
@@ -146,51 +156,70 @@ static void layer_norm(const float* x, const float* weight, const float* bias, f
   }
 }
 
-// exp(x) for x <= 0: 2^n * exp(r) with |r| <= ln 2 / 2, and exp(r) by a polynomial fitted to it for the least relative
-// error (3e-9 before rounding). Zero below the smallest normal number; NaN stays NaN.
-HWY_INLINE Vector exp_of_negative(Vector x) {
+// 2^x for x <= 0: 2^n * 2^f with |f| <= 1/2, and 2^f by a polynomial fitted to it for the least relative error (2e-9
+// before rounding). Below the smallest normal number what is left of the bits, zero from 2^-127 on; NaN stays NaN.
+HWY_INLINE Vector power_of_two(Vector x) {
   const Floats d;
   const hn::RebindToSigned<Floats> di;
-  const auto n = hn::NearestInt(hn::Mul(x, constant(1.44269504F)));
-  const Vector whole = hn::ConvertTo(d, n);
-  const Vector r = hn::NegMulAdd(whole, constant(1.42860682e-06F), hn::NegMulAdd(whole, constant(0.693145752F), x));
-  Vector p = constant(0.00138145988F);
-  p = hn::MulAdd(p, r, constant(0.00836871658F));
-  p = hn::MulAdd(p, r, constant(0.041668389F));
-  p = hn::MulAdd(p, r, constant(0.166665211F));
-  p = hn::MulAdd(p, r, constant(0.49999994F));
-  p = hn::Add(hn::MulAdd(hn::Mul(r, r), p, r), constant(1));
-  const Vector scaled = hn::BitCast(d, hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(n)));
-  return hn::IfThenZeroElse(hn::Lt(x, constant(-87.3F)), scaled);
+  x = hn::Max(constant(-127), x);
+  const auto n = nearest_below_limit(x);
+  const Vector f = hn::Sub(x, hn::ConvertTo(d, n));
+  Vector p = constant(0.000153533620F);
+  p = hn::MulAdd(p, f, constant(0.00133988746F));
+  p = hn::MulAdd(p, f, constant(0.00961843736F));
+  p = hn::MulAdd(p, f, constant(0.0555033247F));
+  p = hn::MulAdd(p, f, constant(0.240226479F));
+  p = hn::MulAdd(p, f, constant(0.693147203F));
+  p = hn::MulAdd(p, f, constant(1));
+  return hn::BitCast(d, hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(n)));
 }
 
-static float softmax_numerators(float* x, float scale, std::int64_t count, std::int64_t line) {
+// Rows [row, row + kRows), whose chains of operations run beside each other.
+template <int kRows>
+HWY_INLINE void softmax_some(const SoftmaxRows& t, std::int64_t row) {
   const Floats d;
-  const auto place = [&](std::int64_t at) { return x + at / kLine * line + at % kLine; };
-  const Vector lowest = constant(-std::numeric_limits<float>::infinity());
-  const Vector factor = constant(scale);
-  Vector largest = lowest;
-  std::int64_t at = 0;
-  for (; at + kLanes <= count; at += kLanes) largest = hn::Max(largest, hn::LoadU(d, place(at)));
-  const std::int64_t left = count - at;
+  const std::int64_t stride = t.stride, line = t.line;
+  float* const x = t.x + row * stride;
+  const auto place = [=](int r, std::int64_t at) { return x + r * stride + at / kLine * line + at % kLine; };
+  const std::int64_t whole = t.count / kLanes * kLanes, left = t.count - whole;
   const auto tail = hn::FirstN(d, static_cast<std::size_t>(left));
-  if (left > 0) largest = hn::Max(largest, hn::IfThenElse(tail, load(place(at), left), lowest));
+  const Vector lowest = constant(-std::numeric_limits<float>::infinity());
+  Vector top[kRows], sum[kRows];
+  for (int r = 0; r < kRows; ++r) top[r] = lowest;
+  for (std::int64_t at = 0; at < whole; at += kLanes) {
+    for (int r = 0; r < kRows; ++r) top[r] = hn::Max(top[r], hn::LoadU(d, place(r, at)));
+  }
+  for (int r = 0; r < kRows; ++r) {
+    if (left > 0) top[r] = hn::Max(top[r], hn::IfThenElse(tail, load(place(r, whole), left), lowest));
+    top[r] = hn::MaxOfLanes(d, top[r]);
+    sum[r] = hn::Zero(d);
+  }
   // The scale is positive, so the largest stays the largest; differences come first, as their rounding is exact near
   // it.
-  const Vector top = hn::MaxOfLanes(d, largest);
+  const Vector factor = constant(t.scale * 1.44269504F);  // 1 / ln 2
+  for (std::int64_t at = 0; at < whole; at += kLanes) {
+    for (int r = 0; r < kRows; ++r) {
+      const Vector e = power_of_two(hn::Mul(hn::Sub(hn::LoadU(d, place(r, at)), top[r]), factor));
+      hn::StoreU(e, d, place(r, at));
+      sum[r] = hn::Add(sum[r], e);
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    if (left > 0) {
+      const Vector difference = hn::Sub(load(place(r, whole), left), top[r]);
+      const Vector e = hn::IfThenElseZero(tail, power_of_two(hn::Mul(difference, factor)));
+      store(e, place(r, whole), left);
+      sum[r] = hn::Add(sum[r], e);
+    }
+    t.factors[row + r] = hn::GetLane(hn::Div(constant(1), hn::SumOfLanes(d, sum[r])));
+  }
+}
 
-  Vector sum = hn::Zero(d);
-  for (at = 0; at + kLanes <= count; at += kLanes) {
-    const Vector e = exp_of_negative(hn::Mul(hn::Sub(hn::LoadU(d, place(at)), top), factor));
-    hn::StoreU(e, d, place(at));
-    sum = hn::Add(sum, e);
-  }
-  if (left > 0) {
-    const Vector e = hn::IfThenElseZero(tail, exp_of_negative(hn::Mul(hn::Sub(load(place(at), left), top), factor)));
-    store(e, place(at), left);
-    sum = hn::Add(sum, e);
-  }
-  return hn::GetLane(hn::Div(constant(1), hn::SumOfLanes(d, sum)));
+static void softmax_numerators(const SoftmaxRows& t) {
+  constexpr int kTogether = 4;
+  std::int64_t row = 0;
+  for (; row + kTogether <= t.rows; row += kTogether) softmax_some<kTogether>(t, row);
+  for (; row < t.rows; ++row) softmax_some<1>(t, row);
 }
 
 static void multiply_row(float* x, float factor, std::int64_t count) {

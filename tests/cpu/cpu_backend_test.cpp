@@ -4,8 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
+#include <utility>
 
 #include "core/error.h"
 #include "engine/passes.h"
@@ -108,6 +111,48 @@ TEST_P(CpuLayerCases, GeluIsExactToThreeTenMillionths) {
     worst = std::max(worst, std::abs(found.output[static_cast<std::size_t>(i)] - expected) - spacing);
   }
   EXPECT_LE(worst, 3e-7);
+}
+
+// Softmax against float64 on rows of every length up to a few vectors, whose values lie far from zero and from each
+// other: differences down to -100 below the largest, the last of which are less than any float32.
+TEST_P(CpuLayerCases, SoftmaxOfWideRows) {
+  for (std::int64_t count = 1; count <= 67; ++count) {
+    Tensor x(Shape{5, count});
+    for (std::int64_t i = 0; i < x.shape().count(); ++i) {
+      x.data()[i] = 3000.0F - 100.0F * static_cast<float>(i * 37 % 101) / 101.0F;
+    }
+    std::vector<Tensor> inputs;
+    inputs.push_back(x.clone());
+    const KernelRun found = run_kernel(*backend_, Softmax{}, inputs, {});
+    for (std::int64_t row = 0; row < 5; ++row) {
+      const std::span<const float> values = std::as_const(x).values().subspan(row * count, count);
+      const double largest = *std::ranges::max_element(values);
+      double sum = 0;
+      for (const float value : values) sum += std::exp(value - largest);
+      for (std::int64_t i = 0; i < count; ++i) {
+        const double exact = std::exp(values[static_cast<std::size_t>(i)] - largest) / sum;
+        const double error = found.output[static_cast<std::size_t>(row * count + i)] - exact;
+        // The exponent is rounded: by 2^-24 of it.
+        EXPECT_LE(std::abs(error), exact * 1e-5 + 1e-38) << count << " values, value " << i;
+        EXPECT_LE(std::abs(error), 2e-7) << count << " values, value " << i;
+      }
+    }
+  }
+}
+
+// A value that is not a number makes the whole row so, and no other row.
+TEST_P(CpuLayerCases, SoftmaxHandsNaNOn) {
+  constexpr std::int64_t kRows = 6, kCount = 21;
+  Tensor x = Tensor::zeros(Shape{kRows, kCount});
+  x.data()[2 * kCount + 3] = std::numeric_limits<float>::quiet_NaN();
+  x.data()[4 * kCount + 20] = std::numeric_limits<float>::quiet_NaN();
+  std::vector<Tensor> inputs;
+  inputs.push_back(x.clone());
+  const KernelRun found = run_kernel(*backend_, Softmax{}, inputs, {});
+  for (std::int64_t i = 0; i < kRows * kCount; ++i) {
+    const std::int64_t row = i / kCount;
+    EXPECT_EQ(std::isnan(found.output[static_cast<std::size_t>(i)]), row == 2 || row == 4) << "row " << row;
+  }
 }
 
 TEST(CpuBackend, NamesAnInstructionSetThatIsNotThere) {
