@@ -164,7 +164,7 @@ struct StrassenTile {
   Ahead ahead{};
 };
 using StrassenTileFunction = void (*)(const StrassenTile&);
-// y = clamp(sums + bias + residual) on a full panel of columns; rows of y and residual are `stride` floats apart.
+// y = after(clamp(sums + bias + residual)) on a full panel of columns; rows of y and residual are `stride` floats apart.
 struct StrassenFinish {
   const float* sums = nullptr;  // [rows][columns of a panel]
   std::int64_t rows = 0, stride = 0;
@@ -172,6 +172,7 @@ struct StrassenFinish {
   const float* residual = nullptr;  // or null
   float* y = nullptr;
   float low = 0, high = 0;
+  ActivationKind after = ActivationKind::kNone;
 };
 
 // x = exp(scale * (x - max(x))) in place on each row, and one over the sum of them: times that, they are a softmax.

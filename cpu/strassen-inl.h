@@ -94,7 +94,8 @@ void strassen_tile(const StrassenTile& t) {
   }
 }
 
-static void strassen_finish(const StrassenFinish& t) {
+template <class Function>
+HWY_INLINE void finish_strassen_rows(const Function& activation, const StrassenFinish& t) {
   const Floats d;
   constexpr std::int64_t kStep = kMostVectors * kLanes;
   const Vector low = constant(t.low), high = constant(t.high);
@@ -105,9 +106,13 @@ static void strassen_finish(const StrassenFinish& t) {
       Vector y = hn::Add(hn::LoadU(d, t.sums + r * kStep + v * kLanes), t.bias == nullptr ? hn::LoadU(d, to) : bias);
       if (t.residual != nullptr) y = hn::Add(y, hn::LoadU(d, t.residual + r * t.stride + v * kLanes));
       // The value last: Max and Min then hand a NaN on.
-      hn::StoreU(hn::Min(high, hn::Max(low, y)), d, to);
+      hn::StoreU(activation(hn::Min(high, hn::Max(low, y))), d, to);
     }
   }
+}
+
+static void strassen_finish(const StrassenFinish& t) {
+  with_activation(t.after, [&](auto activation) HWY_ATTR { finish_strassen_rows(activation, t); });
 }
 
 template <StrassenTerms kTerms, int... kRow>

@@ -193,10 +193,18 @@ class Chunk {
       for (std::size_t n = 0; n < recipe.targets; ++n) {
         tile.targets[n] = {quarter_of_c(part.c, recipe.c[n], rows.first), recipe.updates[n]};
       }
-      table_.strassen_tile[static_cast<std::size_t>(terms)][static_cast<std::size_t>(rows.rows) - 1](tile);
-      if (recipe.complete != kNone) {
+      if (recipe.complete == kNone) {
+        run(terms, rows, tile);
+      } else {
         const auto quarter = static_cast<Quarter>(recipe.complete);
-        finish(quarter, column, part, rows, quarter_of_c(part.c, quarter, rows.first));
+        const auto panel = 2 * column + (is_right(quarter) ? 1 : 0);
+        // What the end writes and reads arrives while the tile is multiplied.
+        for_each_picture(quarter, column, rows, [&](const RowTile& some, std::int64_t at) { fetch_rows(some.rows, at); });
+        run(terms, rows, tile);
+        const float* sums = quarter_of_c(part.c, quarter, rows.first);
+        for_each_picture(quarter, column, rows, [&](const RowTile& some, std::int64_t at) {
+          finish_rows(sums + some.first * table_.panel(), some.rows, panel, part, at);
+        });
       }
       if (terms == kOne) continue;
       terms = kOne;  // the first tile has made the sum
@@ -204,34 +212,48 @@ class Chunk {
     }
   }
 
-  // Rows of a quarter become values of C, those of one picture at a time.
-  void finish(Quarter quarter, std::int64_t column, const Part& part, const RowTile& rows, const float* sums) const {
+  void run(StrassenTerms terms, const RowTile& rows, const StrassenTile& tile) const {
+    table_.strassen_tile[static_cast<std::size_t>(terms)][static_cast<std::size_t>(rows.rows) - 1](tile);
+  }
+
+  // Calls body(rows, at) for the rows of a tile that one picture has in a quarter: counted from the tile's first one,
+  // and where they begin in C.
+  template <class Body>
+  void for_each_picture(Quarter quarter, std::int64_t column, const RowTile& rows, const Body& body) const {
     const std::int64_t in_picture = pairs_of(product_.rows), begin = first_ + rows.first;
     for (std::int64_t pair = begin; pair < begin + rows.rows;) {
       const std::int64_t end = std::min(begin + rows.rows, (pair / in_picture + 1) * in_picture);
       const bool lacks_one = is_bottom(quarter) && !pair_at(end - 1).has_bottom;
-      finish_rows(sums + (pair - begin) * table_.panel(), end - pair - (lacks_one ? 1 : 0),
-                  2 * column + (is_right(quarter) ? 1 : 0), part, value_at(pair, quarter, column));
+      body(RowTile{pair - begin, end - pair - (lacks_one ? 1 : 0)}, value_at(pair, quarter, column));
       pair = end;
     }
   }
+
+  void fetch_rows(std::int64_t rows, std::int64_t at) const {
+    const std::int64_t stride = 2 * product_.b.n();
+    for (std::int64_t row = 0; row < rows; ++row, at += stride) {
+      for (std::int64_t line = 0; line < table_.panel(); line += kLine) {
+        __builtin_prefetch(product_.c + at + line, 1);
+        if (product_.residual != nullptr) __builtin_prefetch(product_.residual + at + line);
+      }
+    }
+  }
+
+  // Rows of a quarter become values of C.
   void finish_rows(const float* sums, std::int64_t rows, std::int64_t panel, const Part& part, std::int64_t at) const {
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
     const std::int64_t stride = 2 * product_.b.n();
     const Epilogue& epilogue = product_.epilogue;
     const bool last = part.end == half_;
-    float* y = product_.c + at;
     table_.strassen_finish({.sums = sums,
                             .rows = rows,
                             .stride = stride,
                             .bias = part.begin == 0 ? product_.b.bias(panel) : nullptr,
                             .residual = last && product_.residual != nullptr ? product_.residual + at : nullptr,
-                            .y = y,
+                            .y = product_.c + at,
                             .low = last ? epilogue.low : -kInfinity,
-                            .high = last ? epilogue.high : kInfinity});
-    if (last && epilogue.after != ActivationKind::kNone) {
-      table_.activate(epilogue.after, y, rows, table_.panel(), stride);
-    }
+                            .high = last ? epilogue.high : kInfinity,
+                            .after = last ? epilogue.after : ActivationKind::kNone});
   }
 
   const StrassenProduct& product_;

@@ -87,6 +87,31 @@ struct Sigmoid {
   HWY_INLINE Vector operator()(Vector x) const { return sigmoid(x); }
 };
 
+struct Identity {
+  HWY_INLINE Vector operator()(Vector x) const { return x; }
+};
+
+// Calls body with the function that `kind` names.
+template <class Body>
+HWY_INLINE void with_activation(ActivationKind kind, const Body& body) {
+  switch (kind) {
+    case ActivationKind::kNone:
+      return body(Identity());
+    case ActivationKind::kRelu:
+      return body(Relu());
+    case ActivationKind::kRelu6:
+      return body(Relu6());
+    case ActivationKind::kSilu:
+      return body(Silu());
+    case ActivationKind::kHardSwish:
+      return body(HardSwish());
+    case ActivationKind::kGelu:
+      return body(Gelu());
+    case ActivationKind::kSigmoid:
+      return body(Sigmoid());
+  }
+}
+
 template <class Function>
 void map_rows(const Function& function, float* values, std::int64_t rows, std::int64_t count, std::int64_t stride) {
   for (std::int64_t row = 0; row < rows; ++row, values += stride) {
@@ -99,22 +124,8 @@ void map_rows(const Function& function, float* values, std::int64_t rows, std::i
 }
 
 static void activate(ActivationKind kind, float* values, std::int64_t rows, std::int64_t count, std::int64_t stride) {
-  switch (kind) {
-    case ActivationKind::kNone:
-      return;
-    case ActivationKind::kRelu:
-      return map_rows(Relu(), values, rows, count, stride);
-    case ActivationKind::kRelu6:
-      return map_rows(Relu6(), values, rows, count, stride);
-    case ActivationKind::kSilu:
-      return map_rows(Silu(), values, rows, count, stride);
-    case ActivationKind::kHardSwish:
-      return map_rows(HardSwish(), values, rows, count, stride);
-    case ActivationKind::kGelu:
-      return map_rows(Gelu(), values, rows, count, stride);
-    case ActivationKind::kSigmoid:
-      return map_rows(Sigmoid(), values, rows, count, stride);
-  }
+  if (kind == ActivationKind::kNone) return;
+  with_activation(kind, [&](auto function) HWY_ATTR { map_rows(function, values, rows, count, stride); });
 }
 
 static void layer_norm(const float* x, const float* weight, const float* bias, float epsilon, float* y,
