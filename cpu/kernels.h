@@ -164,7 +164,8 @@ struct StrassenTile {
   Ahead ahead{};
 };
 using StrassenTileFunction = void (*)(const StrassenTile&);
-// y = after(clamp(sums + bias + residual)) on a full panel of columns; rows of y and residual are `stride` floats apart.
+// y = after(clamp(sums + bias + residual)) on a full panel of columns; rows of y and residual are `stride` floats
+// apart.
 struct StrassenFinish {
   const float* sums = nullptr;  // [rows][columns of a panel]
   std::int64_t rows = 0, stride = 0;

@@ -199,7 +199,8 @@ class Chunk {
         const auto quarter = static_cast<Quarter>(recipe.complete);
         const auto panel = 2 * column + (is_right(quarter) ? 1 : 0);
         // What the end writes and reads arrives while the tile is multiplied.
-        for_each_picture(quarter, column, rows, [&](const RowTile& some, std::int64_t at) { fetch_rows(some.rows, at); });
+        for_each_picture(quarter, column, rows,
+                         [&](const RowTile& some, std::int64_t at) { fetch_rows(some.rows, at); });
         run(terms, rows, tile);
         const float* sums = quarter_of_c(part.c, quarter, rows.first);
         for_each_picture(quarter, column, rows, [&](const RowTile& some, std::int64_t at) {

@@ -14,19 +14,22 @@ double quantile(const std::vector<double>& sorted, double q) {
   return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
 }
 
-Profile::Profile(const Program& program) : program_(program), times_ns_(program.graph().nodes().size()) {}
+Profile::Profile(const Program& program) : program_(program), times_us_(program.graph().nodes().size()) {}
+
+void Profile::before_run() {
+  for (std::vector<double>& times : times_us_) times.push_back(0);
+  batch_ = 0;
+}
 
 void Profile::after_node(const NodeEvent& event) {
-  std::vector<std::int64_t>& times = times_ns_[event.index];
-  if (event.picture == 0) times.push_back(0);
-  times.back() += event.end_ns - event.begin_ns;
-  batch_ = event.picture + event.output.shape()[0];
+  times_us_[event.index].back() += static_cast<double>(event.end_ns - event.begin_ns) / 1e3 / event.lanes;
+  batch_ = std::max(batch_, event.picture + event.output.shape()[0]);
 }
 
 std::vector<ProfileRow> Profile::rows() const {
   std::vector<ProfileRow> rows;
   const Graph& graph = program_.graph();
-  for (std::size_t n = 0; n < graph.nodes().size() && !times_ns_[n].empty(); ++n) {
+  for (std::size_t n = 0; n < graph.nodes().size() && !times_us_[n].empty(); ++n) {
     const Node& node = graph.nodes()[n];
     std::vector<Shape> in = graph.input_shapes(node);
     Shape out = graph.shape(node.output);
@@ -37,8 +40,6 @@ std::vector<ProfileRow> Profile::rows() const {
     }
     out[0] = batch_;
     bytes += out.count() * bytes_of(program_.type(node.output).dtype);
-    std::vector<double> times;
-    for (const std::int64_t ns : times_ns_[n]) times.push_back(static_cast<double>(ns) / 1e3);
     ProfileRow row{.path = node.path,
                    .layer = std::string(layer_name(node.layer)),
                    .implementation = std::string(program_.kernel(n).implementation()),
@@ -46,7 +47,7 @@ std::vector<ProfileRow> Profile::rows() const {
                    .output = out,
                    .macs = layer_macs(node.layer, in, out),
                    .bytes = bytes,
-                   .times_us = std::move(times)};
+                   .times_us = times_us_[n]};
     rows.push_back(std::move(row));
   }
   return rows;

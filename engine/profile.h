@@ -1,6 +1,7 @@
 #pragma once
 // Profile: an observer that keeps the time of every node of every run. A node's time in a batch that is run in parts is
-// that of all parts.
+// that of all parts; where several lanes run at the same time, a part's time counts by their number, so that the nodes'
+// times are shares of the run's.
 
 #include <cstdint>
 #include <string>
@@ -26,6 +27,7 @@ class Profile final : public Observer {
  public:
   explicit Profile(const Program& program);
   bool reads_values() const override { return false; }
+  void before_run() override;
   void after_node(const NodeEvent& event) override;
 
   // A row a node in execution order. Empty before the first run.
@@ -33,7 +35,7 @@ class Profile final : public Observer {
 
  private:
   const Program& program_;
-  std::vector<std::vector<std::int64_t>> times_ns_;  // by node
+  std::vector<std::vector<double>> times_us_;  // by node
   std::int64_t batch_ = 0;
 };
 

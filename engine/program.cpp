@@ -62,7 +62,11 @@ std::shared_ptr<const Program> Program::compile(Graph graph, WeightStore weights
     graph.verify();
   }
   program->max_batch_ = graph.batch();
-  if (kept.empty()) graph.set_batch(pictures_at_a_time(graph, backend));
+  if (kept.empty()) {
+    const BatchPlan plan = plan_batch(graph, backend, options.threads);
+    graph.set_batch(plan.at_a_time);
+    program->lanes_ = plan.lanes;
+  }
   program->types_ = backend.choose_types(graph);
   program->plan_ = plan_memory(graph, program->types_, kept);
 
@@ -84,7 +88,7 @@ std::shared_ptr<const Program> Program::compile(Graph graph, WeightStore weights
                               .out = graph.shape(node.output),
                               .in_types = in_types,
                               .out_type = program->type(node.output),
-                              .threads = options.threads};
+                              .threads = program->lanes_ > 1 ? 1 : options.threads};
     program->kernels_[n] = backend.prepare(request, std::move(node_weights[n]));
   });
   for (const auto& kernel : program->kernels_) program->scratch_ = std::max(program->scratch_, kernel->scratch());
@@ -92,18 +96,34 @@ std::shared_ptr<const Program> Program::compile(Graph graph, WeightStore weights
   return program;
 }
 
-std::int64_t pictures_at_a_time(const Graph& graph, const Backend& backend) {
+namespace {
+
+// Whether lanes that take parts of `pictures` have work for at least nine tenths of the time.
+bool keeps_lanes_busy(std::int64_t batch, std::int64_t pictures, std::int64_t lanes) {
+  constexpr std::int64_t kOf = 10, kBusy = 9;
+  const std::int64_t parts = batch / pictures, rounds = (parts + lanes - 1) / lanes;
+  return kOf * parts >= kBusy * rounds * lanes;
+}
+
+}  // namespace
+
+BatchPlan plan_batch(const Graph& graph, const Backend& backend, int threads) {
   const std::size_t cache = backend.activation_cache();
   const std::int64_t batch = graph.batch(), most = backend.most_pictures();
-  if ((cache == 0 && most == 0) || batch == 1) return batch;
+  if ((cache == 0 && most == 0) || batch == 1) return {batch, 1};
+  const bool alone = cache > 0 && keeps_lanes_busy(batch, 1, threads);
+  const int lanes = alone ? threads : 1;
+  // A lane of one thread brings its weights through the cache as well, at a time of its own.
+  const std::size_t share = alone ? cache / 2 / static_cast<std::size_t>(lanes) : cache;
   const std::size_t bytes = plan_memory(graph, backend.choose_types(graph), {}).arena_bytes;
-  const auto too_many = [&](std::int64_t pictures) {
-    const std::size_t part = bytes / static_cast<std::size_t>(batch / pictures);
-    return (most > 0 && pictures > most) || (cache > 0 && part > cache);
+  const auto good = [&](std::int64_t pictures) {
+    const std::size_t arena = bytes / static_cast<std::size_t>(batch / pictures);
+    return batch % pictures == 0 && (most == 0 || pictures <= most) && (cache == 0 || arena <= share) &&
+           keeps_lanes_busy(batch, pictures, lanes);
   };
   std::int64_t pictures = batch;
-  while (pictures > 1 && (batch % pictures != 0 || too_many(pictures))) --pictures;
-  return pictures;
+  while (pictures > 1 && !good(pictures)) --pictures;
+  return {pictures, lanes};
 }
 
 std::size_t Program::weight_bytes() const {
@@ -113,7 +133,7 @@ std::size_t Program::weight_bytes() const {
 }
 
 std::size_t Program::activation_bytes() const {
-  return plan_.arena_bytes + static_cast<std::size_t>(scratch_) * sizeof(float);
+  return static_cast<std::size_t>(lanes_) * (plan_.arena_bytes + static_cast<std::size_t>(scratch_) * sizeof(float));
 }
 
 }  // namespace tessera

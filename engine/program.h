@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -45,10 +46,10 @@ class Program {
   // Null: sessions run on the host.
   const Device* device() const noexcept { return device_.get(); }
   int threads() const noexcept { return threads_; }
-  // Pictures that a run may take, and how many of them at a time go through the graph, so that what lies between its
-  // layers stays in the caches. A program with taps keeps the batch whole.
+  // Pictures that a run may take, and how it goes through them (BatchPlan). A program with taps keeps the batch whole.
   std::int64_t max_batch() const noexcept { return max_batch_; }
   std::int64_t at_a_time() const { return graph_.batch(); }
+  int lanes() const noexcept { return lanes_; }
   std::int64_t scratch() const noexcept { return scratch_; }
   std::size_t weight_bytes() const;
   // Arena and scratch of one session.
@@ -69,11 +70,18 @@ class Program {
   std::shared_ptr<const Device> device_;
   std::int64_t max_batch_ = 1;
   std::int64_t scratch_ = 0;
-  int threads_ = 1;
+  int threads_ = 1, lanes_ = 1;
 };
 
-// How many pictures of its batch a fused graph is run with at a time on a backend: a divisor of the batch.
-std::int64_t pictures_at_a_time(const Graph& graph, const Backend& backend);
+// How a batch goes through a graph: in parts of some pictures, so that what lies between its layers stays in the
+// caches. In one lane all threads work on a part, and the parts follow one another. Otherwise each thread is a lane of
+// its own: it takes whole parts, and no layer waits for another thread or for what is in its caches.
+struct BatchPlan {
+  std::int64_t at_a_time = 1;  // a divisor of the batch
+  int lanes = 1;               // or all threads
+};
+// For a fused graph and its batch.
+BatchPlan plan_batch(const Graph& graph, const Backend& backend, int threads);
 
 // True when `text` matches `pattern`: '*' any characters, '?' one.
 bool glob_match(std::string_view pattern, std::string_view text);
@@ -82,7 +90,9 @@ struct NodeEvent {
   std::size_t index;  // of the node in graph.nodes()
   const Node& node;
   const Kernel& kernel;
-  std::int64_t picture;   // of the batch, the first one of this part
+  std::int64_t picture;  // of the batch, the first one of this part
+  int lane;              // that ran it, and how many ran at the same time
+  int lanes;
   ConstValueView output;  // of this part; valid during the call. From a device only where the observer reads values
   std::int64_t begin_ns;  // steady clock, on a device its own
   std::int64_t end_ns;
@@ -94,6 +104,8 @@ class Observer {
   virtual ~Observer() = default;
   // False: only shapes and times of events are looked at, and values need not come from a device.
   virtual bool reads_values() const { return true; }
+  // The calls of one run do not overlap. Nodes of one lane are told of in their order, those of several as they come.
+  virtual void before_run() {}
   virtual void after_node(const NodeEvent& event) = 0;
 };
 
@@ -118,10 +130,26 @@ class Session {
  private:
   using Observers = std::span<Observer* const>;
 
-  ValueView value(ValueId id) const;
-  KernelArguments arguments(std::size_t node, const ConstValueView& input);
+  // What one part of a batch is run in.
+  struct Lane {
+    AlignedBytes arena;
+    Tensor scratch;
+    std::vector<std::vector<ConstValueView>> inputs;  // by node; rewritten by each run
+    std::int64_t batch = 0;                           // of the last part
+    std::unique_ptr<ThreadPool> alone;                // of a lane that is one thread
+  };
+  // Pictures [picture, picture + input's) of a run in which `lanes` run at the same time.
+  struct Part {
+    ConstView input;
+    std::int64_t picture;
+    int lane, lanes;
+  };
+
+  Lane make_lane() const;
+  ValueView value(const Lane& lane, ValueId id) const;
+  KernelArguments arguments(Lane& lane, std::size_t node, const ConstValueView& input);
   void run_parts(ConstView input, Observers observers);
-  void run_part(ConstView input, std::int64_t picture, Observers observers);
+  void run_part(const Part& part, Observers observers);
   void run_on_device(ConstView input, Observers observers);
   void launch(const ConstValueView& input);
   void launch_or_replay(const ConstValueView& input);
@@ -129,14 +157,12 @@ class Session {
   Tensor fetch(const ConstValueView& value) const;
 
   std::shared_ptr<const Program> program_;
-  AlignedBytes arena_;
-  Tensor scratch_;
+  std::vector<Lane> lanes_;
   Tensor output_;  // of all parts of a batch, or from the device; empty where the arena has it whole
-  std::unique_ptr<DeviceQueue> queue_;  // null: on the host, in arena_
+  std::unique_ptr<DeviceQueue> queue_;  // null: on the host, in the lanes' arenas
   ThreadPool threads_;
-  std::vector<std::vector<ConstValueView>> inputs_;  // by node; rewritten by each run
-  std::int64_t batch_ = 0;                           // of the last part
-  std::map<std::int64_t, int> runs_;                 // by batch; on a device
+  std::mutex observing_;              // held while observers are told of a node
+  std::map<std::int64_t, int> runs_;  // by batch; on a device
   std::optional<RunClock> clock_;
 };
 

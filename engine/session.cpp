@@ -41,15 +41,11 @@ std::size_t largest_value(const Graph& graph) {
 Session::Session(std::shared_ptr<const Program> program)
     : program_(std::move(program)), threads_(program_->device() == nullptr ? program_->threads() : 1) {
   const Graph& graph = program_->graph();
-  for (const Node& node : graph.nodes()) inputs_.emplace_back(node.inputs.size());
   const Shape whole = with_batch(graph.shape(graph.output_id()), program_->max_batch());
   const bool in_parts = program_->at_a_time() < program_->max_batch();
   if (in_parts || program_->device() != nullptr) output_ = Tensor(whole);
-  if (program_->device() == nullptr) {
-    arena_ = allocate_aligned(program_->plan().arena_bytes);
-    scratch_ = Tensor(Shape{program_->scratch()});
-    return;
-  }
+  for (int lane = 0; lane < program_->lanes(); ++lane) lanes_.push_back(make_lane());
+  if (program_->device() == nullptr) return;
   queue_ =
       program_->device()->open_queue({.arena_bytes = program_->plan().arena_bytes,
                                       .scratch_bytes = static_cast<std::size_t>(program_->scratch()) * sizeof(float),
@@ -59,22 +55,33 @@ Session::Session(std::shared_ptr<const Program> program)
                                       .marks = kNodes + static_cast<int>(graph.nodes().size())});
 }
 
-ValueView Session::value(ValueId id) const {
-  std::byte* const arena = queue_ == nullptr ? arena_.get() : queue_->arena();
-  const std::size_t offset = program_->plan().offsets[static_cast<std::size_t>(id)];
-  return {arena + offset, program_->type(id), with_batch(program_->graph().shape(id), batch_)};
+Session::Lane Session::make_lane() const {
+  Lane lane;
+  for (const Node& node : program_->graph().nodes()) lane.inputs.emplace_back(node.inputs.size());
+  if (program_->lanes() > 1) lane.alone = std::make_unique<ThreadPool>(1);
+  if (program_->device() == nullptr) {
+    lane.arena = allocate_aligned(program_->plan().arena_bytes);
+    lane.scratch = Tensor(Shape{program_->scratch()});
+  }
+  return lane;
 }
 
-KernelArguments Session::arguments(std::size_t n, const ConstValueView& input) {
+ValueView Session::value(const Lane& lane, ValueId id) const {
+  std::byte* const arena = queue_ == nullptr ? lane.arena.get() : queue_->arena();
+  const std::size_t offset = program_->plan().offsets[static_cast<std::size_t>(id)];
+  return {arena + offset, program_->type(id), with_batch(program_->graph().shape(id), lane.batch)};
+}
+
+KernelArguments Session::arguments(Lane& lane, std::size_t n, const ConstValueView& input) {
   const Graph& graph = program_->graph();
   const Node& node = graph.nodes()[n];
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    inputs_[n][i] = node.inputs[i] == graph.input_id() ? input : value(node.inputs[i]);
+    lane.inputs[n][i] = node.inputs[i] == graph.input_id() ? input : value(lane, node.inputs[i]);
   }
-  return {.inputs = inputs_[n],
-          .output = value(node.output),
-          .scratch = queue_ == nullptr ? scratch_.values() : queue_->scratch(),
-          .threads = threads_,
+  return {.inputs = lane.inputs[n],
+          .output = value(lane, node.output),
+          .scratch = queue_ == nullptr ? lane.scratch.values() : queue_->scratch(),
+          .threads = lane.alone == nullptr ? threads_ : *lane.alone,
           .queue = queue_.get()};
 }
 
@@ -87,31 +94,43 @@ ConstView Session::run(ConstView input, Observers observers) {
     throw UsageError("the model takes pictures " + to_string(largest) + " (or fewer), not " + to_string(input.shape()));
   }
   const std::int64_t batch = expected[0];
+  for (Observer* observer : observers) observer->before_run();
   if (queue_ != nullptr) {
     run_on_device(input, observers);
   } else if (output_.empty()) {
-    run_part(input, 0, observers);
-    return value(graph.output_id()).f32();
+    run_part({input, 0, 0, 1}, observers);
+    return value(lanes_.front(), graph.output_id()).f32();
   } else {
     run_parts(input, observers);
   }
   return {output_.data(), with_batch(output_.shape(), batch)};
 }
 
+// Where there are several lanes, few pictures go in smaller parts, so that each lane has some.
 void Session::run_parts(ConstView input, Observers observers) {
-  const std::int64_t batch = input.shape()[0], step = program_->at_a_time();
-  for (std::int64_t picture = 0; picture < batch; picture += step) {
-    run_part(part_of(input, picture, std::min(step, batch - picture)), picture, observers);
-    const ConstView logits = value(program_->graph().output_id()).f32();
+  const auto lanes = static_cast<std::int64_t>(lanes_.size());
+  const std::int64_t batch = input.shape()[0], share = (batch + lanes - 1) / lanes;
+  const std::int64_t step = std::min(program_->at_a_time(), share), parts = (batch + step - 1) / step;
+  const int busy = static_cast<int>(std::min(lanes, parts));
+  const auto run_one = [&](std::int64_t index, int lane) {
+    const std::int64_t picture = index * step;
+    run_part({part_of(input, picture, std::min(step, batch - picture)), picture, lane, busy}, observers);
+    const ConstView logits = value(lanes_[static_cast<std::size_t>(lane)], program_->graph().output_id()).f32();
     std::ranges::copy(logits.values(), output_.data() + picture * output_.view().stride0());
+  };
+  if (lanes > 1) {
+    threads_.for_each(parts, run_one);
+  } else {
+    for (std::int64_t index = 0; index < parts; ++index) run_one(index, 0);
   }
 }
 
-void Session::run_part(ConstView input, std::int64_t picture, Observers observers) {
+void Session::run_part(const Part& part, Observers observers) {
   const Graph& graph = program_->graph();
-  batch_ = input.shape()[0];
+  Lane& lane = lanes_[static_cast<std::size_t>(part.lane)];
+  lane.batch = part.input.shape()[0];
   for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
-    const KernelArguments given = arguments(n, input);
+    const KernelArguments given = arguments(lane, n, part.input);
     const Kernel& kernel = program_->kernel(n);
     if (observers.empty()) {
       kernel.run(given);
@@ -119,7 +138,9 @@ void Session::run_part(ConstView input, std::int64_t picture, Observers observer
     }
     const std::int64_t begin = now_ns();
     kernel.run(given);
-    const NodeEvent event{n, graph.nodes()[n], kernel, picture, given.output, begin, now_ns()};
+    const NodeEvent event{n,          graph.nodes()[n], kernel, part.picture, part.lane,
+                          part.lanes, given.output,     begin,  now_ns()};
+    const std::scoped_lock lock(observing_);
     for (Observer* observer : observers) observer->after_node(event);
   }
 }
@@ -134,7 +155,7 @@ void Session::run_on_device(ConstView input, Observers observers) {
   int slot = 0;
   for (std::int64_t picture = 0; picture < batch; picture += step) {
     const ConstView part = part_of(input, picture, std::min(step, batch - picture));
-    batch_ = part.shape()[0];
+    lanes_.front().batch = part.shape()[0];
     const ConstValueView pictures(queue_->upload(slot, part.values()), {}, part.shape());
     if (!observers.empty()) {
       launch_observed(pictures, picture, observers);
@@ -145,7 +166,7 @@ void Session::run_on_device(ConstView input, Observers observers) {
     }
     queue_->release_slot(slot);
     slot = whole ? 0 : 1 - slot;
-    const ConstView logits = value(graph.output_id()).f32();
+    const ConstView logits = value(lanes_.front(), graph.output_id()).f32();
     const View to = View(output_.data() + picture * output_.view().stride0(), logits.shape());
     queue_->download(reinterpret_cast<const std::byte*>(logits.data()), std::as_writable_bytes(to.values()));
   }
@@ -157,13 +178,16 @@ void Session::run_on_device(ConstView input, Observers observers) {
 }
 
 void Session::launch(const ConstValueView& input) {
-  for (std::size_t n = 0; n < program_->graph().nodes().size(); ++n) program_->kernel(n).run(arguments(n, input));
+  for (std::size_t n = 0; n < program_->graph().nodes().size(); ++n) {
+    program_->kernel(n).run(arguments(lanes_.front(), n, input));
+  }
 }
 
 // The host needs microseconds for each kernel that it puts into the queue, as long as a small one runs; a recording of
 // all of them goes as one.
 void Session::launch_or_replay(const ConstValueView& input) {
-  int& runs = runs_[batch_];
+  const std::int64_t batch = lanes_.front().batch;
+  int& runs = runs_[batch];
   if (runs < kRunsBeforeRecording) {
     launch(input);
     ++runs;
@@ -172,17 +196,17 @@ void Session::launch_or_replay(const ConstValueView& input) {
   if (runs == kRunsBeforeRecording) {
     queue_->begin_recording();
     launch(input);
-    queue_->end_recording(batch_);
+    queue_->end_recording(batch);
     ++runs;
   }
-  queue_->replay(batch_);
+  queue_->replay(batch);
 }
 
 void Session::launch_observed(const ConstValueView& input, std::int64_t picture, Observers observers) {
   const Graph& graph = program_->graph();
   const bool reads = std::ranges::any_of(observers, [](const Observer* observer) { return observer->reads_values(); });
   const auto tell = [&](std::size_t n, const ConstValueView& output, std::int64_t begin, std::int64_t end) {
-    const NodeEvent event{n, graph.nodes()[n], program_->kernel(n), picture, output, begin, end};
+    const NodeEvent event{n, graph.nodes()[n], program_->kernel(n), picture, 0, 1, output, begin, end};
     for (Observer* observer : observers) observer->after_node(event);
   };
   const std::int64_t host_begin = now_ns();
@@ -190,7 +214,7 @@ void Session::launch_observed(const ConstValueView& input, std::int64_t picture,
   int before = kBegin;
   for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
     if (n == 0) queue_->mark(kBegin);  // the first node's time does not hold the upload
-    const KernelArguments given = arguments(n, input);
+    const KernelArguments given = arguments(lanes_.front(), n, input);
     program_->kernel(n).run(given);
     const int after = kNodes + static_cast<int>(n);
     queue_->mark(after);
@@ -205,7 +229,7 @@ void Session::launch_observed(const ConstValueView& input, std::int64_t picture,
   before = kBegin;
   for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
     const int after = kNodes + static_cast<int>(n);
-    const ValueView output = value(graph.nodes()[n].output);
+    const ValueView output = value(lanes_.front(), graph.nodes()[n].output);
     tell(n, {nullptr, output.type(), output.shape()}, device_ns(before), device_ns(after));
     before = after;
   }
@@ -225,8 +249,8 @@ Tensor Session::tap(std::string_view name) const {
   if (!std::ranges::binary_search(program_->taps(), name)) {
     throw UsageError("'" + std::string(name) + "' was not tapped when the program was compiled");
   }
-  if (batch_ == 0) throw UsageError("there is no tap before the first run");
-  return fetch(value(program_->graph().names().find(name)->second));
+  if (lanes_.front().batch == 0) throw UsageError("there is no tap before the first run");
+  return fetch(value(lanes_.front(), program_->graph().names().find(name)->second));
 }
 
 }  // namespace tessera

@@ -74,8 +74,10 @@ KernelChoices tuned_choices(const RunOptions& options, const ModelCard& card, Cp
     run_passes(graph, {});
     backend->rewrite(graph, {});
   }
-  if (options.taps.empty()) graph.set_batch(pictures_at_a_time(graph, *backend));
-  KernelChoices choices = tune_kernels(graph, cpu, options.threads);
+  BatchPlan plan{graph.batch(), 1};
+  if (options.taps.empty()) plan = plan_batch(graph, *backend, options.threads);
+  graph.set_batch(plan.at_a_time);
+  KernelChoices choices = tune_kernels(graph, cpu, plan.lanes > 1 ? 1 : options.threads);
   if (choices != cpu.choices) write_tuning_cache(choices);
   return choices;
 }

@@ -9,11 +9,11 @@
 namespace tessera {
 
 namespace {
-
 using Json = nlohmann::json;
+}  // namespace
 
 // One row of a process being written.
-class Row {
+class Trace::Row {
  public:
   Row(std::vector<Json>& events, int pid, std::size_t thread, std::int64_t origin_ns)
       : events_(events), pid_(pid), tid_(thread + 1), origin_ns_(origin_ns) {}
@@ -42,9 +42,8 @@ class Row {
   std::int64_t origin_ns_;
 };
 
-}  // namespace
-
-Trace::Trace(const Program& program) : parts_(static_cast<std::size_t>(program.threads())) {
+Trace::Trace(const Program& program)
+    : nodes_(static_cast<std::size_t>(program.lanes())), parts_(static_cast<std::size_t>(program.threads())) {
   const Graph& graph = program.graph();
   for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
     const Node& node = graph.nodes()[n];
@@ -58,7 +57,7 @@ Trace::Trace(const Program& program) : parts_(static_cast<std::size_t>(program.t
 }
 
 void Trace::after_node(const NodeEvent& event) {
-  nodes_.push_back({{event.begin_ns, event.end_ns}, event.index, event.picture});
+  nodes_[static_cast<std::size_t>(event.lane)].push_back({{event.begin_ns, event.end_ns}, event.index, event.picture});
 }
 
 void Trace::after_part(int thread, std::int64_t begin_ns, std::int64_t end_ns, std::int64_t tasks) {
@@ -72,43 +71,52 @@ std::int64_t Trace::begin_ns() const {
   return runs_.front().begin_ns;
 }
 
-void Trace::write(std::vector<Json>& events, int pid, const std::string& name, std::int64_t origin_ns) const {
-  events.push_back(Json{{"ph", "M"}, {"name", "process_name"}, {"pid", pid}, {"tid", 0}, {"args", {{"name", name}}}});
-  Row caller(events, pid, 0, origin_ns);
-  caller.name("thread 0 (runs the nodes)");
-  for (std::size_t i = 0; i < runs_.size(); ++i) {
-    caller.span("run " + std::to_string(i), "run", runs_[i].begin_ns, runs_[i].end_ns, Json::object());
-  }
+void Trace::write_nodes(Row& row, const std::vector<NodeSpan>& nodes) const {
   // Neighbours of one stage, and within it of one block, are one span.
   const auto group = [&](const char* category, const auto& key) {
-    for (std::size_t first = 0, next = 0; first < nodes_.size(); first = next) {
-      const std::string& text = key(texts_[nodes_[first].node]);
-      for (next = first + 1; next < nodes_.size(); ++next) {
-        if (key(texts_[nodes_[next].node]) != text || nodes_[next].node <= nodes_[next - 1].node) break;
+    for (std::size_t first = 0, next = 0; first < nodes.size(); first = next) {
+      const std::string& text = key(texts_[nodes[first].node]);
+      for (next = first + 1; next < nodes.size(); ++next) {
+        if (key(texts_[nodes[next].node]) != text || nodes[next].node <= nodes[next - 1].node) break;
       }
-      const bool one_layer = next == first + 1 && texts_[nodes_[first].node].path == text;
-      const bool same = std::string_view(category) == "block" && texts_[nodes_[first].node].stage == text;
+      const bool one_layer = next == first + 1 && texts_[nodes[first].node].path == text;
+      const bool same = std::string_view(category) == "block" && texts_[nodes[first].node].stage == text;
       if (one_layer || same) continue;
-      caller.span(text, category, nodes_[first].span.begin_ns, nodes_[next - 1].span.end_ns, Json::object());
+      row.span(text, category, nodes[first].span.begin_ns, nodes[next - 1].span.end_ns, Json::object());
     }
   };
   group("stage", [](const NodeText& text) -> const std::string& { return text.stage; });
   group("block", [](const NodeText& text) -> const std::string& { return text.block; });
-  for (const NodeSpan& node : nodes_) {
+  for (const NodeSpan& node : nodes) {
     const NodeText& text = texts_[node.node];
-    caller.span(text.path, "node", node.span.begin_ns, node.span.end_ns,
-                {{"layer", text.layer}, {"kernel", text.kernel}, {"output", text.output}, {"picture", node.picture}});
+    row.span(text.path, "node", node.span.begin_ns, node.span.end_ns,
+             {{"layer", text.layer}, {"kernel", text.kernel}, {"output", text.output}, {"picture", node.picture}});
   }
+}
+
+// The node of the first lane that ran then, or null.
+const Trace::NodeSpan* Trace::node_at(std::int64_t ns) const {
+  const std::vector<NodeSpan>& nodes = nodes_.front();
+  const auto after = std::ranges::upper_bound(nodes, ns, {}, [](const NodeSpan& node) { return node.span.begin_ns; });
+  return after == nodes.begin() ? nullptr : &*std::prev(after);
+}
+
+void Trace::write(std::vector<Json>& events, int pid, const std::string& name, std::int64_t origin_ns) const {
+  const bool lanes = nodes_.size() > 1;
+  events.push_back(Json{{"ph", "M"}, {"name", "process_name"}, {"pid", pid}, {"tid", 0}, {"args", {{"name", name}}}});
   for (std::size_t thread = 0; thread < parts_.size(); ++thread) {
     Row row(events, pid, thread, origin_ns);
-    if (thread > 0) row.name("thread " + std::to_string(thread));
+    row.name("thread " + std::to_string(thread) + (thread == 0 && !lanes ? " (runs the nodes)" : ""));
+    for (std::size_t i = 0; thread == 0 && i < runs_.size(); ++i) {
+      row.span("run " + std::to_string(i), "run", runs_[i].begin_ns, runs_[i].end_ns, Json::object());
+    }
+    if (thread < nodes_.size()) write_nodes(row, nodes_[thread]);
     for (const Part& part : parts_[thread]) {
-      // Regions lie within nodes: the last one that began before.
-      const auto after = std::ranges::upper_bound(nodes_, part.span.begin_ns, {},
-                                                  [](const NodeSpan& node) { return node.span.begin_ns; });
-      if (after == nodes_.begin()) throw InternalError("a parallel region outside of all nodes");
-      row.span(texts_[std::prev(after)->node].path, "thread", part.span.begin_ns, part.span.end_ns,
-               {{"tasks", part.tasks}});
+      // A region lies within a node, or holds all that a lane does of a run.
+      const NodeSpan* node = lanes ? nullptr : node_at(part.span.begin_ns);
+      if (node == nullptr && !lanes) throw InternalError("a parallel region outside of all nodes");
+      row.span(node == nullptr ? "pictures of its own" : texts_[node->node].path, "thread", part.span.begin_ns,
+               part.span.end_ns, {{"tasks", part.tasks}});
     }
   }
 }

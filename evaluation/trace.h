@@ -15,7 +15,7 @@
 
 namespace tessera {
 
-// Watches the runs of one session. after_part() may be called from several threads at once, the rest from one.
+// Watches the runs of one session. after_part() may be called from several threads at once, the rest one at a time.
 class Trace final : public Observer, public RegionObserver {
  public:
   explicit Trace(const Program& program);
@@ -48,8 +48,12 @@ class Trace final : public Observer, public RegionObserver {
     std::string path, stage, block, layer, kernel, output;
   };
 
+  class Row;
+  void write_nodes(Row& row, const std::vector<NodeSpan>& nodes) const;
+  const NodeSpan* node_at(std::int64_t ns) const;
+
   std::vector<NodeText> texts_;
-  std::vector<NodeSpan> nodes_;
+  std::vector<std::vector<NodeSpan>> nodes_;  // by lane
   std::vector<Span> runs_;
   std::vector<std::vector<Part>> parts_;  // by thread
 };

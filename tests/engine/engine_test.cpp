@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -285,41 +286,120 @@ TEST(Taps, MayBeThoseThatFusionsKeep) {
   EXPECT_THROW(names_that_fusions_keep(fused, {"conv?"}), UsageError);
 }
 
+// A lane of one thread has half of the cache for activations: the other half is for weights.
 TEST(Parts, OfABatchFitTheCache) {
   const std::size_t one = compile(small_graph(1), {})->plan().arena_bytes;
   EXPECT_EQ(compile(small_graph(6), {}, 0)->at_a_time(), 6);
   EXPECT_EQ(compile(small_graph(6), {}, 1)->at_a_time(), 1);
-  EXPECT_EQ(compile(small_graph(6), {}, 5 * one)->at_a_time(), 3);
-  EXPECT_EQ(compile(small_graph(7), {}, 5 * one)->at_a_time(), 1);
-  EXPECT_EQ(compile(small_graph(6), {}, 6 * one)->at_a_time(), 6);
+  EXPECT_EQ(compile(small_graph(6), {}, 10 * one)->at_a_time(), 3);
+  EXPECT_EQ(compile(small_graph(7), {}, 10 * one)->at_a_time(), 1);
+  EXPECT_EQ(compile(small_graph(6), {}, 12 * one)->at_a_time(), 6);
   EXPECT_EQ(compile(small_graph(6), {.taps = {"block"}}, 1)->at_a_time(), 6);
-  EXPECT_LE(compile(small_graph(6), {}, 2 * one)->plan().arena_bytes, 2 * one);
+  EXPECT_LE(compile(small_graph(6), {}, 4 * one)->plan().arena_bytes, 2 * one);
+}
+
+TEST(Parts, GoToThreadsThatWorkOnTheirOwnWhereAllHaveSome) {
+  const std::size_t one = compile(small_graph(1), {})->plan().arena_bytes;
+  const auto plan = [&](std::int64_t batch, int threads, std::size_t cache) {
+    const auto program = compile(small_graph(batch), {.threads = threads}, cache);
+    return std::pair(program->lanes(), program->at_a_time());
+  };
+  using Plan = std::pair<int, std::int64_t>;
+  EXPECT_EQ(plan(6, 2, 100 * one), Plan(2, 3));
+  EXPECT_EQ(plan(6, 2, 11 * one), Plan(2, 1));  // 2 would be three parts for two threads
+  EXPECT_EQ(plan(8, 2, 11 * one), Plan(2, 2));
+  EXPECT_EQ(plan(1, 2, 100 * one), Plan(1, 1));
+  EXPECT_EQ(plan(3, 2, 3 * one), Plan(1, 3));     // one thread would wait for a third of the time
+  EXPECT_EQ(plan(19, 2, 100 * one), Plan(2, 1));  // for a twentieth
+  EXPECT_EQ(plan(4, 8, 4 * one), Plan(1, 4));
+  EXPECT_EQ(plan(6, 2, 0), Plan(1, 6));
+  const auto lanes = compile(small_graph(6), {.threads = 3}, 100 * one);
+  EXPECT_EQ(lanes->activation_bytes(),
+            3 * (lanes->plan().arena_bytes + 4 * static_cast<std::size_t>(lanes->scratch())));
 }
 
 TEST(Parts, GiveTheResultsOfTheWholeBatch) {
   const std::size_t one = compile(small_graph(1), {})->plan().arena_bytes;
-  Session whole(compile(small_graph(6), {})), parts(compile(small_graph(6), {}, 2 * one));
-  ASSERT_EQ(parts.program().at_a_time(), 2);
-  EXPECT_EQ(parts.program().max_batch(), 6);
-  for (const std::int64_t batch : {6, 5, 2, 1}) {
-    const Tensor input = random_input({batch, 6, 5, 3});
-    const ConstView expected = whole.run(input.view()), found = parts.run(input.view());
-    ASSERT_EQ(found.shape(), (Shape{batch, 4}));
-    EXPECT_TRUE(std::ranges::equal(found.values(), expected.values())) << batch;
+  Session whole(compile(small_graph(6), {}));
+  for (const int threads : {1, 2, 3, 4, 6}) {
+    Session parts(compile(small_graph(6), {.threads = threads}, 4 * one));
+    ASSERT_LT(parts.program().at_a_time(), 6);
+    EXPECT_EQ(parts.program().lanes(), threads == 4 ? 1 : threads);
+    EXPECT_EQ(parts.program().max_batch(), 6);
+    for (const std::int64_t batch : {6, 5, 2, 1, 6}) {
+      const Tensor input = random_input({batch, 6, 5, 3});
+      const ConstView expected = whole.run(input.view()), found = parts.run(input.view());
+      ASSERT_EQ(found.shape(), (Shape{batch, 4}));
+      EXPECT_TRUE(std::ranges::equal(found.values(), expected.values())) << batch << ", threads " << threads;
+    }
+    EXPECT_THROW(parts.run(random_input({7, 6, 5, 3}).view()), UsageError);
   }
-  EXPECT_THROW(parts.run(random_input({7, 6, 5, 3}).view()), UsageError);
+}
+
+// Every picture's nodes, in order, one at a time, on the lane that the event names.
+TEST(Parts, OfSeveralLanesAreToldOfOneAtATime) {
+  class Watch final : public Observer {
+   public:
+    void before_run() override { seen.clear(); }
+    void after_node(const NodeEvent& event) override {
+      EXPECT_EQ(inside.exchange(true), false) << "two calls at once";
+      EXPECT_EQ(event.lanes, lanes);
+      EXPECT_LT(event.lane, event.lanes);
+      for (std::int64_t i = 0; i < event.output.shape()[0]; ++i) {
+        EXPECT_EQ(seen[event.picture + i]++, event.index) << "picture " << event.picture + i;
+      }
+      inside = false;
+    }
+    std::map<std::int64_t, std::size_t> seen;  // by picture: nodes
+    int lanes = 0;
+    std::atomic<bool> inside{false};
+  };
+  const auto program = compile(small_graph(9), {.threads = 3}, 1);
+  ASSERT_EQ(program->lanes(), 3);
+  Session session(program);
+  Watch watch;
+  Observer* const observers[] = {&watch};
+  for (const std::int64_t batch : {9, 4, 2, 1}) {
+    watch.lanes = static_cast<int>(std::min<std::int64_t>(batch, 3));
+    session.run(random_input({batch, 6, 5, 3}).view(), observers);
+    EXPECT_EQ(watch.seen.size(), static_cast<std::size_t>(batch));
+    for (const auto& [picture, nodes] : watch.seen) EXPECT_EQ(nodes, program->graph().nodes().size()) << picture;
+  }
 }
 
 TEST(Parts, OfABatchAreOneRunOfAProfile) {
-  const auto program = compile(small_graph(6), {}, 1);
-  Session session(program);
+  for (const int threads : {1, 2}) {
+    const auto program = compile(small_graph(6), {.threads = threads}, 1);
+    ASSERT_EQ(program->lanes(), threads);
+    Session session(program);
+    Profile profile(*program);
+    Observer* const observers[] = {&profile};
+    const Tensor input = random_input({6, 6, 5, 3});
+    for (int run = 0; run < 3; ++run) session.run(input.view(), observers);
+    const std::vector<ProfileRow> rows = profile.rows();
+    EXPECT_EQ(rows[0].output, (Shape{6, 6, 5, 8}));
+    EXPECT_EQ(rows[0].macs, 6 * 6 * 5 * 8 * 9 * 3);
+    EXPECT_EQ(rows[0].times_us.size(), 3U);
+  }
+}
+
+// Where several lanes run at the same time, what a node takes of the run is its time by their number.
+TEST(Profile, DividesTimesByTheLanes) {
+  const auto program = compile(small_graph(4), {.threads = 2}, 1);
+  ASSERT_EQ(program->lanes(), 2);
+  const Node& node = program->graph().nodes()[0];
+  const Tensor output(Shape{2, 6, 5, 8});
+  const auto event = [&](std::int64_t picture, int lane, int lanes, std::int64_t ns) {
+    return NodeEvent{0, node, program->kernel(0), picture, lane, lanes, output.view(), 1000, 1000 + ns};
+  };
   Profile profile(*program);
-  Observer* const observers[] = {&profile};
-  const Tensor input = random_input({6, 6, 5, 3});
-  for (int run = 0; run < 3; ++run) session.run(input.view(), observers);
+  profile.before_run();
+  profile.after_node(event(2, 1, 2, 5000));  // lanes are told of as they come
+  profile.after_node(event(0, 0, 2, 7000));
+  profile.before_run();
+  profile.after_node(event(0, 0, 1, 9000));
   const std::vector<ProfileRow> rows = profile.rows();
-  EXPECT_EQ(rows[0].output, (Shape{6, 6, 5, 8}));
-  EXPECT_EQ(rows[0].macs, 6 * 6 * 5 * 8 * 9 * 3);
+  EXPECT_EQ(rows[0].times_us, (std::vector<double>{6, 9}));
 }
 
 TEST(Quantile, IsTheNearestRank) {

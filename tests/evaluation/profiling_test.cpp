@@ -26,7 +26,7 @@ ProfileSetting setting(const std::string& model, int threads = 2, std::int64_t b
 const ProfileResult& profiled() {
   static const ProfileResult result =
       profile_models({.settings = {setting("seeded:resnet18@1"), setting("seeded:vit_tiny_patch16_224@1", 1),
-                                   setting("seeded:resnet18@1", 2, 3)},
+                                   setting("seeded:resnet18@1", 2, 3), setting("seeded:resnet18@1", 2, 4)},
                       .warm_ups = 1,
                       .runs = 5,
                       .trace = true});
@@ -125,7 +125,7 @@ TEST(Profiling, RefusesUnknownGroups) { EXPECT_THROW(group_by_from_string("layer
 // "X" has name, cat, pid, tid, ts and dur in microseconds; "M" has name and args. On a row they nest perfectly, which
 // Perfetto insists on (https://perfetto.dev/docs/faq).
 TEST(Trace, KeepsToTheTraceEventFormat) {
-  const std::vector<std::string> names{"first", "second", "third"};
+  const std::vector<std::string> names{"first", "second", "third", "fourth"};
   const nlohmann::json document = nlohmann::json::parse(trace_document(profiled().traces, names).dump());
   EXPECT_EQ(document.at("displayTimeUnit"), "ms");
   struct Span {
@@ -135,6 +135,7 @@ TEST(Trace, KeepsToTheTraceEventFormat) {
   std::map<std::pair<int, int>, std::string> rows;
   std::map<int, std::string> processes;
   std::map<std::string, int> counts;
+  std::map<std::pair<int, std::string>, int> of_lanes;  // of the batch whose halves go to two threads
   double last = 0;
   for (const nlohmann::json& event : document.at("traceEvents")) {
     ASSERT_TRUE(event.at("pid").is_number_integer() && event.at("tid").is_number_integer());
@@ -147,6 +148,7 @@ TEST(Trace, KeepsToTheTraceEventFormat) {
     }
     ASSERT_EQ(event.at("ph"), "X");
     ++counts[event.at("cat")];
+    if (row.first == 4) ++of_lanes[{row.second, event.at("cat")}];
     EXPECT_TRUE(rows.contains(row)) << "a row without a name";
     const double ts = event.at("ts"), dur = event.at("dur");
     ASSERT_GE(ts, last) << "not in the order of time";
@@ -160,20 +162,26 @@ TEST(Trace, KeepsToTheTraceEventFormat) {
     }
     stack.push_back(span);
   }
-  EXPECT_EQ(processes, (std::map<int, std::string>{{1, "first"}, {2, "second"}, {3, "third"}}));
-  EXPECT_EQ(counts["run"], 15);
+  EXPECT_EQ(processes, (std::map<int, std::string>{{1, "first"}, {2, "second"}, {3, "third"}, {4, "fourth"}}));
+  EXPECT_EQ(counts["run"], 20);
   std::size_t nodes = 0;
   for (const ModelProfile& profile : profiled().profiles) nodes += 5 * profile.nodes.size();
   EXPECT_GE(counts["node"], static_cast<int>(nodes));  // more where a batch is run in parts
   EXPECT_GT(counts["stage"], 0);
   EXPECT_GT(counts["thread"], counts["node"]);  // on two threads each region has two parts
+  for (const int thread : {1, 2}) {
+    const int on_its_own = of_lanes[{thread, "node"}];
+    EXPECT_EQ(of_lanes[std::pair(thread, "thread")], 5) << "a part of each run";
+    EXPECT_EQ(on_its_own % static_cast<int>(profiled().profiles[3].nodes.size()), 0) << "whole parts of a batch";
+    EXPECT_GT(on_its_own, 0);
+  }
   EXPECT_TRUE(rows.contains({1, 2}) && !rows.contains({2, 2})) << "a row a thread";
   EXPECT_GT(counts["block"], 0);
 }
 
 // A run is as long as in the profile: times are in microseconds.
 TEST(Trace, HasTheTimesOfTheProfile) {
-  const nlohmann::json document = trace_document(profiled().traces, {"a", "b", "c"});
+  const nlohmann::json document = trace_document(profiled().traces, {"a", "b", "c", "d"});
   std::vector<double> runs;
   std::map<std::string, double> node_us;
   for (const nlohmann::json& event : document.at("traceEvents")) {
