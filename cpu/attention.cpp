@@ -110,7 +110,7 @@ class AttentionKernel final : public TableKernel {
     for (std::int64_t token = 0; token < tokens_; token += table_.panel()) {
       const std::int64_t columns = std::min<std::int64_t>(table_.panel(), tokens_ - token);
       const std::int64_t panel = panel_vectors(table_, columns) * table_.lanes;
-      pack_panel(keys + token * 3 * width_, columns, head_width_, 3 * width_, panel, to + token * head_width_);
+      table_.pack_panel(keys + token * 3 * width_, columns, head_width_, 3 * width_, panel, to + token * head_width_);
     }
   }
   void pack_values(const float* values, float* to) const {

@@ -13,21 +13,6 @@ std::int64_t PackedMatrix::packed_floats(const KernelTable& table, std::int64_t 
   return k * (whole + (left == 0 ? 0 : panel_vectors(table, left) * table.lanes));
 }
 
-void pack_panel(const float* rows, std::int64_t columns, std::int64_t k, std::int64_t stride, std::int64_t width,
-                float* panel) {
-  for (std::int64_t begin = 0; begin < k; begin += kLine) {  // a cache line of each row at a time
-    const std::int64_t depth = std::min(kLine, k - begin);
-    float* to = panel + begin * width;
-    for (std::int64_t column = 0; column < columns; ++column) {
-      const float* from = rows + column * stride + begin;
-      for (std::int64_t i = 0; i < depth; ++i) to[i * width + column] = from[i];
-    }
-    for (std::int64_t i = 0; i < depth && columns < width; ++i) {
-      std::fill(to + i * width + columns, to + (i + 1) * width, 0.0F);
-    }
-  }
-}
-
 PackedMatrix::PackedMatrix(const KernelTable& table, const float* rows, std::int64_t n, std::int64_t k,
                            std::int64_t stride, std::span<const float> bias)
     : n_(n),
@@ -39,8 +24,8 @@ PackedMatrix::PackedMatrix(const KernelTable& table, const float* rows, std::int
   for (std::int64_t p = 0; p < panels(); ++p) {
     const std::int64_t column = p * panel_;
     const std::int64_t columns = std::min(panel_, n - column);
-    pack_panel(rows + column * stride, columns, k, stride, panel_vectors(table, columns) * table.lanes,
-               values_.data() + column * k);
+    table.pack_panel(rows + column * stride, columns, k, stride, panel_vectors(table, columns) * table.lanes,
+                     values_.data() + column * k);
   }
 }
 

@@ -42,10 +42,6 @@ inline std::int64_t panel_vectors(const KernelTable& table, std::int64_t columns
   return columns > table.lanes ? 2 : 1;
 }
 
-// Transposes [columns, k] (rows `stride` apart) into one panel [k][width], padded with zeros.
-void pack_panel(const float* rows, std::int64_t columns, std::int64_t k, std::int64_t stride, std::int64_t width,
-                float* panel);
-
 // What happens to a sum before it is stored.
 struct Epilogue {
   float low = 0, high = 0;                       // the clamp: that of ReLU or ReLU6, or none (infinite)

@@ -50,6 +50,7 @@ KernelTable make_table() {
                 tiles_of_width<2>(std::make_integer_sequence<int, kTileRows>())};
   table.line_tile = {line_tiles_of_width<1>(std::make_integer_sequence<int, kTileRows>()),
                      line_tiles_of_width<2>(std::make_integer_sequence<int, kTileRows>())};
+  table.pack_panel = &pack_panel;
   table.activate = &activate;
   table.layer_norm = &layer_norm;
   table.softmax_numerators = &softmax_numerators;

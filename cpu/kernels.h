@@ -209,6 +209,9 @@ struct KernelTable {
   // tile[v - 1][r - 1]: r rows, v vectors wide; null beyond `rows`.
   std::array<std::array<TileFunction, kMostRows>, kMostVectors> tile{}, line_tile{};
 
+  // Transposes [columns, k] (rows `stride` apart) into one panel [k][width], padded with zeros.
+  void (*pack_panel)(const float* rows, std::int64_t columns, std::int64_t k, std::int64_t stride, std::int64_t width,
+                     float* panel) = nullptr;
   // In place on `rows` rows of `count` values, `stride` apart.
   void (*activate)(ActivationKind kind, float* values, std::int64_t rows, std::int64_t count,
                    std::int64_t stride) = nullptr;

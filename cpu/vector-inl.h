@@ -233,6 +233,40 @@ static void softmax_numerators(const SoftmaxRows& t) {
   for (; row < t.rows; ++row) softmax_some<1>(t, row);
 }
 
+// A line of each of four rows, transposed: values of one place side by side.
+HWY_INLINE void transpose_lines(const float* rows, std::int64_t stride, float* to, std::int64_t width) {
+  const hn::Full128<float> d;
+  for (std::int64_t i = 0; i < kLine; i += 4, rows += 4, to += 4 * width) {
+    const auto a = hn::LoadU(d, rows), b = hn::LoadU(d, rows + stride);
+    const auto c = hn::LoadU(d, rows + 2 * stride), e = hn::LoadU(d, rows + 3 * stride);
+    const auto ab = hn::InterleaveLower(d, a, b), ab_upper = hn::InterleaveUpper(d, a, b);
+    const auto ce = hn::InterleaveLower(d, c, e), ce_upper = hn::InterleaveUpper(d, c, e);
+    hn::StoreU(hn::ConcatLowerLower(d, ce, ab), d, to);
+    hn::StoreU(hn::ConcatUpperUpper(d, ce, ab), d, to + width);
+    hn::StoreU(hn::ConcatLowerLower(d, ce_upper, ab_upper), d, to + 2 * width);
+    hn::StoreU(hn::ConcatUpperUpper(d, ce_upper, ab_upper), d, to + 3 * width);
+  }
+}
+
+static void pack_panel(const float* rows, std::int64_t columns, std::int64_t k, std::int64_t stride, std::int64_t width,
+                       float* panel) {
+  for (std::int64_t begin = 0; begin < k; begin += kLine) {  // a cache line of each row at a time
+    const std::int64_t depth = std::min(kLine, k - begin);
+    float* to = panel + begin * width;
+    std::int64_t column = 0;
+    for (; depth == kLine && column + 4 <= columns; column += 4) {
+      transpose_lines(rows + column * stride + begin, stride, to + column, width);
+    }
+    for (; column < columns; ++column) {
+      const float* from = rows + column * stride + begin;
+      for (std::int64_t i = 0; i < depth; ++i) to[i * width + column] = from[i];
+    }
+    for (std::int64_t i = 0; i < depth && columns < width; ++i) {
+      std::fill(to + i * width + columns, to + (i + 1) * width, 0.0F);
+    }
+  }
+}
+
 static void multiply_row(float* x, float factor, std::int64_t count) {
   const Vector scale = constant(factor);
   for_each_vector(count, [&](std::int64_t at, std::int64_t length)
