@@ -5,7 +5,14 @@
 #include <utility>
 
 #if defined(__x86_64__)
+// GCC 12 takes what its own intrinsics leave undefined on purpose for a fault (its bug 105593).
+#pragma GCC diagnostic push
+#if !defined(__clang__)  // which has no such warning
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 
 namespace tessera::cpu {
 
@@ -13,12 +20,42 @@ namespace {
 
 constexpr std::int64_t kBytes = 64;    // of a vector
 constexpr std::int64_t kAhead = 4096;  // a page, where the hardware's own prefetching ends
+constexpr std::int64_t kLanes = 16;    // values of four bytes in a vector
 constexpr int kTileRows = 14;          // 28 sums, 2 columns, 1 value of A in 32 registers
 
 std::int32_t load_group(const std::byte* from) {
   std::int32_t group;
   std::memcpy(&group, from, sizeof(group));
   return group;
+}
+
+// 16 bytes as floats.
+__attribute__((target("avx512f"))) inline __m512 load_bytes(const std::byte* from) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+}
+
+// The same operations as finish() in low-inl.h has them.
+template <bool kAdds, int kRows, int kVectors>
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"), always_inline)) inline void store_bytes(
+    const ByteFinish& t, const __m512i (&sums)[kRows][kVectors]) {
+  const __m512 low = _mm512_set1_ps(t.low), high = _mm512_set1_ps(t.high), out = _mm512_set1_ps(t.out);
+  const __m512 by = _mm512_set1_ps(t.residual_factor), zero = _mm512_set1_ps(t.residual_zero);
+  std::byte* const y = t.y;
+  const std::byte* const residual = t.residual;
+  const std::int64_t step = t.step;
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) {
+    const __m512 factor = _mm512_mul_ps(_mm512_loadu_ps(t.factor + v * kLanes), out);
+    const __m512 offset = _mm512_fmadd_ps(_mm512_loadu_ps(t.offset + v * kLanes), out, _mm512_set1_ps(t.zero));
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const std::int64_t at = r * step + v * kLanes;
+      __m512 value = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r][v]), factor, offset);
+      if constexpr (kAdds) value = _mm512_fmadd_ps(_mm512_sub_ps(load_bytes(residual + at), zero), by, value);
+      const __m512i rounded = _mm512_cvtps_epi32(_mm512_min_ps(high, _mm512_max_ps(low, value)));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(y + at), _mm512_cvtepi32_epi8(rounded));
+    }
+  }
 }
 
 template <int kRows, int kVectors>
@@ -47,6 +84,8 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) void tile_vnni(c
       }
     }
   }
+  if (t.bytes != nullptr && t.bytes->residual != nullptr) return store_bytes<true>(*t.bytes, sums);
+  if (t.bytes != nullptr) return store_bytes<false>(*t.bytes, sums);
   auto* to = static_cast<std::byte*>(t.sums);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
@@ -107,6 +146,7 @@ void add_dot_products(const KernelTable& avx512, std::vector<KernelTable>& table
                .group = 4,
                .row_bytes = 1,
                .direct = true,
+               .makes_bytes = true,
                .tile = {vnni_tiles<1>(rows), vnni_tiles<2>(rows)}};
   vnni.depthwise_int8 = avx512.depthwise_vnni;
   tables.push_back(vnni);

@@ -55,12 +55,27 @@ using TileFunction = void (*)(const TileArguments&);
 //
 // A is given as for TileArguments, by pointers to rows of values in the type that the tile reads (LowPrecision). The
 // values of K go in groups of LowPrecision::group: B is [taps * groups][columns of a panel][group].
+//
+// What becomes of int32 sums: finish() turns them into values, or, where all columns of a tile exist and its values are
+// bytes, the tile itself while it has them in registers (LowPrecision::makes_bytes):
+//   y = clamp(sum * (factor * out) + (offset * out + zero) + (residual - residual_zero) * residual_factor).
+struct ByteFinish {
+  const float* factor = nullptr;  // by column
+  const float* offset = nullptr;  // by column
+  float out = 0, zero = 0;        // one over the output's scale; its zero
+  float low = 0, high = 0;        // in steps of the output
+  const std::byte* residual = nullptr;  // or null
+  float residual_factor = 0, residual_zero = 0;
+  std::byte* y = nullptr;
+  std::int64_t step = 0;  // values between rows of y, and of the residual
+};
 struct LowTileArguments {
   const std::byte* const* a = nullptr;
   std::int64_t taps = 1;
   std::int64_t groups = 0;  // of a tap
   const std::byte* b = nullptr;
   void* sums = nullptr;  // [rows][columns of a full panel], float or std::int32_t
+  const ByteFinish* bytes = nullptr;  // of int32 sums, which then do not go to `sums`
 };
 using LowTileFunction = void (*)(const LowTileArguments&);
 
@@ -198,6 +213,7 @@ struct LowPrecision {
   // (int8: int16, 2 bytes; bfloat16: float, 4 bytes) where no instruction multiplies the stored type.
   int row_bytes = 4;
   bool direct = false;  // rows are read as they are stored
+  bool makes_bytes = false;  // LowTileArguments::bytes
   std::array<std::array<LowTileFunction, kMostRows>, kMostVectors> tile{};
 };
 

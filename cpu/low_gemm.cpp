@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 namespace tessera::cpu {
@@ -126,6 +127,27 @@ void copy_rows(const LowProduct& product, const std::byte* const* a, std::int64_
   }
 }
 
+// What the tiles of a product share that make bytes of their sums; nothing where they cannot.
+std::optional<ByteFinish> byte_finish(const LowProduct& product) {
+  const bool residual_is_bytes = product.residual == nullptr || product.residual->type().dtype == DType::kU8;
+  if (!product.b.precision().makes_bytes || product.x != DType::kU8 || product.y.type().dtype != DType::kU8 ||
+      !residual_is_bytes || product.epilogue.after != ActivationKind::kNone) {
+    return std::nullopt;
+  }
+  const ValueType& type = product.y.type();
+  const float out = 1.0F / type.scale, zero = static_cast<float>(type.zero);
+  ByteFinish finish{.out = out,
+                    .zero = zero,
+                    .low = std::max(0.0F, product.epilogue.low * out + zero),
+                    .high = std::min(255.0F, product.epilogue.high * out + zero),
+                    .step = product.b.n()};
+  if (product.residual != nullptr) {
+    finish.residual_factor = product.residual->type().scale * out;
+    finish.residual_zero = static_cast<float>(product.residual->type().zero);
+  }
+  return finish;
+}
+
 // One tile of rows, some panels. `tile` has A.
 void multiply_panels(const LowProduct& product, LowTileArguments tile, std::int64_t row, std::int64_t rows,
                      std::int64_t panel, std::int64_t panel_end) {
@@ -133,13 +155,24 @@ void multiply_panels(const LowProduct& product, LowTileArguments tile, std::int6
   const LowMatrix& b = product.b;
   alignas(64) std::array<float, static_cast<std::size_t>(kMostRows * kMostPanel)> sums;  // NOLINT: filled by the tile
   tile.sums = sums.data();
+  std::optional<ByteFinish> bytes = byte_finish(product);
   for (std::int64_t p = panel; p < panel_end; ++p) {
     const std::int64_t column = p * table.panel();
     const std::int64_t columns = std::min<std::int64_t>(table.panel(), b.n() - column);
     const auto vectors = static_cast<std::size_t>(panel_vectors(table, columns));
     tile.b = b.panel(p);
+    const std::int64_t at = row * b.n() + column;
+    const bool whole = columns == static_cast<std::int64_t>(vectors) * table.lanes;
+    tile.bytes = bytes && whole ? &*bytes : nullptr;
+    if (tile.bytes != nullptr) {
+      bytes->factor = b.factor(p);
+      bytes->offset = b.offset(p);
+      bytes->y = product.y.at(at);
+      if (product.residual != nullptr) bytes->residual = product.residual->at(at);
+    }
     b.precision().tile[vectors - 1][static_cast<std::size_t>(rows) - 1](tile);
-    finish_sums(table, {product.y, product.residual, product.epilogue, row * b.n() + column, b.n()},
+    if (tile.bytes != nullptr) continue;
+    finish_sums(table, {product.y, product.residual, product.epilogue, at, b.n()},
                 {.sums = sums.data(),
                  .integers = product.x == DType::kU8,
                  .rows = rows,
