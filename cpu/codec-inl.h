@@ -190,8 +190,38 @@ static void widen(const std::uint8_t* from, std::int16_t* to, std::int64_t count
   for (std::int64_t i = 0; i < count; ++i) to[i] = from[i];
 }
 
+// The largest of bytes is that of what they stand for, so that only it is decoded.
+static void max_byte_rows(const std::byte* const* rows, const ValueType& type, std::int64_t row_count, std::byte* y,
+                          const ValueType& y_type, std::int64_t count) {
+  const hn::ScalableTag<std::uint8_t> d;
+  constexpr auto kBytes = static_cast<std::int64_t>(hn::MaxLanes(d));
+  const Codec codec(type), y_codec(y_type);
+  HWY_ALIGN std::byte bytes[kBytes] = {};
+  for (std::int64_t at = 0; at < count; at += kBytes) {
+    const std::int64_t some = HWY_MIN(kBytes, count - at);
+    if (some == kBytes) {
+      const auto row = [&](std::int64_t r)
+                           HWY_ATTR { return hn::LoadU(d, reinterpret_cast<const std::uint8_t*>(rows[r] + at)); };
+      auto largest = row(0);
+      for (std::int64_t r = 1; r < row_count; ++r) largest = hn::Max(largest, row(r));
+      hn::Store(largest, d, reinterpret_cast<std::uint8_t*>(bytes));
+    } else {
+      std::memcpy(bytes, rows[0] + at, static_cast<std::size_t>(some));
+      for (std::int64_t r = 1; r < row_count; ++r) {
+        for (std::int64_t i = 0; i < some; ++i) bytes[i] = HWY_MAX(bytes[i], rows[r][at + i]);
+      }
+    }
+    for (std::int64_t i = 0; i < some; i += kLanes) {
+      const std::int64_t length = HWY_MIN(kLanes, some - i);
+      const Vector values = decode_vector<DType::kU8>(bytes + i, length, codec);
+      encode_any(values, at_value(y, y_type.dtype, at + i), y_type.dtype, length, y_codec);
+    }
+  }
+}
+
 static void max_rows(const std::byte* const* rows, const ValueType& type, std::int64_t row_count, std::byte* y,
                      const ValueType& y_type, std::int64_t count) {
+  if (type.dtype == DType::kU8) return max_byte_rows(rows, type, row_count, y, y_type, count);
   const Codec codec(type), y_codec(y_type);
   with_type(type.dtype, [&](auto known) HWY_ATTR {
     for_each_vector(count, [&](std::int64_t at, std::int64_t length) HWY_ATTR {

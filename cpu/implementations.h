@@ -77,7 +77,7 @@ std::unique_ptr<Kernel> make_softmax(const KernelTable& table);
 std::unique_ptr<Kernel> make_activation(const KernelTable& table, const Activation& layer);
 // Any type in and out.
 bool can_max_pool(const Pool2d& layer);
-std::unique_ptr<Kernel> make_max_pool(const KernelTable& table, const Pool2d& layer);
+std::unique_ptr<Kernel> make_max_pool(const KernelTable& table, const Pool2d& layer, const NodeRequest& request);
 // Any type in.
 std::unique_ptr<Kernel> make_global_average_pool(const KernelTable& table);
 

@@ -139,8 +139,8 @@ class Methods {
   std::vector<Method> operator()(const Pool2d& layer) const {
     if (!can_max_pool(layer)) return {};
     return {{"rows",
-             [&table = settings_.table, layer](const NodeRequest&, const std::vector<Tensor>&) {
-               return make_max_pool(table, layer);
+             [&table = settings_.table, layer](const NodeRequest& request, const std::vector<Tensor>&) {
+               return make_max_pool(table, layer, request);
              },
              true, true, true}};
   }

@@ -91,14 +91,20 @@ class ActivationKernel final : public TableKernel {
 
 class MaxPoolKernel final : public TableKernel {
  public:
-  MaxPoolKernel(const KernelTable& table, const Pool2d& layer) : TableKernel(table, "max_pool"), layer_(layer) {}
+  MaxPoolKernel(const KernelTable& table, const Pool2d& layer, const NodeRequest& request)
+      : TableKernel(table, "max_pool"),
+        layer_(layer),
+        height_(request.in[0][1]),
+        width_(request.in[0][2]),
+        channels_(request.in[0][3]),
+        out_height_(request.out[1]),
+        out_width_(request.out[2]) {}
+
   void run(const KernelArguments& arguments) const override {
-    const Shape& in = arguments.inputs[0].shape();
-    const Shape& out = arguments.output.shape();
-    arguments.threads.for_each(out[0] * out[1], [&](std::int64_t row, int) {
-      const std::int64_t picture = row / out[1] * in[1] * in[2] * in[3];
-      for (std::int64_t ox = 0; ox < out[2]; ++ox) {
-        run_pixel(arguments, picture, row % out[1], ox, (row * out[2] + ox) * out[3]);
+    arguments.threads.for_each(arguments.output.shape()[0] * out_height_, [&](std::int64_t row, int) {
+      const std::int64_t picture = row / out_height_ * height_ * width_ * channels_;
+      for (std::int64_t ox = 0; ox < out_width_; ++ox) {
+        run_pixel(arguments, picture, row % out_height_, ox, (row * out_width_ + ox) * channels_);
       }
     });
   }
@@ -108,21 +114,20 @@ class MaxPoolKernel final : public TableKernel {
   void run_pixel(const KernelArguments& arguments, std::int64_t picture, std::int64_t oy, std::int64_t ox,
                  std::int64_t y) const {
     const ConstValueView& x = arguments.inputs[0];
-    const Shape& in = x.shape();
-    std::array<const std::byte*, kMostTaps> pixels{};
+    std::array<const std::byte*, kMostTaps> pixels;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
     std::int64_t count = 0;
     const std::int64_t top = oy * layer_.stride.height - layer_.padding.height;
     const std::int64_t left = ox * layer_.stride.width - layer_.padding.width;
-    for (std::int64_t iy = std::max<std::int64_t>(0, top); iy < std::min(in[1], top + layer_.kernel.height); ++iy) {
-      for (std::int64_t ix = std::max<std::int64_t>(0, left); ix < std::min(in[2], left + layer_.kernel.width); ++ix) {
-        const std::int64_t at = picture + (iy * in[2] + ix) * in[3];
-        pixels[static_cast<std::size_t>(count++)] = x.at(at);
+    for (std::int64_t iy = std::max<std::int64_t>(0, top); iy < std::min(height_, top + layer_.kernel.height); ++iy) {
+      for (std::int64_t ix = std::max<std::int64_t>(0, left); ix < std::min(width_, left + layer_.kernel.width); ++ix) {
+        pixels[static_cast<std::size_t>(count++)] = x.at(picture + (iy * width_ + ix) * channels_);
       }
     }
-    table_.max_rows(pixels.data(), x.type(), count, arguments.output.at(y), arguments.output.type(), in[3]);
+    table_.max_rows(pixels.data(), x.type(), count, arguments.output.at(y), arguments.output.type(), channels_);
   }
 
   Pool2d layer_;
+  std::int64_t height_, width_, channels_, out_height_, out_width_;
 };
 
 class GlobalAveragePoolKernel final : public TableKernel {
@@ -160,8 +165,8 @@ bool can_max_pool(const Pool2d& layer) {
   // Every window then has a pixel: padding is less than the kernel.
   return layer.kind == PoolKind::kMax && layer.kernel.height * layer.kernel.width <= kMostTaps;
 }
-std::unique_ptr<Kernel> make_max_pool(const KernelTable& table, const Pool2d& layer) {
-  return std::make_unique<MaxPoolKernel>(table, layer);
+std::unique_ptr<Kernel> make_max_pool(const KernelTable& table, const Pool2d& layer, const NodeRequest& request) {
+  return std::make_unique<MaxPoolKernel>(table, layer, request);
 }
 std::unique_ptr<Kernel> make_global_average_pool(const KernelTable& table) {
   return std::make_unique<GlobalAveragePoolKernel>(table);
