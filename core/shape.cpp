@@ -28,12 +28,8 @@ std::int64_t Shape::count() const {
   return count;
 }
 
-std::size_t Shape::checked(int index) const {
-  const int at = index < 0 ? rank_ + index : index;
-  if (at < 0 || at >= rank_) {
-    throw InternalError("dimension " + std::to_string(index) + " of shape " + to_string(*this));
-  }
-  return static_cast<std::size_t>(at);
+void Shape::refuse(int index) const {
+  throw InternalError("dimension " + std::to_string(index) + " of shape " + to_string(*this));
 }
 
 std::string to_string(const Shape& shape) {

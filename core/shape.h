@@ -30,7 +30,13 @@ class Shape {
   bool operator==(const Shape&) const = default;
 
  private:
-  std::size_t checked(int index) const;
+  // Here, as inner loops ask for dimensions.
+  std::size_t checked(int index) const {
+    const int at = index < 0 ? rank_ + index : index;
+    if (at < 0 || at >= rank_) refuse(index);
+    return static_cast<std::size_t>(at);
+  }
+  [[noreturn]] void refuse(int index) const;
 
   std::array<std::int64_t, kMaxRank> dimensions_{};
   int rank_ = 0;

@@ -60,10 +60,10 @@ using TileFunction = void (*)(const TileArguments&);
 // bytes, the tile itself while it has them in registers (LowPrecision::makes_bytes):
 //   y = clamp(sum * (factor * out) + (offset * out + zero) + (residual - residual_zero) * residual_factor).
 struct ByteFinish {
-  const float* factor = nullptr;  // by column
-  const float* offset = nullptr;  // by column
-  float out = 0, zero = 0;        // one over the output's scale; its zero
-  float low = 0, high = 0;        // in steps of the output
+  const float* factor = nullptr;        // by column
+  const float* offset = nullptr;        // by column
+  float out = 0, zero = 0;              // one over the output's scale; its zero
+  float low = 0, high = 0;              // in steps of the output
   const std::byte* residual = nullptr;  // or null
   float residual_factor = 0, residual_zero = 0;
   std::byte* y = nullptr;
@@ -74,7 +74,7 @@ struct LowTileArguments {
   std::int64_t taps = 1;
   std::int64_t groups = 0;  // of a tap
   const std::byte* b = nullptr;
-  void* sums = nullptr;  // [rows][columns of a full panel], float or std::int32_t
+  void* sums = nullptr;               // [rows][columns of a full panel], float or std::int32_t
   const ByteFinish* bytes = nullptr;  // of int32 sums, which then do not go to `sums`
 };
 using LowTileFunction = void (*)(const LowTileArguments&);
@@ -212,7 +212,7 @@ struct LowPrecision {
   // Type of the rows that the tile reads: as they are stored (1: uint8, 2: bfloat16), or copied to a wider one first
   // (int8: int16, 2 bytes; bfloat16: float, 4 bytes) where no instruction multiplies the stored type.
   int row_bytes = 4;
-  bool direct = false;  // rows are read as they are stored
+  bool direct = false;       // rows are read as they are stored
   bool makes_bytes = false;  // LowTileArguments::bytes
   std::array<std::array<LowTileFunction, kMostRows>, kMostVectors> tile{};
 };

@@ -13,7 +13,12 @@ namespace tessera::cpu {
 class Patches {
  public:
   Patches(const Conv2d& layer, const Shape& in, const Shape& out)
-      : layer_(layer), pad_(layer.leading_padding(in)), in_(in), out_(out) {}
+      : layer_(layer),
+        pad_(layer.leading_padding(in)),
+        height_in_(in[1]),
+        width_in_(in[2]),
+        height_out_(out[1]),
+        width_out_(out[2]) {}
 
   std::int64_t taps() const { return layer_.kernel.height * layer_.kernel.width; }
 
@@ -27,14 +32,14 @@ class Patches {
       for (std::int64_t r = 0; r < rows; ++r) pointers[r] = x + (row + r) * step;
       return;
     }
-    const std::int64_t picture_step = in_[1] * in_[2] * step;
-    std::int64_t ox = row % out_[2], oy = row / out_[2] % out_[1];
-    const Element* picture = x + row / (out_[1] * out_[2]) * picture_step;
+    const std::int64_t picture_step = height_in_ * width_in_ * step;
+    std::int64_t ox = row % width_out_, oy = row / width_out_ % height_out_;
+    const Element* picture = x + row / (height_out_ * width_out_) * picture_step;
     for (std::int64_t r = 0; r < rows; ++r) {
       patch(picture, step, zeros, oy, ox, rows, pointers + r);
-      if (++ox < out_[2]) continue;
+      if (++ox < width_out_) continue;
       ox = 0;
-      if (++oy < out_[1]) continue;
+      if (++oy < height_out_) continue;
       oy = 0;
       picture += picture_step;
     }
@@ -47,29 +52,30 @@ class Patches {
              std::int64_t distance, const Element** pointers) const {
     const std::int64_t left = ox * layer_.stride.width - pad_.width;
     std::int64_t iy = oy * layer_.stride.height - pad_.height;
-    if (iy >= 0 && left >= 0 && iy + (layer_.kernel.height - 1) * layer_.dilation.height < in_[1] &&
-        left + (layer_.kernel.width - 1) * layer_.dilation.width < in_[2]) {  // most of them
-      const Element* line = picture + (iy * in_[2] + left) * step;
-      const std::int64_t across = layer_.dilation.width * step, down = layer_.dilation.height * in_[2] * step;
+    if (iy >= 0 && left >= 0 && iy + (layer_.kernel.height - 1) * layer_.dilation.height < height_in_ &&
+        left + (layer_.kernel.width - 1) * layer_.dilation.width < width_in_) {  // most of them
+      const Element* line = picture + (iy * width_in_ + left) * step;
+      const std::int64_t across = layer_.dilation.width * step, down = layer_.dilation.height * width_in_ * step;
       for (std::int64_t ky = 0; ky < layer_.kernel.height; ++ky, line += down) {
         const Element* pixel = line;
-        for (std::int64_t kx = 0; kx < layer_.kernel.width; ++kx, pixel += across, pointers += distance) *pointers = pixel;
+        for (std::int64_t kx = 0; kx < layer_.kernel.width; ++kx, pixel += across, pointers += distance)
+          *pointers = pixel;
       }
       return;
     }
     for (std::int64_t ky = 0; ky < layer_.kernel.height; ++ky, iy += layer_.dilation.height) {
-      const bool row_inside = iy >= 0 && iy < in_[1];
+      const bool row_inside = iy >= 0 && iy < height_in_;
       std::int64_t ix = left;
       for (std::int64_t kx = 0; kx < layer_.kernel.width; ++kx, ix += layer_.dilation.width, pointers += distance) {
-        const bool inside = row_inside && ix >= 0 && ix < in_[2];
-        *pointers = inside ? picture + (iy * in_[2] + ix) * step : zeros;
+        const bool inside = row_inside && ix >= 0 && ix < width_in_;
+        *pointers = inside ? picture + (iy * width_in_ + ix) * step : zeros;
       }
     }
   }
 
   Conv2d layer_;
   Size2 pad_;
-  Shape in_, out_;
+  std::int64_t height_in_, width_in_, height_out_, width_out_;
 };
 
 // A picture with few channels (that of the first layer) is copied with its padding around it: a patch is then one whole
@@ -80,8 +86,9 @@ class PaddedLines {
   PaddedLines(const Conv2d& layer, const Shape& in, const Shape& out, std::int64_t pixel)
       : layer_(layer),
         pad_(layer.leading_padding(in)),
-        in_(in),
-        out_(out),
+        height_in_(in[1]),
+        width_in_(in[2]),
+        width_out_(out[2]),
         pixel_(pixel),
         height_((out[1] - 1) * layer.stride.height + (layer.kernel.height - 1) * layer.dilation.height + 1),
         line_(((out[2] - 1) * layer.stride.width + layer.kernel.width) * pixel) {}
@@ -100,11 +107,11 @@ class PaddedLines {
   template <class Element, class Put>
   void copy(Element* to, Element zero, ThreadPool& threads, const Put& put) const {
     const std::int64_t before = std::min(pad_.width * pixel_, line_);
-    const std::int64_t inside = std::clamp<std::int64_t>(line_ - before, 0, in_[2] * pixel_);
+    const std::int64_t inside = std::clamp<std::int64_t>(line_ - before, 0, width_in_ * pixel_);
     threads.for_each(height_, [&](std::int64_t y, int) {
       const std::int64_t iy = y - pad_.height;
       Element* at = to + y * line_;
-      if (iy < 0 || iy >= in_[1]) {
+      if (iy < 0 || iy >= height_in_) {
         std::fill_n(at, line_, zero);
         return;
       }
@@ -117,13 +124,13 @@ class PaddedLines {
   // pointers[tap * rows + r] for output pixels [row, row + rows) of the picture whose copy `padded` is.
   template <class Element>
   void point(const Element* padded, std::int64_t row, std::int64_t rows, const Element** pointers) const {
-    std::int64_t oy = row / out_[2], ox = row % out_[2];
+    std::int64_t oy = row / width_out_, ox = row % width_out_;
     for (std::int64_t r = 0; r < rows; ++r) {
       const Element* line = padded + oy * layer_.stride.height * line_ + ox * layer_.stride.width * pixel_;
       for (std::int64_t ky = 0; ky < layer_.kernel.height; ++ky, line += layer_.dilation.height * line_) {
         pointers[ky * rows + r] = line;
       }
-      if (++ox < out_[2]) continue;
+      if (++ox < width_out_) continue;
       ox = 0;
       ++oy;
     }
@@ -132,7 +139,7 @@ class PaddedLines {
  private:
   Conv2d layer_;
   Size2 pad_;
-  Shape in_, out_;
+  std::int64_t height_in_, width_in_, width_out_;
   std::int64_t pixel_, height_, line_;  // of the copy; elements of a pixel and of a line
 };
 
