@@ -37,7 +37,7 @@ __attribute__((target("avx512f"))) inline __m512 load_bytes(const std::byte* fro
 // The same operations as finish() in low-inl.h has them.
 template <bool kAdds, int kRows, int kVectors>
 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"), always_inline)) inline void store_bytes(
-    const ByteFinish& t, const __m512i (&sums)[kRows][kVectors]) {
+    const TileFinish& t, const __m512i (&sums)[kRows][kVectors]) {
   const __m512 low = _mm512_set1_ps(t.low), high = _mm512_set1_ps(t.high), out = _mm512_set1_ps(t.out);
   const __m512 by = _mm512_set1_ps(t.residual_factor), zero = _mm512_set1_ps(t.residual_zero);
   std::byte* const y = t.y;
@@ -84,12 +84,41 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) void tile_vnni(c
       }
     }
   }
-  if (t.bytes != nullptr && t.bytes->residual != nullptr) return store_bytes<true>(*t.bytes, sums);
-  if (t.bytes != nullptr) return store_bytes<false>(*t.bytes, sums);
+  if (t.finish != nullptr && t.finish->residual != nullptr) return store_bytes<true>(*t.finish, sums);
+  if (t.finish != nullptr) return store_bytes<false>(*t.finish, sums);
   auto* to = static_cast<std::byte*>(t.sums);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     for (int v = 0; v < kVectors; ++v) _mm512_storeu_si512(to + (r * kMostVectors + v) * kBytes, sums[r][v]);
+  }
+}
+
+// 16 bfloat16 as floats.
+__attribute__((target("avx512f"))) inline __m512 load_halves(const std::byte* from) {
+  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
+
+template <bool kAdds, int kRows, int kVectors>
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"), always_inline)) inline void store_halves(
+    const TileFinish& t, const __m512 (&sums)[kRows][kVectors]) {
+  constexpr std::int64_t kHalf = 2;  // bytes
+  const __m512 low = _mm512_set1_ps(t.low), high = _mm512_set1_ps(t.high);
+  std::byte* const y = t.y;
+  const std::byte* const residual = t.residual;
+  const std::int64_t step = t.step;
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) {
+    const __m512 offset = _mm512_loadu_ps(t.offset + v * kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const std::int64_t at = (r * step + v * kLanes) * kHalf;
+      __m512 value = _mm512_add_ps(sums[r][v], offset);
+      if constexpr (kAdds) value = _mm512_add_ps(value, load_halves(residual + at));
+      // The value last: min and max then hand a NaN on.
+      const __m256bh rounded = _mm512_cvtneps_pbh(_mm512_min_ps(high, _mm512_max_ps(low, value)));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(y + at), reinterpret_cast<__m256i>(rounded));
+    }
   }
 }
 
@@ -119,6 +148,8 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) void tile_bf16(c
       }
     }
   }
+  if (t.finish != nullptr && t.finish->residual != nullptr) return store_halves<true>(*t.finish, sums);
+  if (t.finish != nullptr) return store_halves<false>(*t.finish, sums);
   auto* to = static_cast<std::byte*>(t.sums);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
@@ -146,7 +177,7 @@ void add_dot_products(const KernelTable& avx512, std::vector<KernelTable>& table
                .group = 4,
                .row_bytes = 1,
                .direct = true,
-               .makes_bytes = true,
+               .finishes = true,
                .tile = {vnni_tiles<1>(rows), vnni_tiles<2>(rows)}};
   vnni.depthwise_int8 = avx512.depthwise_vnni;
   tables.push_back(vnni);
@@ -157,6 +188,7 @@ void add_dot_products(const KernelTable& avx512, std::vector<KernelTable>& table
                  .group = 2,
                  .row_bytes = 2,
                  .direct = true,
+                 .finishes = true,
                  .tile = {bf16_tiles<1>(rows), bf16_tiles<2>(rows)}};
     // Intel's cores take four times as long for one of its instructions as for a multiply-add of as many floats, so
     // that two of the latter are the faster way there.

@@ -56,16 +56,18 @@ using TileFunction = void (*)(const TileArguments&);
 // A is given as for TileArguments, by pointers to rows of values in the type that the tile reads (LowPrecision). The
 // values of K go in groups of LowPrecision::group: B is [taps * groups][columns of a panel][group].
 //
-// What becomes of int32 sums: finish() turns them into values, or, where all columns of a tile exist and its values are
-// bytes, the tile itself while it has them in registers (LowPrecision::makes_bytes):
-//   y = clamp(sum * (factor * out) + (offset * out + zero) + (residual - residual_zero) * residual_factor).
-struct ByteFinish {
+// What becomes of the sums: finish() turns them into values, or, where all columns of a tile exist and its values are
+// of the type that it reads, the tile itself while it has them in registers (LowPrecision::finishes). Of bytes, in
+// steps of the output:
+//   y = clamp(sum * (factor * out) + (offset * out + zero) + (residual - residual_zero) * residual_factor),
+// and of bfloat16 y = clamp(sum + offset + residual).
+struct TileFinish {
   const float* factor = nullptr;        // by column
   const float* offset = nullptr;        // by column
-  float out = 0, zero = 0;              // one over the output's scale; its zero
+  float out = 1, zero = 0;              // one over the output's scale; its zero
   float low = 0, high = 0;              // in steps of the output
   const std::byte* residual = nullptr;  // or null
-  float residual_factor = 0, residual_zero = 0;
+  float residual_factor = 1, residual_zero = 0;
   std::byte* y = nullptr;
   std::int64_t step = 0;  // values between rows of y, and of the residual
 };
@@ -74,8 +76,8 @@ struct LowTileArguments {
   std::int64_t taps = 1;
   std::int64_t groups = 0;  // of a tap
   const std::byte* b = nullptr;
-  void* sums = nullptr;               // [rows][columns of a full panel], float or std::int32_t
-  const ByteFinish* bytes = nullptr;  // of int32 sums, which then do not go to `sums`
+  void* sums = nullptr;                // [rows][columns of a full panel], float or std::int32_t
+  const TileFinish* finish = nullptr;  // or null; otherwise nothing goes to `sums`
 };
 using LowTileFunction = void (*)(const LowTileArguments&);
 
@@ -212,8 +214,8 @@ struct LowPrecision {
   // Type of the rows that the tile reads: as they are stored (1: uint8, 2: bfloat16), or copied to a wider one first
   // (int8: int16, 2 bytes; bfloat16: float, 4 bytes) where no instruction multiplies the stored type.
   int row_bytes = 4;
-  bool direct = false;       // rows are read as they are stored
-  bool makes_bytes = false;  // LowTileArguments::bytes
+  bool direct = false;    // rows are read as they are stored
+  bool finishes = false;  // LowTileArguments::finish
   std::array<std::array<LowTileFunction, kMostRows>, kMostVectors> tile{};
 };
 

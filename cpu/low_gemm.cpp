@@ -127,22 +127,22 @@ void copy_rows(const LowProduct& product, const std::byte* const* a, std::int64_
   }
 }
 
-// What the tiles of a product share that make bytes of their sums; nothing where they cannot.
-std::optional<ByteFinish> byte_finish(const LowProduct& product) {
-  const bool residual_is_bytes = product.residual == nullptr || product.residual->type().dtype == DType::kU8;
-  if (!product.b.precision().makes_bytes || product.x != DType::kU8 || product.y.type().dtype != DType::kU8 ||
-      !residual_is_bytes || product.epilogue.after != ActivationKind::kNone) {
+// What the tiles of a product share that turn sums into values themselves; nothing where they cannot.
+std::optional<TileFinish> tile_finish(const LowProduct& product) {
+  const bool residual_fits = product.residual == nullptr || product.residual->type().dtype == product.x;
+  if (!product.b.precision().finishes || product.y.type().dtype != product.x || !residual_fits ||
+      product.epilogue.after != ActivationKind::kNone) {
     return std::nullopt;
   }
+  TileFinish finish{.low = product.epilogue.low, .high = product.epilogue.high, .step = product.b.n()};
+  if (product.x != DType::kU8) return finish;
   const ValueType& type = product.y.type();
-  const float out = 1.0F / type.scale, zero = static_cast<float>(type.zero);
-  ByteFinish finish{.out = out,
-                    .zero = zero,
-                    .low = std::max(0.0F, product.epilogue.low * out + zero),
-                    .high = std::min(255.0F, product.epilogue.high * out + zero),
-                    .step = product.b.n()};
+  finish.out = 1.0F / type.scale;
+  finish.zero = static_cast<float>(type.zero);
+  finish.low = std::max(0.0F, finish.low * finish.out + finish.zero);
+  finish.high = std::min(255.0F, finish.high * finish.out + finish.zero);
   if (product.residual != nullptr) {
-    finish.residual_factor = product.residual->type().scale * out;
+    finish.residual_factor = product.residual->type().scale * finish.out;
     finish.residual_zero = static_cast<float>(product.residual->type().zero);
   }
   return finish;
@@ -155,7 +155,7 @@ void multiply_panels(const LowProduct& product, LowTileArguments tile, std::int6
   const LowMatrix& b = product.b;
   alignas(64) std::array<float, static_cast<std::size_t>(kMostRows * kMostPanel)> sums;  // NOLINT: filled by the tile
   tile.sums = sums.data();
-  std::optional<ByteFinish> bytes = byte_finish(product);
+  std::optional<TileFinish> finish = tile_finish(product);
   for (std::int64_t p = panel; p < panel_end; ++p) {
     const std::int64_t column = p * table.panel();
     const std::int64_t columns = std::min<std::int64_t>(table.panel(), b.n() - column);
@@ -163,15 +163,15 @@ void multiply_panels(const LowProduct& product, LowTileArguments tile, std::int6
     tile.b = b.panel(p);
     const std::int64_t at = row * b.n() + column;
     const bool whole = columns == static_cast<std::int64_t>(vectors) * table.lanes;
-    tile.bytes = bytes && whole ? &*bytes : nullptr;
-    if (tile.bytes != nullptr) {
-      bytes->factor = b.factor(p);
-      bytes->offset = b.offset(p);
-      bytes->y = product.y.at(at);
-      if (product.residual != nullptr) bytes->residual = product.residual->at(at);
+    tile.finish = finish && whole ? &*finish : nullptr;
+    if (tile.finish != nullptr) {
+      finish->factor = b.factor(p);
+      finish->offset = b.offset(p);
+      finish->y = product.y.at(at);
+      if (product.residual != nullptr) finish->residual = product.residual->at(at);
     }
     b.precision().tile[vectors - 1][static_cast<std::size_t>(rows) - 1](tile);
-    if (tile.bytes != nullptr) continue;
+    if (tile.finish != nullptr) continue;
     finish_sums(table, {product.y, product.residual, product.epilogue, at, b.n()},
                 {.sums = sums.data(),
                  .integers = product.x == DType::kU8,
