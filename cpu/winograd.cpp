@@ -24,28 +24,36 @@ std::array<std::array<double, 3>, 6> filter_transform() {
            {0, 0, 1}}};
 }
 
+// Up to so many channels of a filter are transformed side by side.
+constexpr std::int64_t kTogether = 16;
+using Channels = std::array<double, kTogether>;
+
+// y = g[0] * a + g[1] * b + g[2] * c
+void combine(const std::array<double, 3>& g, const Channels& a, const Channels& b, const Channels& c, Channels& y) {
+  for (std::size_t i = 0; i < kTogether; ++i) y[i] = g[0] * a[i] + g[1] * b[i] + g[2] * c[i];
+}
+
 // weight [O, 3, 3, C] -> [36, O, C], G w G^T in float64.
 Tensor transform_filters(const Tensor& weight) {
   const auto g = filter_transform();
   const std::int64_t outputs = weight.shape()[0], channels = weight.shape()[3];
   Tensor transformed(Shape{kWinogradProducts, outputs, channels});
+  std::array<std::array<Channels, 3>, 3> w{};
+  std::array<Channels, 3> half{};
+  Channels value{};
   for (std::int64_t o = 0; o < outputs; ++o) {
-    const float* filter = weight.data() + o * 9 * channels;
-    float* to = transformed.data() + o * channels;
-    for (std::int64_t c = 0; c < channels; ++c) {
-      double half[6][3];
-      for (std::size_t i = 0; i < 6; ++i) {
-        for (int x = 0; x < 3; ++x) {
-          half[i][x] = 0;
-          for (int y = 0; y < 3; ++y) {
-            half[i][x] += g[i][static_cast<std::size_t>(y)] * static_cast<double>(filter[(y * 3 + x) * channels + c]);
-          }
-        }
+    for (std::int64_t c = 0; c < channels; c += kTogether) {
+      const std::int64_t count = std::min(kTogether, channels - c);
+      const float* filter = weight.data() + o * 9 * channels + c;
+      for (std::size_t tap = 0; tap < 9; ++tap, filter += channels) {
+        std::copy_n(filter, count, w[tap / 3][tap % 3].begin());
       }
+      float* to = transformed.data() + o * channels + c;
       for (std::size_t i = 0; i < 6; ++i) {
-        for (std::size_t j = 0; j < 6; ++j) {
-          const double value = g[j][0] * half[i][0] + g[j][1] * half[i][1] + g[j][2] * half[i][2];
-          to[static_cast<std::int64_t>(i * 6 + j) * outputs * channels + c] = static_cast<float>(value);
+        for (std::size_t x = 0; x < 3; ++x) combine(g[i], w[0][x], w[1][x], w[2][x], half[x]);
+        for (std::size_t j = 0; j < 6; ++j, to += outputs * channels) {
+          combine(g[j], half[0], half[1], half[2], value);
+          for (std::int64_t at = 0; at < count; ++at) to[at] = static_cast<float>(value[static_cast<std::size_t>(at)]);
         }
       }
     }
