@@ -15,18 +15,22 @@ std::int64_t PackedMatrix::packed_floats(const KernelTable& table, std::int64_t 
 
 PackedMatrix::PackedMatrix(const KernelTable& table, const float* rows, std::int64_t n, std::int64_t k,
                            std::int64_t stride, std::span<const float> bias)
+    : PackedMatrix(table, n, k) {
+  std::ranges::copy(bias, bias_.data());
+  for (std::int64_t p = 0; p < panels(); ++p) pack(table, p, rows + p * panel_ * stride, stride);
+}
+
+PackedMatrix::PackedMatrix(const KernelTable& table, std::int64_t n, std::int64_t k)
     : n_(n),
       k_(k),
       panel_(table.panel()),
       values_(Shape{packed_floats(table, n, k)}),
-      bias_(Tensor::zeros(Shape{ceil_div(n, table.panel()) * table.panel()})) {
-  std::ranges::copy(bias, bias_.data());
-  for (std::int64_t p = 0; p < panels(); ++p) {
-    const std::int64_t column = p * panel_;
-    const std::int64_t columns = std::min(panel_, n - column);
-    table.pack_panel(rows + column * stride, columns, k, stride, panel_vectors(table, columns) * table.lanes,
-                     values_.data() + column * k);
-  }
+      bias_(Tensor::zeros(Shape{ceil_div(n, table.panel()) * table.panel()})) {}
+
+void PackedMatrix::pack(const KernelTable& table, std::int64_t panel, const float* rows, std::int64_t stride) {
+  const std::int64_t column = panel * panel_, columns = std::min(panel_, n_ - column);
+  table.pack_panel(rows, columns, k_, stride, panel_vectors(table, columns) * table.lanes,
+                   values_.data() + column * k_);
 }
 
 Epilogue make_epilogue(ActivationKind activation) {

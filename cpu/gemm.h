@@ -22,6 +22,10 @@ class PackedMatrix {
   // empty.
   PackedMatrix(const KernelTable& table, const float* rows, std::int64_t n, std::int64_t k, std::int64_t stride,
                std::span<const float> bias);
+  // Without a bias, to be filled panel by panel.
+  PackedMatrix(const KernelTable& table, std::int64_t n, std::int64_t k);
+  // Fills a panel from its columns of B, rows `stride` apart.
+  void pack(const KernelTable& table, std::int64_t panel, const float* rows, std::int64_t stride);
   // Floats that the panels of such a matrix take.
   static std::int64_t packed_floats(const KernelTable& table, std::int64_t n, std::int64_t k);
 

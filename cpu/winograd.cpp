@@ -33,32 +33,44 @@ void combine(const std::array<double, 3>& g, const Channels& a, const Channels& 
   for (std::size_t i = 0; i < kTogether; ++i) y[i] = g[0] * a[i] + g[1] * b[i] + g[2] * c[i];
 }
 
-// weight [O, 3, 3, C] -> [36, O, C], G w G^T in float64.
-Tensor transform_filters(const Tensor& weight) {
-  const auto g = filter_transform();
-  const std::int64_t outputs = weight.shape()[0], channels = weight.shape()[3];
-  Tensor transformed(Shape{kWinogradProducts, outputs, channels});
+// One filter [3, 3, C] -> G w G^T [36, C] in float64; the 36 rows of `to` are `stride` apart.
+void transform_filter(const float* filter, std::int64_t channels, float* to, std::int64_t stride) {
+  static const auto g = filter_transform();
   std::array<std::array<Channels, 3>, 3> w{};
   std::array<Channels, 3> half{};
   Channels value{};
-  for (std::int64_t o = 0; o < outputs; ++o) {
-    for (std::int64_t c = 0; c < channels; c += kTogether) {
-      const std::int64_t count = std::min(kTogether, channels - c);
-      const float* filter = weight.data() + o * 9 * channels + c;
-      for (std::size_t tap = 0; tap < 9; ++tap, filter += channels) {
-        std::copy_n(filter, count, w[tap / 3][tap % 3].begin());
-      }
-      float* to = transformed.data() + o * channels + c;
-      for (std::size_t i = 0; i < 6; ++i) {
-        for (std::size_t x = 0; x < 3; ++x) combine(g[i], w[0][x], w[1][x], w[2][x], half[x]);
-        for (std::size_t j = 0; j < 6; ++j, to += outputs * channels) {
-          combine(g[j], half[0], half[1], half[2], value);
-          for (std::int64_t at = 0; at < count; ++at) to[at] = static_cast<float>(value[static_cast<std::size_t>(at)]);
-        }
+  for (std::int64_t c = 0; c < channels; c += kTogether) {
+    const std::int64_t count = std::min(kTogether, channels - c);
+    for (std::size_t tap = 0; tap < 9; ++tap) {
+      std::copy_n(filter + static_cast<std::int64_t>(tap) * channels + c, count, w[tap / 3][tap % 3].begin());
+    }
+    float* at = to + c;
+    for (std::size_t i = 0; i < 6; ++i) {
+      for (std::size_t x = 0; x < 3; ++x) combine(g[i], w[0][x], w[1][x], w[2][x], half[x]);
+      for (std::size_t j = 0; j < 6; ++j, at += stride) {
+        combine(g[j], half[0], half[1], half[2], value);
+        for (std::int64_t n = 0; n < count; ++n) at[n] = static_cast<float>(value[static_cast<std::size_t>(n)]);
       }
     }
   }
-  return transformed;
+}
+
+// weight [O, 3, 3, C] -> 36 matrices [C, O], a panel of each at a time, whose transformed filters stay in the caches.
+std::vector<PackedMatrix> pack_filters(const KernelTable& table, const Tensor& weight) {
+  const std::int64_t outputs = weight.shape()[0], channels = weight.shape()[3], width = table.panel();
+  std::vector<PackedMatrix> packed;
+  for (int i = 0; i < kWinogradProducts; ++i) packed.emplace_back(table, outputs, channels);
+  Tensor panel(Shape{kWinogradProducts, width, channels});
+  for (std::int64_t first = 0; first < outputs; first += width) {
+    for (std::int64_t o = first; o < std::min(outputs, first + width); ++o) {
+      transform_filter(weight.data() + o * 9 * channels, channels, panel.data() + (o - first) * channels,
+                       width * channels);
+    }
+    for (std::int64_t i = 0; i < kWinogradProducts; ++i) {
+      packed[static_cast<std::size_t>(i)].pack(table, first / width, panel.data() + i * width * channels, channels);
+    }
+  }
+  return packed;
 }
 
 // Where the transformed filters stay in cache, each thread takes blocks of tiles through all three steps, so small that
@@ -84,13 +96,8 @@ class WinogradKernel final : public TableKernel {
         columns_(ceil_div(out_[2], kWinogradOut)),
         epilogue_(make_epilogue(layer.activation)),
         padding_(padding_pixel(request.in_types[0], in_[3])),
-        bias_(layer.bias ? weights[1].clone() : Tensor::zeros(Shape{out_[3]})) {
-    const Tensor filters = transform_filters(weights[0]);
-    for (std::int64_t i = 0; i < kWinogradProducts; ++i) {
-      filters_.emplace_back(table, filters.data() + i * out_[3] * in_[3], out_[3], in_[3], in_[3],
-                            std::span<const float>());
-    }
-  }
+        bias_(layer.bias ? weights[1].clone() : Tensor::zeros(Shape{out_[3]})),
+        filters_(pack_filters(table, weights[0])) {}
 
   std::int64_t scratch() const noexcept override {
     const std::int64_t tiles = in_[0] * rows_ * columns_;
