@@ -59,6 +59,7 @@ void transform_filter(const float* filter, std::int64_t channels, float* to, std
 std::vector<PackedMatrix> pack_filters(const KernelTable& table, const Tensor& weight) {
   const std::int64_t outputs = weight.shape()[0], channels = weight.shape()[3], width = table.panel();
   std::vector<PackedMatrix> packed;
+  packed.reserve(kWinogradProducts);
   for (int i = 0; i < kWinogradProducts; ++i) packed.emplace_back(table, outputs, channels);
   Tensor panel(Shape{kWinogradProducts, width, channels});
   for (std::int64_t first = 0; first < outputs; first += width) {
