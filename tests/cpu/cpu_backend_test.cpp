@@ -125,7 +125,7 @@ TEST_P(CpuLayerCases, SoftmaxOfWideRows) {
     inputs.push_back(x.clone());
     const KernelRun found = run_kernel(*backend_, Softmax{}, inputs, {});
     for (std::int64_t row = 0; row < 5; ++row) {
-      const std::span<const float> values = std::as_const(x).values().subspan(row * count, count);
+      const std::span<const float> values(x.data() + row * count, static_cast<std::size_t>(count));
       const double largest = *std::ranges::max_element(values);
       double sum = 0;
       for (const float value : values) sum += std::exp(value - largest);
