@@ -29,41 +29,90 @@ std::int32_t load_group(const std::byte* from) {
   return group;
 }
 
-// 16 bytes as floats.
-__attribute__((target("avx512f"))) inline __m512 load_bytes(const std::byte* from) {
-  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
-}
+// Of either machine that has one of the two instructions: neither is used where it is not written.
+#define TESSERA_DOT __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,avx512bf16"), always_inline))
 
-// The same operations as finish() in low-inl.h has them.
-template <bool kAdds, int kRows, int kVectors>
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"), always_inline)) inline void store_bytes(
-    const TileFinish& t, const __m512i (&sums)[kRows][kVectors]) {
-  const __m512 low = _mm512_set1_ps(t.low), high = _mm512_set1_ps(t.high), out = _mm512_set1_ps(t.out);
-  const __m512 by = _mm512_set1_ps(t.residual_factor), zero = _mm512_set1_ps(t.residual_zero);
-  std::byte* const y = t.y;
-  const std::byte* const residual = t.residual;
-  const std::int64_t step = t.step;
+// uint8 times int8, four values of K at a time, into int32. What becomes of a sum are the operations of finish() in
+// low-inl.h.
+struct Bytes {
+  using Sum = __m512i;
+  static constexpr std::int64_t kSize = 1;
+  struct Column {
+    __m512 factor, offset, residual_factor, residual_zero;
+  };
+
+  TESSERA_DOT static Sum zero() { return _mm512_setzero_si512(); }
+  TESSERA_DOT static Sum multiply(Sum sum, __m512i x, __m512i columns) { return _mm512_dpbusd_epi32(sum, x, columns); }
+  TESSERA_DOT static void store(Sum sum, std::byte* to) { _mm512_storeu_si512(to, sum); }
+
+  TESSERA_DOT static Column column(const TileFinish& t, std::int64_t at) {
+    const __m512 out = _mm512_set1_ps(t.out);
+    return {_mm512_mul_ps(_mm512_loadu_ps(t.factor + at), out),
+            _mm512_fmadd_ps(_mm512_loadu_ps(t.offset + at), out, _mm512_set1_ps(t.zero)),
+            _mm512_set1_ps(t.residual_factor), _mm512_set1_ps(t.residual_zero)};
+  }
+  TESSERA_DOT static __m512 value(Sum sum, const Column& column) {
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), column.factor, column.offset);
+  }
+  TESSERA_DOT static __m512 add(__m512 value, const std::byte* residual, const Column& column) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(residual));
+    const __m512 steps = _mm512_sub_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)), column.residual_zero);
+    return _mm512_fmadd_ps(steps, column.residual_factor, value);
+  }
+  TESSERA_DOT static void put(__m512 value, std::byte* to) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(value)));
+  }
+};
+
+// bfloat16, two values of K at a time, into float32.
+struct Halves {
+  using Sum = __m512;
+  static constexpr std::int64_t kSize = 2;
+  struct Column {
+    __m512 offset;
+  };
+
+  TESSERA_DOT static Sum zero() { return _mm512_setzero_ps(); }
+  TESSERA_DOT static Sum multiply(Sum sum, __m512i x, __m512i columns) {
+    return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(x), reinterpret_cast<__m512bh>(columns));
+  }
+  TESSERA_DOT static void store(Sum sum, std::byte* to) { _mm512_storeu_ps(to, sum); }
+
+  TESSERA_DOT static Column column(const TileFinish& t, std::int64_t at) { return {_mm512_loadu_ps(t.offset + at)}; }
+  TESSERA_DOT static __m512 value(Sum sum, const Column& column) { return _mm512_add_ps(sum, column.offset); }
+  TESSERA_DOT static __m512 add(__m512 value, const std::byte* residual, const Column& /*column*/) {
+    const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(residual));
+    return _mm512_add_ps(value, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16)));
+  }
+  TESSERA_DOT static void put(__m512 value, std::byte* to) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(value)));
+  }
+};
+
+template <class Type, bool kAdds, int kRows, int kVectors>
+TESSERA_DOT inline void finish_tile(const TileFinish& finish, const typename Type::Sum (&sums)[kRows][kVectors]) {
+  const TileFinish t = finish;  // a copy, which no byte that is stored can change
+  const __m512 low = _mm512_set1_ps(t.low), high = _mm512_set1_ps(t.high);
 #pragma GCC unroll 2
   for (int v = 0; v < kVectors; ++v) {
-    const __m512 factor = _mm512_mul_ps(_mm512_loadu_ps(t.factor + v * kLanes), out);
-    const __m512 offset = _mm512_fmadd_ps(_mm512_loadu_ps(t.offset + v * kLanes), out, _mm512_set1_ps(t.zero));
+    const typename Type::Column column = Type::column(t, v * kLanes);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const std::int64_t at = r * step + v * kLanes;
-      __m512 value = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r][v]), factor, offset);
-      if constexpr (kAdds) value = _mm512_fmadd_ps(_mm512_sub_ps(load_bytes(residual + at), zero), by, value);
-      const __m512i rounded = _mm512_cvtps_epi32(_mm512_min_ps(high, _mm512_max_ps(low, value)));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(y + at), _mm512_cvtepi32_epi8(rounded));
+      const std::int64_t at = (r * t.step + v * kLanes) * Type::kSize;
+      __m512 value = Type::value(sums[r][v], column);
+      if constexpr (kAdds) value = Type::add(value, t.residual + at, column);
+      // The value last: min and max then hand a NaN on.
+      Type::put(_mm512_min_ps(high, _mm512_max_ps(low, value)), t.y + at);
     }
   }
 }
 
-template <int kRows, int kVectors>
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) void tile_vnni(const LowTileArguments& t) {
-  __m512i sums[kRows][kVectors];
+template <class Type, int kRows, int kVectors>
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,avx512bf16"))) void tile(const LowTileArguments& t) {
+  typename Type::Sum sums[kRows][kVectors];
 #pragma GCC unroll 16
   for (auto& row : sums) {
-    for (__m512i& sum : row) sum = _mm512_setzero_si512();
+    for (typename Type::Sum& sum : row) sum = Type::zero();
   }
   const std::byte* b = t.b;
   const std::byte* const* a = t.a;
@@ -80,90 +129,22 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) void tile_vnni(c
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         const __m512i x = _mm512_set1_epi32(load_group(row[r] + at));
-        for (int v = 0; v < kVectors; ++v) sums[r][v] = _mm512_dpbusd_epi32(sums[r][v], x, columns[v]);
+        for (int v = 0; v < kVectors; ++v) sums[r][v] = Type::multiply(sums[r][v], x, columns[v]);
       }
     }
   }
-  if (t.finish != nullptr && t.finish->residual != nullptr) return store_bytes<true>(*t.finish, sums);
-  if (t.finish != nullptr) return store_bytes<false>(*t.finish, sums);
+  if (t.finish != nullptr && t.finish->residual != nullptr) return finish_tile<Type, true>(*t.finish, sums);
+  if (t.finish != nullptr) return finish_tile<Type, false>(*t.finish, sums);
   auto* to = static_cast<std::byte*>(t.sums);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-    for (int v = 0; v < kVectors; ++v) _mm512_storeu_si512(to + (r * kMostVectors + v) * kBytes, sums[r][v]);
+    for (int v = 0; v < kVectors; ++v) Type::store(sums[r][v], to + (r * kMostVectors + v) * kBytes);
   }
 }
 
-// 16 bfloat16 as floats.
-__attribute__((target("avx512f"))) inline __m512 load_halves(const std::byte* from) {
-  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
-}
-
-template <bool kAdds, int kRows, int kVectors>
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"), always_inline)) inline void store_halves(
-    const TileFinish& t, const __m512 (&sums)[kRows][kVectors]) {
-  constexpr std::int64_t kHalf = 2;  // bytes
-  const __m512 low = _mm512_set1_ps(t.low), high = _mm512_set1_ps(t.high);
-  std::byte* const y = t.y;
-  const std::byte* const residual = t.residual;
-  const std::int64_t step = t.step;
-#pragma GCC unroll 2
-  for (int v = 0; v < kVectors; ++v) {
-    const __m512 offset = _mm512_loadu_ps(t.offset + v * kLanes);
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      const std::int64_t at = (r * step + v * kLanes) * kHalf;
-      __m512 value = _mm512_add_ps(sums[r][v], offset);
-      if constexpr (kAdds) value = _mm512_add_ps(value, load_halves(residual + at));
-      // The value last: min and max then hand a NaN on.
-      const __m256bh rounded = _mm512_cvtneps_pbh(_mm512_min_ps(high, _mm512_max_ps(low, value)));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(y + at), reinterpret_cast<__m256i>(rounded));
-    }
-  }
-}
-
-template <int kRows, int kVectors>
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) void tile_bf16(const LowTileArguments& t) {
-  __m512 sums[kRows][kVectors];
-#pragma GCC unroll 16
-  for (auto& row : sums) {
-    for (__m512& sum : row) sum = _mm512_setzero_ps();
-  }
-  const std::byte* b = t.b;
-  const std::byte* const* a = t.a;
-  for (std::int64_t tap = 0; tap < t.taps; ++tap, a += kRows) {
-    const std::byte* row[kRows];
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) row[r] = a[r];
-    for (std::int64_t at = 0; at < 4 * t.groups; at += 4, b += kVectors * kBytes) {
-      __m512bh columns[kVectors];
-      for (int v = 0; v < kVectors; ++v) {
-        columns[v] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(b + v * kBytes));
-        _mm_prefetch(reinterpret_cast<const char*>(b + v * kBytes + kAhead), _MM_HINT_T0);
-      }
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const auto x = reinterpret_cast<__m512bh>(_mm512_set1_epi32(load_group(row[r] + at)));
-        for (int v = 0; v < kVectors; ++v) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], x, columns[v]);
-      }
-    }
-  }
-  if (t.finish != nullptr && t.finish->residual != nullptr) return store_halves<true>(*t.finish, sums);
-  if (t.finish != nullptr) return store_halves<false>(*t.finish, sums);
-  auto* to = static_cast<std::byte*>(t.sums);
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-    for (int v = 0; v < kVectors; ++v) _mm512_storeu_ps(to + (r * kMostVectors + v) * kBytes, sums[r][v]);
-  }
-}
-
-template <int kVectors, int... kRow>
-std::array<LowTileFunction, kMostRows> vnni_tiles(std::integer_sequence<int, kRow...>) {
-  return {&tile_vnni<kRow + 1, kVectors>...};
-}
-template <int kVectors, int... kRow>
-std::array<LowTileFunction, kMostRows> bf16_tiles(std::integer_sequence<int, kRow...>) {
-  return {&tile_bf16<kRow + 1, kVectors>...};
+template <class Type, int kVectors, int... kRow>
+std::array<LowTileFunction, kMostRows> tiles(std::integer_sequence<int, kRow...>) {
+  return {&tile<Type, kRow + 1, kVectors>...};
 }
 
 }  // namespace
@@ -178,7 +159,7 @@ void add_dot_products(const KernelTable& avx512, std::vector<KernelTable>& table
                .row_bytes = 1,
                .direct = true,
                .finishes = true,
-               .tile = {vnni_tiles<1>(rows), vnni_tiles<2>(rows)}};
+               .tile = {tiles<Bytes, 1>(rows), tiles<Bytes, 2>(rows)}};
   vnni.depthwise_int8 = avx512.depthwise_vnni;
   tables.push_back(vnni);
   if (__builtin_cpu_supports("avx512bf16")) {
@@ -189,7 +170,7 @@ void add_dot_products(const KernelTable& avx512, std::vector<KernelTable>& table
                  .row_bytes = 2,
                  .direct = true,
                  .finishes = true,
-                 .tile = {bf16_tiles<1>(rows), bf16_tiles<2>(rows)}};
+                 .tile = {tiles<Halves, 1>(rows), tiles<Halves, 2>(rows)}};
     // Intel's cores take four times as long for one of its instructions as for a multiply-add of as many floats, so
     // that two of the latter are the faster way there.
     const bool pays = __builtin_cpu_is("amd") != 0;
