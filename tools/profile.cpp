@@ -209,6 +209,9 @@ void add_profile(CLI::App& app, Outcome& outcome) {
   sub->add_option("--trace", command->trace, "write every run, a row a thread, for ui.perfetto.dev");
   sub->add_option("--html", command->html, "write one page: bars of stages, blocks and layers, the roofline, tables");
   sub->footer(
+      "Where a batch goes to several threads as whole pictures, a node's time is that of all threads by their number, "
+      "so that\n"
+      "nodes still add up to the run.\n\n"
       "Examples:\n"
       "  tessera profile seeded:resnet50@7 --threads 1 --by block\n"
       "  tessera profile resnet50.h5 --html profile.html --trace trace.json\n"
