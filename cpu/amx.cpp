@@ -7,16 +7,10 @@
 #include <type_traits>
 #include <utility>
 
+#include "cpu/intrinsics.h"
+
 #if defined(__x86_64__) && defined(__linux__)
 #include <cpuid.h>
-// GCC 12 takes what its own intrinsics leave undefined on purpose for a fault (its bug 105593).
-#pragma GCC diagnostic push
-#if !defined(__clang__)  // which has no such warning
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#include <immintrin.h>
-#pragma GCC diagnostic pop
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif

@@ -10,28 +10,30 @@ namespace tessera::cpu::HWY_NAMESPACE {
 using Words = hn::RebindToUnsigned<Floats>;
 using Integers = hn::RebindToSigned<Floats>;
 
-// A vector of bytes or half words, its tail through memory of its own.
+// A vector of bytes or half words, its tail by masks or through memory of its own.
 template <class Tag>
 HWY_INLINE hn::Vec<Tag> load_narrow(Tag d, const std::byte* from, std::int64_t count) {
   using T = hn::TFromD<Tag>;
   if (count == kLanes) return hn::LoadU(d, reinterpret_cast<const T*>(from));
 #if HWY_TARGET <= HWY_AVX3
   return hn::MaskedLoad(hn::FirstN(d, static_cast<std::size_t>(count)), d, reinterpret_cast<const T*>(from));
-#endif
+#else
   HWY_ALIGN T values[kLanes] = {};
   std::memcpy(values, from, static_cast<std::size_t>(count) * sizeof(T));
   return hn::Load(d, values);
+#endif
 }
 template <class Tag>
 HWY_INLINE void store_narrow(hn::Vec<Tag> value, Tag d, std::byte* to, std::int64_t count) {
   using T = hn::TFromD<Tag>;
   if (count == kLanes) return hn::StoreU(value, d, reinterpret_cast<T*>(to));
 #if HWY_TARGET <= HWY_AVX3
-  return hn::BlendedStore(value, hn::FirstN(d, static_cast<std::size_t>(count)), d, reinterpret_cast<T*>(to));
-#endif
+  hn::BlendedStore(value, hn::FirstN(d, static_cast<std::size_t>(count)), d, reinterpret_cast<T*>(to));
+#else
   HWY_ALIGN T values[kLanes];
   hn::Store(value, d, values);
   std::memcpy(to, values, static_cast<std::size_t>(count) * sizeof(T));
+#endif
 }
 
 // What is needed of a ValueType, in vectors.

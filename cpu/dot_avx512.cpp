@@ -4,15 +4,9 @@
 #include <cstring>
 #include <utility>
 
+#include "cpu/intrinsics.h"
+
 #if defined(__x86_64__)
-// GCC 12 takes what its own intrinsics leave undefined on purpose for a fault (its bug 105593).
-#pragma GCC diagnostic push
-#if !defined(__clang__)  // which has no such warning
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#include <immintrin.h>
-#pragma GCC diagnostic pop
 
 namespace tessera::cpu {
 

@@ -9,8 +9,8 @@ namespace tessera::cpu::HWY_NAMESPACE {
 
 HWY_INLINE Vector constant(float value) { return hn::Set(Floats(), value); }
 
-// Calls body(at, length) for each vector of [0, count). The last, part-filled one goes through memory of its own,
-// so that every value takes the same way wherever it lies.
+// Calls body(at, length) for each vector of [0, count). The last, part-filled one is masked, so that every value takes
+// the same way wherever it lies.
 template <class Body>
 HWY_INLINE void for_each_vector(std::int64_t count, const Body& body) {
   std::int64_t at = 0;
