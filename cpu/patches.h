@@ -58,8 +58,9 @@ class Patches {
       const std::int64_t across = layer_.dilation.width * step, down = layer_.dilation.height * width_in_ * step;
       for (std::int64_t ky = 0; ky < layer_.kernel.height; ++ky, line += down) {
         const Element* pixel = line;
-        for (std::int64_t kx = 0; kx < layer_.kernel.width; ++kx, pixel += across, pointers += distance)
+        for (std::int64_t kx = 0; kx < layer_.kernel.width; ++kx, pixel += across, pointers += distance) {
           *pointers = pixel;
+        }
       }
       return;
     }

@@ -62,11 +62,10 @@ std::shared_ptr<const Program> Program::compile(Graph graph, WeightStore weights
     graph.verify();
   }
   program->max_batch_ = graph.batch();
-  if (kept.empty()) {
-    const BatchPlan plan = plan_batch(graph, backend, options.threads);
-    graph.set_batch(plan.at_a_time);
-    program->lanes_ = plan.lanes;
-  }
+  BatchPlan plan{graph.batch(), 1, options.threads};
+  if (kept.empty()) plan = plan_batch(graph, backend, options.threads);
+  graph.set_batch(plan.at_a_time);
+  program->lanes_ = plan.lanes;
   program->types_ = backend.choose_types(graph);
   program->plan_ = plan_memory(graph, program->types_, kept);
 
@@ -88,7 +87,7 @@ std::shared_ptr<const Program> Program::compile(Graph graph, WeightStore weights
                               .out = graph.shape(node.output),
                               .in_types = in_types,
                               .out_type = program->type(node.output),
-                              .threads = program->lanes_ > 1 ? 1 : options.threads};
+                              .threads = plan.threads};
     program->kernels_[n] = backend.prepare(request, std::move(node_weights[n]));
   });
   for (const auto& kernel : program->kernels_) program->scratch_ = std::max(program->scratch_, kernel->scratch());
@@ -110,7 +109,7 @@ bool keeps_lanes_busy(std::int64_t batch, std::int64_t pictures, std::int64_t la
 BatchPlan plan_batch(const Graph& graph, const Backend& backend, int threads) {
   const std::size_t cache = backend.activation_cache();
   const std::int64_t batch = graph.batch(), most = backend.most_pictures();
-  if ((cache == 0 && most == 0) || batch == 1) return {batch, 1};
+  if ((cache == 0 && most == 0) || batch == 1) return {batch, 1, threads};
   const bool alone = cache > 0 && keeps_lanes_busy(batch, 1, threads);
   const int lanes = alone ? threads : 1;
   // A lane of one thread brings its weights through the cache as well, at a time of its own.
@@ -123,7 +122,7 @@ BatchPlan plan_batch(const Graph& graph, const Backend& backend, int threads) {
   };
   std::int64_t pictures = batch;
   while (pictures > 1 && !good(pictures)) --pictures;
-  return {pictures, lanes};
+  return {pictures, lanes, threads / lanes};
 }
 
 std::size_t Program::weight_bytes() const {

@@ -79,6 +79,7 @@ class Program {
 struct BatchPlan {
   std::int64_t at_a_time = 1;  // a divisor of the batch
   int lanes = 1;               // or all threads
+  int threads = 1;             // of a lane: what its kernels are prepared for
 };
 // For a fused graph and its batch.
 BatchPlan plan_batch(const Graph& graph, const Backend& backend, int threads);

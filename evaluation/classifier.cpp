@@ -74,10 +74,10 @@ KernelChoices tuned_choices(const RunOptions& options, const ModelCard& card, Cp
     run_passes(graph, {});
     backend->rewrite(graph, {});
   }
-  BatchPlan plan{graph.batch(), 1};
+  BatchPlan plan{graph.batch(), 1, options.threads};
   if (options.taps.empty()) plan = plan_batch(graph, *backend, options.threads);
   graph.set_batch(plan.at_a_time);
-  KernelChoices choices = tune_kernels(graph, cpu, plan.lanes > 1 ? 1 : options.threads);
+  KernelChoices choices = tune_kernels(graph, cpu, plan.threads);
   if (choices != cpu.choices) write_tuning_cache(choices);
   return choices;
 }
