@@ -188,10 +188,6 @@ static void split(const AmxSplit& t) {
   }
 }
 
-static void widen(const std::uint8_t* from, std::int16_t* to, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) to[i] = from[i];
-}
-
 // The largest of bytes is that of what they stand for, so that only it is decoded.
 static void max_byte_rows(const std::byte* const* rows, const ValueType& type, std::int64_t row_count, std::byte* y,
                           const ValueType& y_type, std::int64_t count) {

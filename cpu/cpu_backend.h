@@ -35,7 +35,7 @@ struct CpuOptions {
 };
 
 // Instruction sets that this machine can run, the best first: "amx", "avx512_bf16" (with VNNI), "avx512_vnni",
-// "avx512", "avx2", "sse4".
+// "avx512", "avx2_vnni", "avx2", "sse4".
 std::vector<std::string> cpu_isas();
 
 // Throws DeviceError for an instruction set that the machine or the build does not have.

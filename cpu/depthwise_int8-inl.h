@@ -25,34 +25,6 @@ struct ByteBlock {
   using Sum = hn::Vec<Integers>;
 };
 
-// sum += the four products of each 32-bit lane, exactly.
-struct WidenedDot {
-  template <class Block>
-  static HWY_INLINE typename Block::Sum add(Block /*block*/, typename Block::Pixels x, const std::int8_t* weights,
-                                            typename Block::Sum sum) {
-    const typename Block::Halves halves;
-    const typename Block::Integers integers;
-    const auto pairs = hn::BitCast(halves, x), w = hn::BitCast(halves, hn::LoadU(typename Block::Signed(), weights));
-    const auto even = hn::And(pairs, hn::Set(halves, 0xFF));
-    const auto odd = hn::And(hn::ShiftRight<8>(pairs), hn::Set(halves, 0xFF));
-    auto unused = hn::Zero(integers);
-    sum = hn::ReorderWidenMulAccumulate(integers, even, hn::ShiftRight<8>(hn::ShiftLeft<8>(w)), sum, unused);
-    return hn::ReorderWidenMulAccumulate(integers, odd, hn::ShiftRight<8>(w), sum, unused);
-  }
-};
-#if HWY_TARGET == HWY_AVX3
-// Highway 1.0.3 does not know the instruction, and its intrinsic cannot be inlined here, where VNNI is not promised.
-struct VnniDot {
-  template <class Block>
-  static HWY_INLINE typename Block::Sum add(Block /*block*/, typename Block::Pixels x, const std::int8_t* weights,
-                                            typename Block::Sum sum) {
-    const auto w = hn::LoadU(typename Block::Signed(), weights);
-    asm("vpdpbusd %2, %1, %0" : "+v"(sum.raw) : "v"(x.raw), "vm"(w.raw));  // NOLINT(hicpp-no-assembler)
-    return sum;
-  }
-};
-#endif
-
 // One block of channels of the row, `count` of which exist.
 template <class Dot, std::size_t kBytes, bool kWhole>
 struct Int8Block : ByteBlock<kBytes> {
@@ -96,7 +68,8 @@ struct Int8Block : ByteBlock<kBytes> {
 
   HWY_INLINE void add_tap(const Pixels* column, const std::int8_t* weights, Sum* sums) const {
     for (std::int64_t i = 0; i < kQuad; ++i) {
-      sums[i] = Dot::add(ByteBlock<kBytes>(), column[i], weights + i * kWidth, sums[i]);
+      const auto w = hn::LoadU(typename ByteBlock<kBytes>::Signed(), weights + i * kWidth);
+      sums[i] = Dot::add(Bytes(), column[i], w, sums[i]);
     }
   }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "cpu/dot_avx512.h"
+#include "cpu/dot.h"
 
 // Highway compiles this file once for each of its targets: 128 bits (to test that nothing hangs on a vector's width),
 // 256 and 512. Targets between them differ in instructions that are not used here.
@@ -27,6 +27,7 @@
 #include "cpu/vector-inl.h"
 #include "cpu/codec-inl.h"
 #include "cpu/depthwise-inl.h"
+#include "cpu/dot-inl.h"
 #include "cpu/depthwise_int8-inl.h"
 #include "cpu/low-inl.h"
 #include "cpu/strassen-inl.h"
@@ -59,9 +60,6 @@ KernelTable make_table() {
   table.sum_rows = &sum_rows;
   table.depthwise = &depthwise;
   table.depthwise_int8 = &depthwise_int8<WidenedDot>;
-#if HWY_TARGET == HWY_AVX3
-  table.depthwise_vnni = &depthwise_int8<VnniDot>;
-#endif
   table.multiply_adds = &multiply_adds;
   table.sum = &sum;
   table.winograd_input = &winograd_input;
@@ -75,15 +73,20 @@ KernelTable make_table() {
                 .group = 2,
                 .row_bytes = 4,
                 .tile = {bf16_tiles<1>(rows), bf16_tiles<2>(rows)}};
-  table.int8 = {.name = choose("int8_avx512", "int8_avx2", "int8_sse4"),
-                .group = 2,
-                .row_bytes = 2,
-                .tile = {int8_tiles<1>(rows), int8_tiles<2>(rows)}};
+  table.int8 = int8_by<TileDot>(choose("int8_avx512", "int8_avx2", "int8_sse4"), rows);
+  table.int8.pairs = kTilesAddPairs;
+  table.int8.speed = kTilesAddPairs ? 2 : 1;
+#if HWY_TARGET == HWY_AVX2
+  table.int8_vnni = int8_by<VnniDot>("int8_avx2_vnni", rows);
+  table.int8_vnni.speed = 4;
+#endif
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  table.depthwise_vnni = &depthwise_int8<VnniDot>;
+#endif
   table.finish = &finish;
   table.decode = &decode;
   table.encode = &encode;
   table.split = &split;
-  table.widen = &widen;
 #endif
   return table;
 }
@@ -104,7 +107,7 @@ std::span<const KernelTable> kernel_tables() {
       hwy::SetSupportedTargetsForTest(target);
       hwy::GetChosenTarget().Update(hwy::SupportedTargets());
       const KernelTable table = HWY_DYNAMIC_DISPATCH(make_table)();
-      if (table.name == "avx512") add_dot_products(table, made);
+      add_dot_products(table, made);
       made.push_back(table);
     }
     hwy::SetSupportedTargetsForTest(0);

@@ -210,12 +210,16 @@ constexpr int kChains = 12;
 // How an instruction set multiplies in one of the low precisions.
 struct LowPrecision {
   std::string_view name;  // "int8_avx512_vnni"
-  int group = 2;          // values of K that one instruction takes together
+  int group = 2;          // values of K that go together
   // Type of the rows that the tile reads: as they are stored (1: uint8, 2: bfloat16), or copied to a wider one first
-  // (int8: int16, 2 bytes; bfloat16: float, 4 bytes) where no instruction multiplies the stored type.
+  // (bfloat16: float, 4 bytes) where no instruction multiplies the stored type.
   int row_bytes = 4;
   bool direct = false;    // rows are read as they are stored
   bool finishes = false;  // LowTileArguments::finish
+  // Neighbouring weights, both positive or both negative, may come to 128 at most: the first and second value of K, the
+  // third and fourth, and so on. Columns have coarser steps where they would pass that.
+  bool pairs = false;
+  int speed = 1;  // products for each of float32's multiply-adds, some
   std::array<std::array<LowTileFunction, kMostRows>, kMostVectors> tile{};
 };
 
@@ -260,13 +264,13 @@ struct KernelTable {
   void (*strassen_finish)(const StrassenFinish&) = nullptr;
 
   LowPrecision bf16, int8;
+  LowPrecision int8_vnni;        // int8 by VNNI, if compiled for a set that may have it
   const AmxUnit* amx = nullptr;  // what multiplies tiles, if anything does
   void (*finish)(const FinishArguments&) = nullptr;
   // `count` values from and to float32. To bfloat16 they are rounded to nearest even; to uint8 clamped as well.
   void (*decode)(const std::byte* from, const ValueType& type, float* to, std::int64_t count) = nullptr;
   void (*encode)(const float* from, std::byte* to, const ValueType& type, std::int64_t count) = nullptr;
   SplitFunction split = nullptr;  // for AMX
-  void (*widen)(const std::uint8_t* from, std::int16_t* to, std::int64_t count) = nullptr;
 
   // For roofline.h: kChains independent chains of multiply-adds, `iterations` long; the sum of `count` values.
   float (*multiply_adds)(std::int64_t iterations) = nullptr;

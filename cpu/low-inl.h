@@ -1,15 +1,9 @@
-// Tiles of products in low precision for instruction sets without an instruction for them (cpu/dot_avx512.cpp has those
-// that do), and what turns a tile's sums into values. Included by kernels.cpp, after codec-inl.h and tile-inl.h.
+// Tiles of products in low precision (cpu/dot.cpp has those for AVX-512's own instructions), and what turns a tile's sums
+// into values. Included by kernels.cpp, after codec-inl.h, dot-inl.h and tile-inl.h.
 #include "cpu/kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tessera::cpu::HWY_NAMESPACE {
-
-HWY_INLINE std::int32_t load_pair(const std::byte* from) {
-  std::int32_t pair;
-  std::memcpy(&pair, from, sizeof(pair));
-  return pair;
-}
 
 // Rows of floats times pairs of bfloat16, which become floats as they are loaded: the upper half of a word is the
 // second of a pair as it stands.
@@ -50,54 +44,10 @@ void tile_bf16(const LowTileArguments& t) {
   }
 }
 
-// Rows of int16 (that were uint8) times pairs of int8, widened as they are loaded: no sum of two such products can
-// overflow.
-template <int kRows, int kVectors>
-void tile_int8(const LowTileArguments& t) {
-  const Integers integers;
-  const hn::RepartitionToNarrow<Integers> halves;
-  const hn::Rebind<std::int8_t, decltype(halves)> bytes;
-  using Sum = hn::Vec<Integers>;
-  Sum sums[kRows][kVectors];
-#pragma GCC unroll 16
-  for (auto& row : sums) {
-    for (Sum& sum : row) sum = hn::Zero(integers);
-  }
-  const auto* b = reinterpret_cast<const std::int8_t*>(t.b);
-  const std::byte* const* a = t.a;
-  for (std::int64_t tap = 0; tap < t.taps; ++tap, a += kRows) {
-    const std::byte* row[kRows];
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) row[r] = a[r];
-    for (std::int64_t group = 0; group < t.groups; ++group, b += kVectors * kLanes * 2) {
-      hn::Vec<decltype(halves)> columns[kVectors];
-      for (int v = 0; v < kVectors; ++v) columns[v] = hn::PromoteTo(halves, hn::LoadU(bytes, b + v * kLanes * 2));
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const auto x = hn::BitCast(halves, hn::Set(integers, load_pair(row[r] + 4 * group)));
-        Sum unused = hn::Zero(integers);  // pairs lie side by side, so that one sum takes them all
-        for (int v = 0; v < kVectors; ++v) {
-          sums[r][v] = hn::ReorderWidenMulAccumulate(integers, x, columns[v], sums[r][v], unused);
-        }
-      }
-    }
-  }
-  auto* to = static_cast<std::int32_t*>(t.sums);
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-    for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[r][v], integers, to + (r * kMostVectors + v) * kLanes);
-  }
-}
-
 template <int kVectors, int... kRow>
 std::array<LowTileFunction, kMostRows> bf16_tiles(std::integer_sequence<int, kRow...>) {
   return {&tile_bf16<kRow + 1, kVectors>...};
 }
-template <int kVectors, int... kRow>
-std::array<LowTileFunction, kMostRows> int8_tiles(std::integer_sequence<int, kRow...>) {
-  return {&tile_int8<kRow + 1, kVectors>...};
-}
-
 // The sums of a vector of columns as floats.
 template <bool kIntegers>
 HWY_INLINE Vector load_sums(const FinishArguments& t, std::int64_t at) {
@@ -220,6 +170,96 @@ static void finish(const FinishArguments& t) {
   for (std::int64_t row = 0; row < t.rows; ++row) {
     encode(values + row * t.step, at_value(t.y, t.y_type.dtype, row * t.y_step), t.y_type, t.columns);
   }
+}
+
+HWY_INLINE std::int32_t load_group(const std::byte* from) {
+  std::int32_t group;
+  std::memcpy(&group, from, sizeof(group));
+  return group;
+}
+
+// A tile's sums become bytes: the operations of finish_columns(), from registers.
+template <bool kAdds, int kRows, int kVectors>
+HWY_INLINE void finish_tile(const TileFinish& finish, const hn::Vec<Integers> (&sums)[kRows][kVectors]) {
+  const TileFinish t = finish;  // a copy, which no byte that is stored can change
+  const Floats floats;
+  const hn::Rebind<std::uint8_t, Floats> narrow;
+  Vector factor[kVectors], offset[kVectors];
+  for (int v = 0; v < kVectors; ++v) {
+    factor[v] = hn::Mul(hn::LoadU(floats, t.factor + v * kLanes), constant(t.out));
+    offset[v] = hn::MulAdd(hn::LoadU(floats, t.offset + v * kLanes), constant(t.out), constant(t.zero));
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    Vector y[kVectors];
+    for (int v = 0; v < kVectors; ++v) {
+      y[v] = hn::MulAdd(hn::ConvertTo(floats, sums[r][v]), factor[v], offset[v]);
+      if constexpr (kAdds) {
+        const Vector steps = decode_steps<DType::kU8>(t.residual + r * t.step + v * kLanes, kLanes, constant(t.residual_zero));
+        y[v] = hn::MulAdd(steps, constant(t.residual_factor), y[v]);
+      }
+      y[v] = clamp(y[v], t.low, t.high);
+    }
+    std::byte* to = t.y + r * t.step;
+    if constexpr (kVectors == 2) {
+      store_two(y[0], y[1], to);
+    } else {
+      store_narrow(hn::DemoteTo(narrow, nearest_below_limit(y[0])), narrow, to, kLanes);
+    }
+  }
+}
+
+// Rows of uint8 times groups of four int8.
+template <class Dot, int kRows, int kVectors>
+void tile_int8(const LowTileArguments& t) {
+  const Integers integers;
+  const hn::Repartition<std::uint8_t, Integers> bytes;
+  using Sum = hn::Vec<Integers>;
+  Sum sums[kRows][kVectors];
+#pragma GCC unroll 16
+  for (auto& row : sums) {
+    for (Sum& sum : row) sum = hn::Zero(integers);
+  }
+  const auto* b = reinterpret_cast<const std::int8_t*>(t.b);
+  const std::byte* const* a = t.a;
+  for (std::int64_t tap = 0; tap < t.taps; ++tap, a += kRows) {
+    const std::byte* row[kRows];
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) row[r] = a[r];
+    for (std::int64_t at = 0; at < 4 * t.groups; at += 4, b += 4 * kVectors * kLanes) {
+      hn::Vec<Signed<decltype(bytes)>> columns[kVectors];
+      for (int v = 0; v < kVectors; ++v) {
+        columns[v] = hn::LoadU(Signed<decltype(bytes)>(), b + 4 * v * kLanes);
+        hwy::Prefetch(b + 4 * (v * kLanes + kAhead));
+      }
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const auto x = hn::BitCast(bytes, hn::Set(integers, load_group(row[r] + at)));
+        for (int v = 0; v < kVectors; ++v) sums[r][v] = Dot::add(bytes, x, columns[v], sums[r][v]);
+      }
+    }
+  }
+  if (t.finish != nullptr && t.finish->residual != nullptr) return finish_tile<true>(*t.finish, sums);
+  if (t.finish != nullptr) return finish_tile<false>(*t.finish, sums);
+  auto* to = static_cast<std::int32_t*>(t.sums);
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[r][v], integers, to + (r * kMostVectors + v) * kLanes);
+  }
+}
+
+template <class Dot, int kVectors, int... kRow>
+std::array<LowTileFunction, kMostRows> int8_tiles(std::integer_sequence<int, kRow...>) {
+  return {&tile_int8<Dot, kRow + 1, kVectors>...};
+}
+template <class Dot, int... kRow>
+LowPrecision int8_by(std::string_view name, std::integer_sequence<int, kRow...> rows) {
+  return {.name = name,
+          .group = 4,
+          .row_bytes = 1,
+          .direct = true,
+          .finishes = true,
+          .tile = {int8_tiles<Dot, 1>(rows), int8_tiles<Dot, 2>(rows)}};
 }
 
 }  // namespace tessera::cpu::HWY_NAMESPACE

@@ -27,9 +27,15 @@ struct PanelWriter {
 
 }  // namespace
 
-Int8Column quantise_column(std::span<const float> weights, std::int8_t* to) {
+Int8Column quantise_column(std::span<const float> weights, std::int8_t* to, bool pairs) {
   float largest = 0;
   for (const float weight : weights) largest = std::max(largest, std::abs(weight));
+  // Two weights that come to 127 steps come to 128 at most when each is rounded.
+  for (std::size_t i = 0; pairs && i + 1 < weights.size(); i += 2) {
+    if (std::signbit(weights[i]) == std::signbit(weights[i + 1])) {
+      largest = std::max(largest, std::abs(weights[i] + weights[i + 1]));
+    }
+  }
   const float scale = largest > 0 ? largest / kLargestWeight : 1.0F;
   std::int64_t sum = 0;
   for (const float weight : weights) {
@@ -61,7 +67,7 @@ LowMatrix::LowMatrix(const KernelTable& table, const ValueType& x, const float* 
     std::byte* to = values_.get() + panel * panel_bytes();
     const std::span<const float> weights(rows + column * k, static_cast<std::size_t>(k));
     if (x.dtype == DType::kU8) {
-      const Int8Column quantised = quantise_column(weights, integers.data());
+      const Int8Column quantised = quantise_column(weights, integers.data(), precision_->pairs);
       const float factor = x.scale * quantised.scale;
       factor_.data()[column] = factor;
       offset_.data()[column] -= factor * static_cast<float>(x.zero * quantised.sum);
@@ -105,8 +111,6 @@ void copy_values(const LowProduct& product, const std::byte* from, std::int64_t 
   const LowPrecision& precision = product.b.precision();
   if (precision.direct) {
     std::memcpy(to, from, static_cast<std::size_t>(count * precision.row_bytes));
-  } else if (product.x == DType::kU8) {
-    product.table.widen(reinterpret_cast<const std::uint8_t*>(from), reinterpret_cast<std::int16_t*>(to), count);
   } else {
     product.table.decode(from, {.dtype = DType::kBf16}, reinterpret_cast<float*>(to), count);
   }

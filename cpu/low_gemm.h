@@ -25,8 +25,8 @@ struct Int8Column {
   float scale;
   std::int64_t sum;
 };
-// Writes the integers of the column to `to`.
-Int8Column quantise_column(std::span<const float> weights, std::int8_t* to);
+// Writes the integers of the column to `to`. With `pairs` they are what LowPrecision::pairs says.
+Int8Column quantise_column(std::span<const float> weights, std::int8_t* to, bool pairs = false);
 
 class LowMatrix {
  public:

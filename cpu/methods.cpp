@@ -66,9 +66,8 @@ class Methods {
       methods.insert(methods.end() - (first ? 1 : 0), {"strassen", make(layer, &make_strassen)});
     }
     if (!settings_.exact && can_winograd(layer)) {
-      // A quarter of the multiplications in float32 beats all of them in bfloat16 (twice the speed), but not in int8
-      // where one instruction does four.
-      const bool beats_low = !low || settings_.precision == Precision::kBf16 || !settings_.table.int8.direct;
+      // A quarter of the multiplications in float32 beats all of them at twice the speed, but not at four times.
+      const bool beats_low = !low || settings_.low_tiles().speed < 4;
       const bool first = beats_low && winograd_pays(in, out_);
       methods.insert(first ? methods.begin() : methods.end(),
                      {"winograd", make(layer, &make_winograd), true, true, clamps});

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "cpu/kernels.h"
+#include "cpu/patches.h"
 #include "engine/passes.h"
 #include "models/registry.h"
 #include "tests/cpu/random_layer.h"
@@ -41,8 +42,10 @@ Tensor rounded(const Tensor& tensor, const ValueType& type) {
   return to_f32(stored.view());
 }
 
-// Weights [O, ...] as the kernels multiply them: bfloat16, or int8 with a scale for each of the O.
-Tensor rounded_weight(const Tensor& weight, Precision precision) {
+// Weights [O, ...] as the kernels multiply them: bfloat16, or int8 with a scale for each of the O. Where `run` is not 0,
+// pairs of neighbours of one sign in each `run` values take 127 steps at most, before they are rounded; they are
+// neighbours as the kernels have them, channels innermost.
+Tensor rounded_weight(const Tensor& weight, Precision precision, std::size_t run) {
   if (precision == Precision::kBf16) return rounded(weight, {.dtype = DType::kBf16});
   Tensor result = weight.clone();
   const std::int64_t count = weight.view().stride0();
@@ -50,6 +53,14 @@ Tensor rounded_weight(const Tensor& weight, Precision precision) {
     const std::span<float> values(result.data() + row * count, static_cast<std::size_t>(count));
     float largest = 0;
     for (const float value : values) largest = std::max(largest, std::abs(value));
+    const auto pair_fits = [&](float a, float b) {
+      if ((a < 0) == (b < 0)) largest = std::max(largest, std::abs(a + b));
+    };
+    const auto channels = static_cast<std::size_t>(weight.shape()[1]), taps = values.size() / channels;
+    const auto value_at = [&](std::size_t k) { return values[k % channels * taps + k / channels]; };
+    for (std::size_t k = 0; run != 0 && k + 1 < values.size(); ++k) {
+      if (k % run % 2 == 0 && k % run + 1 < run) pair_fits(value_at(k), value_at(k + 1));
+    }
     const float scale = largest / 127;
     for (float& value : values) value = scale > 0 ? std::nearbyint(value / scale) * scale : 0;
   }
@@ -74,6 +85,19 @@ double storage_error(const ValueType& type, double expected) {
     default:
       return 0;
   }
+}
+
+// Of what length the runs are in which an implementation, whose instructions hold sums of two products in 16 bits, has
+// pairs of weights; 0 for others. A picture's pixels are runs of their own.
+std::size_t run_of_pairs(const RandomLayer& random, const std::string& implementation) {
+  const auto adds = [&](const cpu::KernelTable& table) {
+    return table.int8.pairs && implementation.ends_with(table.int8.name);
+  };
+  if (implementation.starts_with("depthwise") || std::ranges::none_of(cpu::kernel_tables(), adds)) return 0;
+  const std::int64_t channels = random.inputs[0].shape()[-1];
+  const auto* conv = std::get_if<Conv2d>(&random.layer);
+  const bool by_pixel = conv != nullptr && cpu::PaddedLines::suit(*conv, channels);
+  return static_cast<std::size_t>(by_pixel ? channels : random.weights[0].view().stride0());
 }
 
 bool has_bf16_or_int8(const std::string& name) {
@@ -150,7 +174,7 @@ class LowPrecision : public testing::TestWithParam<CpuOptions> {
       inputs.push_back(rounded(random.inputs[i], types.in[i]));
       if (i == 0 && low) inputs[0] = rounded(inputs[0], operand_type(types.in[0], precision));
     }
-    if (low) weights[0] = rounded_weight(weights[0], precision);
+    if (low) weights[0] = rounded_weight(weights[0], precision, run_of_pairs(random, implementation));
     KernelRun run = run_kernel(reference, random.layer, inputs, weights);
     if (types.out.dtype == DType::kU8) {
       const auto zero = static_cast<float>(types.out.zero);
@@ -216,6 +240,25 @@ TEST_P(LowPrecision, DepthwiseConvolutions) {
 TEST_P(LowPrecision, Convolutions) { check(&random_conv, 120, 41); }
 TEST_P(LowPrecision, FirstConvolutions) { check(&random_first_conv, 60, 60, "low"); }
 TEST_P(LowPrecision, LinearLayers) { check(&random_linear, 60, 21); }
+
+// Weights and values as large as they can be: what 16 bits hold on the way must hold them.
+RandomLayer random_extremes(Draw& draw) {
+  const std::int64_t features = draw.between(8, 300);
+  RandomLayer made{.layer = Linear{.out_features = draw.between(20, 90), .bias = false}, .inputs = {}, .weights = {}};
+  made.inputs.push_back(draw.tensor({1, draw.between(1, 40), features}, 1));
+  made.reduction = static_cast<double>(features);
+  add_weights_and_residual(made, draw, false);
+  for (float& value : made.inputs[0].values()) value = draw.between(0, 9) == 0 ? -1.0F : 1.0F;
+  const bool mixed = draw.coin();
+  for (std::int64_t row = 0; row < made.weights[0].shape()[0]; ++row) {
+    const float sign = draw.coin() ? 1.0F : -1.0F;
+    for (std::int64_t k = 0; k < features; ++k) {
+      made.weights[0].data()[row * features + k] = mixed && draw.coin() ? -sign : sign;
+    }
+  }
+  return made;
+}
+TEST_P(LowPrecision, Extremes) { check(&random_extremes, 40, 1); }
 
 TEST_P(LowPrecision, DoNotDependOnThreadsOrPlaceInTheBatch) {
   const std::unique_ptr<Backend> backend = make_cpu_backend(GetParam());

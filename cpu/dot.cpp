@@ -1,5 +1,7 @@
-// Highway 1.0.3 knows neither instruction, so these two are written with intrinsics.
-#include "cpu/dot_avx512.h"
+// The tiles for AVX-512 are written with intrinsics, which have either instruction; Highway 1.0.3 has neither.
+#include "cpu/dot.h"
+
+#include <cpuid.h>
 
 #include <cstring>
 #include <utility>
@@ -141,9 +143,22 @@ std::array<LowTileFunction, kMostRows> tiles(std::integer_sequence<int, kRow...>
   return {&tile<Type, kRow + 1, kVectors>...};
 }
 
-}  // namespace
+bool has_avx_vnni() {
+  constexpr unsigned kFeatures = 7, kBit = 1U << 4;  // of EAX of its second page
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(kFeatures, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & kBit) != 0;
+}
 
-void add_dot_products(const KernelTable& avx512, std::vector<KernelTable>& tables) {
+void add_avx2(const KernelTable& avx2, std::vector<KernelTable>& tables) {
+  if (!has_avx_vnni()) return;
+  KernelTable vnni = avx2;
+  vnni.isa = "avx2_vnni";
+  vnni.int8 = avx2.int8_vnni;
+  vnni.depthwise_int8 = avx2.depthwise_vnni;
+  tables.push_back(vnni);
+}
+
+void add_avx512(const KernelTable& avx512, std::vector<KernelTable>& tables) {
   if (!__builtin_cpu_supports("avx512vnni")) return;
   const auto rows = std::make_integer_sequence<int, kTileRows>();
   KernelTable vnni = avx512;
@@ -153,30 +168,38 @@ void add_dot_products(const KernelTable& avx512, std::vector<KernelTable>& table
                .row_bytes = 1,
                .direct = true,
                .finishes = true,
+               .speed = 4,
                .tile = {tiles<Bytes, 1>(rows), tiles<Bytes, 2>(rows)}};
   vnni.depthwise_int8 = avx512.depthwise_vnni;
   tables.push_back(vnni);
-  if (__builtin_cpu_supports("avx512bf16")) {
-    KernelTable bf16 = vnni;
-    bf16.isa = "avx512_bf16";
-    bf16.bf16 = {.name = "bf16_avx512_bf16",
-                 .group = 2,
-                 .row_bytes = 2,
-                 .direct = true,
-                 .finishes = true,
-                 .tile = {tiles<Halves, 1>(rows), tiles<Halves, 2>(rows)}};
-    // Intel's cores take four times as long for one of its instructions as for a multiply-add of as many floats, so
-    // that two of the latter are the faster way there.
-    const bool pays = __builtin_cpu_is("amd") != 0;
-    tables.insert(tables.end() - (pays ? 1 : 0), bf16);
-    if (const AmxUnit* unit = amx_unit(); unit != nullptr) {
-      KernelTable amx = tables.front();
-      amx.isa = "amx";
-      amx.amx = unit;
-      if (unit->split != nullptr) amx.split = unit->split;
-      tables.insert(tables.begin(), amx);
-    }
+  if (!__builtin_cpu_supports("avx512bf16")) return;
+  KernelTable bf16 = vnni;
+  bf16.isa = "avx512_bf16";
+  bf16.bf16 = {.name = "bf16_avx512_bf16",
+               .group = 2,
+               .row_bytes = 2,
+               .direct = true,
+               .finishes = true,
+               .speed = 2,
+               .tile = {tiles<Halves, 1>(rows), tiles<Halves, 2>(rows)}};
+  // Intel's cores take four times as long for one of its instructions as for a multiply-add of as many floats, so
+  // that two of the latter are the faster way there.
+  const bool pays = __builtin_cpu_is("amd") != 0;
+  tables.insert(tables.end() - (pays ? 1 : 0), bf16);
+  if (const AmxUnit* unit = amx_unit(); unit != nullptr) {
+    KernelTable amx = tables.front();
+    amx.isa = "amx";
+    amx.amx = unit;
+    if (unit->split != nullptr) amx.split = unit->split;
+    tables.insert(tables.begin(), amx);
   }
+}
+
+}  // namespace
+
+void add_dot_products(const KernelTable& table, std::vector<KernelTable>& tables) {
+  if (table.name == "avx512") add_avx512(table, tables);
+  if (table.name == "avx2") add_avx2(table, tables);
 }
 
 }  // namespace tessera::cpu
