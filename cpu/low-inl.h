@@ -230,7 +230,7 @@ void tile_int8(const LowTileArguments& t) {
       hn::Vec<Signed<decltype(bytes)>> columns[kVectors];
       for (int v = 0; v < kVectors; ++v) {
         columns[v] = hn::LoadU(Signed<decltype(bytes)>(), b + 4 * v * kLanes);
-        hwy::Prefetch(b + 4 * (v * kLanes + kAhead));
+        fetch_page_ahead(reinterpret_cast<const float*>(b), v);
       }
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {

@@ -40,15 +40,16 @@ HWY_INLINE void update_target(float* c, const Vector (&sums)[kRows][kMostVectors
   }
 }
 
-// One vector of B; the first tile of rows makes the sum of two quarters on its way and keeps it for the others.
+// Vector v of a row of B; the first tile of rows makes the sum of two quarters on its way and keeps it for the others.
 template <StrassenTerms kTerms>
-HWY_INLINE Vector strassen_column(const StrassenTile& t, std::int64_t at) {
+HWY_INLINE Vector strassen_column(const StrassenTile& t, std::int64_t row, int v) {
   const Floats d;
+  const std::int64_t at = row + v * kLanes;
   const Vector first = hn::LoadU(d, t.b + at);
-  hwy::Prefetch(t.b + at + kAhead);
   if constexpr (kTerms == StrassenTerms::kOne) return first;
+  fetch_page_ahead(t.b + row, v);
   const Vector second = hn::LoadU(d, t.second + at);
-  hwy::Prefetch(t.second + at + kAhead);
+  fetch_page_ahead(t.second + row, v);
   const Vector sum = kTerms == StrassenTerms::kSum ? hn::Add(first, second) : hn::Sub(first, second);
   hn::StoreU(sum, d, t.sum + at);
   return sum;
@@ -65,16 +66,19 @@ void strassen_tile(const StrassenTile& t) {
   }
   const float* HWY_RESTRICT a = t.a;
   std::int64_t b = 0;
-  Ahead ahead = t.ahead;
+  Ahead ahead = begin_fetching(t.ahead, a);
   for (std::int64_t line = 0; line < t.k; line += kLine, a += kRows * kLine) {
-#pragma GCC unroll 4
-    for (int k = 0; k < kLine; ++k, b += kMostVectors * kLanes) {
+#pragma GCC unroll 2
+    for (int k = 0; k < kLine; k += kFetchEvery) {
       fetch(ahead);
-      Vector columns[kMostVectors];
-      for (int v = 0; v < kMostVectors; ++v) columns[v] = strassen_column<kTerms>(t, b + v * kLanes);
-      for (int r = 0; r < kRows; ++r) {
-        const Vector x = hn::Set(d, a[r * kLine + k]);
-        for (int v = 0; v < kMostVectors; ++v) sums[r][v] = hn::MulAdd(x, columns[v], sums[r][v]);
+#pragma GCC unroll 4
+      for (int i = 0; i < kFetchEvery; ++i, b += kMostVectors * kLanes) {
+        Vector columns[kMostVectors];
+        for (int v = 0; v < kMostVectors; ++v) columns[v] = strassen_column<kTerms>(t, b, v);
+        for (int r = 0; r < kRows; ++r) {
+          const Vector x = hn::Set(d, a[r * kLine + k + i]);
+          for (int v = 0; v < kMostVectors; ++v) sums[r][v] = hn::MulAdd(x, columns[v], sums[r][v]);
+        }
       }
     }
   }

@@ -53,10 +53,24 @@ HWY_INLINE std::int64_t columns_of_vector(const TileArguments& t, int v) {
   return v + 1 < kVectors ? kLanes : t.columns - v * kLanes;
 }
 
+// What a tile does beside its multiply-adds costs it time: their units add addresses as well. So it fetches ahead once
+// for so many values of K, and nothing twice.
+constexpr int kFetchEvery = kLanes == 16 ? 2 : 4;
+
+// Where there is nothing to fetch, what is at hand is fetched instead: an address that is not mapped costs a walk through
+// the page tables each time.
+HWY_INLINE Ahead begin_fetching(const Ahead& ahead, const float* at_hand) {
+  return ahead.at != nullptr ? ahead : Ahead{reinterpret_cast<const std::byte*>(at_hand), 0};
+}
 HWY_INLINE void fetch(Ahead& ahead) {
   constexpr int kIntoL2 = 2;
   __builtin_prefetch(ahead.at, 0, kIntoL2);
-  ahead.at += ahead.step;
+  ahead.at += kFetchEvery * ahead.step;
+}
+
+// What comes a page after vector v of a row of B: each cache line once.
+HWY_INLINE void fetch_page_ahead(const float* b, int v) {
+  if (v * kLanes % kLine == 0) hwy::Prefetch(b + v * kLanes + kAhead);
 }
 
 // Loops over a tile's sums are unrolled by request, here and in the other tiles: before GCC 12 unrolls them by itself
@@ -157,7 +171,7 @@ void tile(const TileArguments& t) {
 #pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) {
         columns[v] = hn::LoadU(d, b + v * kLanes);
-        hwy::Prefetch(b + v * kLanes + kAhead);
+        fetch_page_ahead(b, v);
       }
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
@@ -179,7 +193,7 @@ HWY_INLINE void multiply_value(const float* HWY_RESTRICT a, const float* HWY_RES
 #pragma GCC unroll 2
   for (int v = 0; v < kVectors; ++v) {
     columns[v] = hn::LoadU(d, b + v * kLanes);
-    hwy::Prefetch(b + v * kLanes + kAhead);
+    fetch_page_ahead(b, v);
   }
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
@@ -195,14 +209,15 @@ void line_tile(const TileArguments& t) {
   begin_tile<true>(t, sums);
   const float* HWY_RESTRICT a = t.lines;
   const float* HWY_RESTRICT b = t.b;
-  Ahead first = t.ahead[0], second = t.ahead[1];
+  Ahead first = begin_fetching(t.ahead[0], a), second = begin_fetching(t.ahead[1], a);
   const std::int64_t whole = t.k / kLine * kLine;
   for (std::int64_t line = 0; line < whole; line += kLine, a += kRows * kLine) {
-#pragma GCC unroll 4
-    for (int k = 0; k < kLine; ++k, b += kVectors * kLanes) {
+#pragma GCC unroll 2
+    for (int k = 0; k < kLine; k += kFetchEvery) {
       fetch(first);
       fetch(second);
-      multiply_value(a + k, b, sums);
+#pragma GCC unroll 4
+      for (int i = 0; i < kFetchEvery; ++i, b += kVectors * kLanes) multiply_value(a + k + i, b, sums);
     }
   }
   for (std::int64_t k = whole; k < t.k; ++k, ++a, b += kVectors * kLanes) multiply_value(a, b, sums);
