@@ -16,7 +16,8 @@ with several by tessera-throughput (where batches are larger, tessera itself, wh
 --dtype int8 compares 8-bit arithmetic instead: onnxruntime and OpenVINO run what onnxruntime's static quantisation
 (per channel) makes of the model; tessera is calibrated on the pictures of --calibrate. --load times each engine from its
 file to the first result (files in the page cache, the peers' imports not counted) and takes the process's peak memory
-(Python's own included).
+(Python's own included). --isa avx2 makes of this machine one with AVX2 alone, for tessera and the peers that can be told
+so; the others are left out.
 
 The first call makes a virtual environment with the pinned versions of bench/peers-requirements.txt beside the build.
 """
@@ -42,6 +43,9 @@ MODELS = {
     "vit_small_patch14_dinov2": ("vit_small_patch14_dinov2", {"img_size": 224}),
 }
 SEVERAL = "-throughput"  # the end of the names of engines that keep several batches in flight
+# What tells OpenVINO and PyTorch to do without the instructions beyond AVX2.
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+LIMITED = ("tessera", "openvino", "torch")
 CELLS = [(threads, batch) for threads, batch in ((1, 1), (2, 1), (2, 8), (2, 32))]
 ENGINES = ["tessera", "tessera-throughput", "onnxruntime", "openvino-latency", "openvino-throughput", "mnn", "ncnn", "torch", "torch-compiled"]
 
@@ -242,8 +246,8 @@ def quantise(name):
 # ---------------------------------------------------------------- rounds
 
 class Engine:
-    def __init__(self, name, command, threads, share=1):
-        limits = {v: str(threads) for v in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    def __init__(self, name, command, threads, isa, share=1):
+        limits = {v: str(threads) for v in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")} | (AVX2 if isa == "avx2" else {})
         self.name = name
         self.log = WORK / f"{name}.log"
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -272,7 +276,7 @@ def command_of(engine, python, name, threads, batch, arguments):
     if not engine.startswith("tessera"):
         return [python, __file__, "--worker", engine, file, str(threads), str(batch)]
     model = WORK / f"{file}.h5" if arguments.load or arguments.dtype == "int8" else f"seeded:{name}@7"
-    return [arguments.bench, str(model), str(threads), str(batch), arguments.dtype]
+    return [arguments.bench, str(model), str(threads), str(batch), arguments.dtype, arguments.isa]
 
 
 def run_load(python, name, threads, arguments):
@@ -283,7 +287,8 @@ def run_load(python, name, threads, arguments):
             if name_of_engine == "tessera-throughput":
                 continue
             try:
-                engine = Engine(name_of_engine, command_of(name_of_engine, python, name, threads, 1, arguments), threads)
+                engine = Engine(name_of_engine, command_of(name_of_engine, python, name, threads, 1, arguments), threads,
+                                arguments.isa)
             except RuntimeError as error:
                 print(f"  {name_of_engine}: not run: {error}", file=sys.stderr)
                 continue
@@ -302,7 +307,7 @@ def run_cell(python, name, threads, batch, arguments):
             share = threads
         command = command_of(engine, python, name, threads, batch * share, arguments)
         try:
-            engines.append(Engine(engine, command, threads, share))
+            engines.append(Engine(engine, command, threads, arguments.isa, share))
         except RuntimeError as error:
             print(f"  {engine}: not run: {error}", file=sys.stderr)
     for index in range(arguments.rounds):
@@ -390,6 +395,7 @@ def main():
     parser.add_argument("--cells", help="model:threads:batch, comma-separated (default: all)")
     parser.add_argument("--engines", type=lambda text: text.split(","), default=ENGINES)
     parser.add_argument("--dtype", choices=("f32", "bf16", "int8"), default="f32")
+    parser.add_argument("--isa", choices=("auto", "avx2"), default="auto")
     parser.add_argument("--calibrate", help="pictures for --dtype int8")
     parser.add_argument("--load", action="store_true", help="file to first result and peak memory instead")
     parser.add_argument("--tessera", default=str(ROOT / "build/release/tools/tessera"), help="the built tessera")
@@ -400,6 +406,8 @@ def main():
     arguments = parser.parse_args()
     if "tessera" not in arguments.engines:
         parser.error("--engines must name tessera")
+    if arguments.isa == "avx2":
+        arguments.engines = [engine for engine in arguments.engines if engine.startswith(LIMITED)]
     WORK.mkdir(parents=True, exist_ok=True)
     python = environment()
     results = []
