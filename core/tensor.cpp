@@ -25,10 +25,11 @@ AlignedBytes allocate_aligned(std::size_t bytes) {
   if (::posix_memalign(&memory, alignment, rounded) != 0) {
     throw ResourceError("out of memory: " + std::to_string(rounded) + " bytes could not be allocated");
   }
-  // Weights and arenas are walked from end to end: with huge pages the addresses of many megabytes are looked up once.
-  // Only a wish; whether it is granted changes nothing but speed.
-  if (rounded >= kHugePage) ::madvise(memory, rounded, MADV_HUGEPAGE);
   return AlignedBytes(static_cast<std::byte*>(memory));
+}
+
+void prefer_huge_pages(std::span<std::byte> memory) noexcept {
+  if (memory.size() >= kHugePage) ::madvise(memory.data(), memory.size(), MADV_HUGEPAGE);
 }
 
 Tensor::Tensor(const Shape& shape)

@@ -54,6 +54,10 @@ struct AlignedDelete {
 };
 using AlignedBytes = std::unique_ptr<std::byte[], AlignedDelete>;
 AlignedBytes allocate_aligned(std::size_t bytes);
+// For memory of allocate_aligned() that has not been touched, is walked again and again, and is small: the system may
+// have to move other memory first, which for all weights of a ViT-B/16 took it up to a second. Only a wish; whether it
+// is granted changes nothing but speed.
+void prefer_huge_pages(std::span<std::byte> memory) noexcept;
 
 // An owning float32 tensor, 64-byte aligned, move-only (copy with clone()). Not initialised unless said.
 class Tensor {

@@ -61,7 +61,8 @@ inline constexpr bool kTilesAddPairs = false;
 #endif
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-// One instruction. Highway 1.0.3 does not know it, and its intrinsic cannot be inlined here, where VNNI is not promised.
+// One instruction. Highway 1.0.3 does not know it, and its intrinsic cannot be inlined here, where VNNI is not
+// promised.
 struct VnniDot {
   template <class Bytes>
   static HWY_INLINE LaneSums<Bytes> add(Bytes /*bytes*/, hn::Vec<Bytes> x, hn::Vec<Signed<Bytes>> w,

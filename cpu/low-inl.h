@@ -1,5 +1,5 @@
-// Tiles of products in low precision (cpu/dot.cpp has those for AVX-512's own instructions), and what turns a tile's sums
-// into values. Included by kernels.cpp, after codec-inl.h, dot-inl.h and tile-inl.h.
+// Tiles of products in low precision (cpu/dot.cpp has those for AVX-512's own instructions), and what turns a tile's
+// sums into values. Included by kernels.cpp, after codec-inl.h, dot-inl.h and tile-inl.h.
 #include "cpu/kernels.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -195,7 +195,8 @@ HWY_INLINE void finish_tile(const TileFinish& finish, const hn::Vec<Integers> (&
     for (int v = 0; v < kVectors; ++v) {
       y[v] = hn::MulAdd(hn::ConvertTo(floats, sums[r][v]), factor[v], offset[v]);
       if constexpr (kAdds) {
-        const Vector steps = decode_steps<DType::kU8>(t.residual + r * t.step + v * kLanes, kLanes, constant(t.residual_zero));
+        const Vector steps =
+            decode_steps<DType::kU8>(t.residual + r * t.step + v * kLanes, kLanes, constant(t.residual_zero));
         y[v] = hn::MulAdd(steps, constant(t.residual_factor), y[v]);
       }
       y[v] = clamp(y[v], t.low, t.high);

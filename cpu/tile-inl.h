@@ -57,8 +57,8 @@ HWY_INLINE std::int64_t columns_of_vector(const TileArguments& t, int v) {
 // for so many values of K, and nothing twice.
 constexpr int kFetchEvery = kLanes == 16 ? 2 : 4;
 
-// Where there is nothing to fetch, what is at hand is fetched instead: an address that is not mapped costs a walk through
-// the page tables each time.
+// Where there is nothing to fetch, what is at hand is fetched instead: an address that is not mapped costs a walk
+// through the page tables each time.
 HWY_INLINE Ahead begin_fetching(const Ahead& ahead, const float* at_hand) {
   return ahead.at != nullptr ? ahead : Ahead{reinterpret_cast<const std::byte*>(at_hand), 0};
 }

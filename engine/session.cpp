@@ -62,6 +62,8 @@ Session::Lane Session::make_lane() const {
   if (program_->device() == nullptr) {
     lane.arena = allocate_aligned(program_->plan().arena_bytes);
     lane.scratch = Tensor(Shape{program_->scratch()});
+    prefer_huge_pages({lane.arena.get(), program_->plan().arena_bytes});
+    prefer_huge_pages(std::as_writable_bytes(lane.scratch.values()));
   }
   return lane;
 }

@@ -42,8 +42,8 @@ Tensor rounded(const Tensor& tensor, const ValueType& type) {
   return to_f32(stored.view());
 }
 
-// Weights [O, ...] as the kernels multiply them: bfloat16, or int8 with a scale for each of the O. Where `run` is not 0,
-// pairs of neighbours of one sign in each `run` values take 127 steps at most, before they are rounded; they are
+// Weights [O, ...] as the kernels multiply them: bfloat16, or int8 with a scale for each of the O. Where `run` is not
+// 0, pairs of neighbours of one sign in each `run` values take 127 steps at most, before they are rounded; they are
 // neighbours as the kernels have them, channels innermost.
 Tensor rounded_weight(const Tensor& weight, Precision precision, std::size_t run) {
   if (precision == Precision::kBf16) return rounded(weight, {.dtype = DType::kBf16});
