@@ -252,7 +252,7 @@ struct KernelTable {
                    float scale, float* y, std::int64_t count) = nullptr;
   void (*depthwise)(const DepthwiseArguments&) = nullptr;
   void (*depthwise_int8)(const DepthwiseInt8Arguments&) = nullptr;
-  void (*depthwise_vnni)(const DepthwiseInt8Arguments&) = nullptr;  // the same by VNNI, if compiled for AVX-512
+  void (*depthwise_vnni)(const DepthwiseInt8Arguments&) = nullptr;  // the same by VNNI, as int8_vnni
   // 36 pixels (rows of `channels` values) to a row in lines, `line` floats apart, of each of the 36 products, which are
   // `step` floats apart.
   void (*winograd_input)(const std::byte* const* pixels, const ValueType& type, std::int64_t channels, float* to,
