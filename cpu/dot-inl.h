@@ -2,7 +2,7 @@
 // instruction set.
 //
 // Each way has add(x, w, sum): sum + x0 * w0 + x1 * w1 + x2 * w2 + x3 * w3, x unsigned and w signed, for vectors of any
-// width up to the widest.
+// width up to the widest; and kPairs and kSpeed, which are LowPrecision's.
 #include "cpu/kernels.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -15,6 +15,8 @@ using LaneSums = hn::Vec<hn::Repartition<std::int32_t, Bytes>>;
 
 // Exact for all weights, on any machine.
 struct WidenedDot {
+  static constexpr bool kPairs = false;
+  static constexpr int kSpeed = 1;
   template <class Bytes>
   static HWY_INLINE LaneSums<Bytes> add(Bytes /*bytes*/, hn::Vec<Bytes> x, hn::Vec<Signed<Bytes>> w,
                                         LaneSums<Bytes> sum) {
@@ -42,6 +44,8 @@ HWY_INLINE __m512i add_pairs(__m512i x, __m512i w) { return _mm512_maddubs_epi16
 // Half the instructions, by vpmaddubsw. Its sums of two products are 16 bits wide: exact where no two neighbouring
 // weights, both positive or both negative, come to more than 128 (LowPrecision::pairs), as 255 * 128 < 2^15.
 struct PairDot {
+  static constexpr bool kPairs = true;
+  static constexpr int kSpeed = 2;
   template <class Bytes>
   static HWY_INLINE LaneSums<Bytes> add(Bytes /*bytes*/, hn::Vec<Bytes> x, hn::Vec<Signed<Bytes>> w,
                                         LaneSums<Bytes> sum) {
@@ -53,17 +57,16 @@ struct PairDot {
   }
 };
 using TileDot = PairDot;
-inline constexpr bool kTilesAddPairs = true;
-
 #else
 using TileDot = WidenedDot;
-inline constexpr bool kTilesAddPairs = false;
 #endif
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
 // One instruction. Highway 1.0.3 does not know it, and its intrinsic cannot be inlined here, where VNNI is not
 // promised.
 struct VnniDot {
+  static constexpr bool kPairs = false;
+  static constexpr int kSpeed = 4;
   template <class Bytes>
   static HWY_INLINE LaneSums<Bytes> add(Bytes /*bytes*/, hn::Vec<Bytes> x, hn::Vec<Signed<Bytes>> w,
                                         LaneSums<Bytes> sum) {

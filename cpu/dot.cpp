@@ -3,7 +3,6 @@
 
 #include <cpuid.h>
 
-#include <cstring>
 #include <utility>
 
 #include "cpu/intrinsics.h"
@@ -18,12 +17,6 @@ constexpr std::int64_t kBytes = 64;    // of a vector
 constexpr std::int64_t kAhead = 4096;  // a page, where the hardware's own prefetching ends
 constexpr std::int64_t kLanes = 16;    // values of four bytes in a vector
 constexpr int kTileRows = 14;          // 28 sums, 2 columns, 1 value of A in 32 registers
-
-std::int32_t load_group(const std::byte* from) {
-  std::int32_t group;
-  std::memcpy(&group, from, sizeof(group));
-  return group;
-}
 
 // Of either machine that has one of the two instructions: neither is used where it is not written.
 #define TESSERA_DOT __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,avx512bf16"), always_inline))

@@ -74,11 +74,8 @@ KernelTable make_table() {
                 .row_bytes = 4,
                 .tile = {bf16_tiles<1>(rows), bf16_tiles<2>(rows)}};
   table.int8 = int8_by<TileDot>(choose("int8_avx512", "int8_avx2", "int8_sse4"), rows);
-  table.int8.pairs = kTilesAddPairs;
-  table.int8.speed = kTilesAddPairs ? 2 : 1;
 #if HWY_TARGET == HWY_AVX2
   table.int8_vnni = int8_by<VnniDot>("int8_avx2_vnni", rows);
-  table.int8_vnni.speed = 4;
 #endif
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   table.depthwise_vnni = &depthwise_int8<VnniDot>;

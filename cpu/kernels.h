@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -81,6 +82,12 @@ struct LowTileArguments {
   const TileFinish* finish = nullptr;  // or null; otherwise nothing goes to `sums`
 };
 using LowTileFunction = void (*)(const LowTileArguments&);
+// Four bytes of a row: a group of int8, or of two bfloat16.
+inline std::int32_t load_group(const std::byte* from) {
+  std::int32_t group;
+  std::memcpy(&group, from, sizeof(group));
+  return group;
+}
 
 // Turns a tile of sums into values:  y = act(clamp(sums * factor + offset + residual)), in the type of the output.
 struct FinishArguments {

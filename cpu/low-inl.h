@@ -92,6 +92,13 @@ HWY_INLINE void store_two(Vector first, Vector second, std::byte* to) {
   hn::StoreU(hn::BitCast(bytes, sorted), bytes, reinterpret_cast<std::uint8_t*>(to));
 }
 
+// Steps of a row of uint8, of which `length` exist in a single vector.
+HWY_INLINE void store_steps(const Vector (&y)[2], std::byte* to, std::int64_t /*length*/) { store_two(y[0], y[1], to); }
+HWY_INLINE void store_steps(const Vector (&y)[1], std::byte* to, std::int64_t length) {
+  const hn::Rebind<std::uint8_t, Floats> narrow;
+  store_narrow(hn::DemoteTo(narrow, nearest_below_limit(y[0])), narrow, to, length);
+}
+
 // kVectors vectors of columns of all rows; `length` columns exist of each.
 template <DType kResidual, DType kOut, bool kIntegers, bool kAdds, int kVectors>
 HWY_INLINE void finish_columns(const FinishArguments& t, const FinishConstants& by, std::int64_t column,
@@ -114,11 +121,8 @@ HWY_INLINE void finish_columns(const FinishArguments& t, const FinishConstants& 
       y[v] = hn::Min(by.high, hn::Max(by.low, y[v]));
     }
     std::byte* to = at_value(t.y, kOut, row * t.y_step + column);
-    if constexpr (kOut == DType::kU8 && kVectors == 2) {
-      store_two(y[0], y[1], to);
-    } else if constexpr (kOut == DType::kU8) {
-      const hn::Rebind<std::uint8_t, Floats> narrow;
-      store_narrow(hn::DemoteTo(narrow, nearest_below_limit(y[0])), narrow, to, length);
+    if constexpr (kOut == DType::kU8) {
+      store_steps(y, to, length);
     } else {
       const Codec codec{ValueType()};
       for (int v = 0; v < kVectors; ++v) encode_vector<kOut>(y[v], at_value(to, kOut, v * kLanes), length, codec);
@@ -172,18 +176,11 @@ static void finish(const FinishArguments& t) {
   }
 }
 
-HWY_INLINE std::int32_t load_group(const std::byte* from) {
-  std::int32_t group;
-  std::memcpy(&group, from, sizeof(group));
-  return group;
-}
-
 // A tile's sums become bytes: the operations of finish_columns(), from registers.
 template <bool kAdds, int kRows, int kVectors>
 HWY_INLINE void finish_tile(const TileFinish& finish, const hn::Vec<Integers> (&sums)[kRows][kVectors]) {
   const TileFinish t = finish;  // a copy, which no byte that is stored can change
   const Floats floats;
-  const hn::Rebind<std::uint8_t, Floats> narrow;
   Vector factor[kVectors], offset[kVectors];
   for (int v = 0; v < kVectors; ++v) {
     factor[v] = hn::Mul(hn::LoadU(floats, t.factor + v * kLanes), constant(t.out));
@@ -201,12 +198,7 @@ HWY_INLINE void finish_tile(const TileFinish& finish, const hn::Vec<Integers> (&
       }
       y[v] = clamp(y[v], t.low, t.high);
     }
-    std::byte* to = t.y + r * t.step;
-    if constexpr (kVectors == 2) {
-      store_two(y[0], y[1], to);
-    } else {
-      store_narrow(hn::DemoteTo(narrow, nearest_below_limit(y[0])), narrow, to, kLanes);
-    }
+    store_steps(y, t.y + r * t.step, kLanes);
   }
 }
 
@@ -260,6 +252,8 @@ LowPrecision int8_by(std::string_view name, std::integer_sequence<int, kRow...> 
           .row_bytes = 1,
           .direct = true,
           .finishes = true,
+          .pairs = Dot::kPairs,
+          .speed = Dot::kSpeed,
           .tile = {int8_tiles<Dot, 1>(rows), int8_tiles<Dot, 2>(rows)}};
 }
 
