@@ -22,7 +22,7 @@ void Profile::before_run() {
 }
 
 void Profile::after_node(const NodeEvent& event) {
-  times_us_[event.index].back() += static_cast<double>(event.end_ns - event.begin_ns) / 1e3 / event.lanes;
+  times_us_[event.index].back() += static_cast<double>(event.end_ns - event.begin_ns) / 1e3 / event.lanes_at_once;
   batch_ = std::max(batch_, event.picture + event.output.shape()[0]);
 }
 

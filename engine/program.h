@@ -91,9 +91,9 @@ struct NodeEvent {
   std::size_t index;  // of the node in graph.nodes()
   const Node& node;
   const Kernel& kernel;
-  std::int64_t picture;  // of the batch, the first one of this part
-  int lane;              // that ran it, and how many ran at the same time
-  int lanes;
+  std::int64_t picture;   // of the batch, the first one of this part
+  int lane;               // that ran it, below Program::lanes()
+  int lanes_at_once;      // how many ran at the same time: fewer where there are fewer parts
   ConstValueView output;  // of this part; valid during the call. From a device only where the observer reads values
   std::int64_t begin_ns;  // steady clock, on a device its own
   std::int64_t end_ns;
@@ -139,11 +139,11 @@ class Session {
     std::int64_t batch = 0;                           // of the last part
     std::unique_ptr<ThreadPool> alone;                // of a lane that is one thread
   };
-  // Pictures [picture, picture + input's) of a run in which `lanes` run at the same time.
+  // Pictures [picture, picture + input's).
   struct Part {
     ConstView input;
     std::int64_t picture;
-    int lane, lanes;
+    int lane, lanes_at_once;
   };
 
   Lane make_lane() const;

@@ -140,8 +140,8 @@ void Session::run_part(const Part& part, Observers observers) {
     }
     const std::int64_t begin = now_ns();
     kernel.run(given);
-    const NodeEvent event{n,          graph.nodes()[n], kernel, part.picture, part.lane,
-                          part.lanes, given.output,     begin,  now_ns()};
+    const NodeEvent event{n,     graph.nodes()[n], kernel, part.picture, part.lane, part.lanes_at_once, given.output,
+                          begin, now_ns()};
     const std::scoped_lock lock(observing_);
     for (Observer* observer : observers) observer->after_node(event);
   }
