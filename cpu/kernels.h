@@ -23,8 +23,7 @@ namespace tessera::cpu {
 // constant distances from one pointer. What lies beyond K in the last line is not used.
 constexpr std::int64_t kLine = 16;
 
-// Memory that a tile fetches into the L2 cache while it multiplies: `step` bytes for each value of K, a cache line for
-// every few of them.
+// Memory that a tile fetches into the L2 cache while it multiplies: `step` bytes for each value of K.
 struct Ahead {
   const std::byte* at = nullptr;
   std::int64_t step = 0;  // 0: nothing is fetched

@@ -223,8 +223,8 @@ void tile_int8(const LowTileArguments& t) {
       hn::Vec<Signed<decltype(bytes)>> columns[kVectors];
       for (int v = 0; v < kVectors; ++v) {
         columns[v] = hn::LoadU(Signed<decltype(bytes)>(), b + 4 * v * kLanes);
-        fetch_page_ahead(reinterpret_cast<const float*>(b), v);
       }
+      fetch_page_ahead<kVectors>(reinterpret_cast<const float*>(b));
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         const auto x = hn::BitCast(bytes, hn::Set(integers, load_group(row[r] + at)));

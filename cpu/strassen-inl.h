@@ -47,9 +47,7 @@ HWY_INLINE Vector strassen_column(const StrassenTile& t, std::int64_t row, int v
   const std::int64_t at = row + v * kLanes;
   const Vector first = hn::LoadU(d, t.b + at);
   if constexpr (kTerms == StrassenTerms::kOne) return first;
-  fetch_page_ahead(t.b + row, v);
   const Vector second = hn::LoadU(d, t.second + at);
-  fetch_page_ahead(t.second + row, v);
   const Vector sum = kTerms == StrassenTerms::kSum ? hn::Add(first, second) : hn::Sub(first, second);
   hn::StoreU(sum, d, t.sum + at);
   return sum;
@@ -68,18 +66,12 @@ void strassen_tile(const StrassenTile& t) {
   std::int64_t b = 0;
   Ahead ahead = begin_fetching(t.ahead, a);
   for (std::int64_t line = 0; line < t.k; line += kLine, a += kRows * kLine) {
-#pragma GCC unroll 2
-    for (int k = 0; k < kLine; k += kFetchEvery) {
-      fetch(ahead);
-#pragma GCC unroll 4
-      for (int i = 0; i < kFetchEvery; ++i, b += kMostVectors * kLanes) {
-        Vector columns[kMostVectors];
-        for (int v = 0; v < kMostVectors; ++v) columns[v] = strassen_column<kTerms>(t, b, v);
-        for (int r = 0; r < kRows; ++r) {
-          const Vector x = hn::Set(d, a[r * kLine + k + i]);
-          for (int v = 0; v < kMostVectors; ++v) sums[r][v] = hn::MulAdd(x, columns[v], sums[r][v]);
-        }
-      }
+    fetch(ahead);
+#pragma GCC unroll 16
+    for (int k = 0; k < kLine; ++k, b += kMostVectors * kLanes) {
+      Vector columns[kMostVectors];
+      for (int v = 0; v < kMostVectors; ++v) columns[v] = strassen_column<kTerms>(t, b, v);
+      multiply_value(a + k, kLine, columns, sums);
     }
   }
   for (const StrassenTarget& target : t.targets) {

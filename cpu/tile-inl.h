@@ -53,9 +53,10 @@ HWY_INLINE std::int64_t columns_of_vector(const TileArguments& t, int v) {
   return v + 1 < kVectors ? kLanes : t.columns - v * kLanes;
 }
 
-// What a tile does beside its multiply-adds costs it time: their units add addresses as well. So it fetches ahead once
-// for so many values of K, and nothing twice.
-constexpr int kFetchEvery = kLanes == 16 ? 2 : 4;
+// Where another thread runs on the same core, each can begin half of the instructions that the core can, and a tile
+// waits for that; and the units that multiply add addresses and jump as well. So its loop has as few instructions as
+// can be beside the multiply-adds, and fetches ahead for a whole line of values of K, at so many places.
+constexpr int kFetches = kLanes == 16 ? 4 : 2;
 
 // Where there is nothing to fetch, what is at hand is fetched instead: an address that is not mapped costs a walk
 // through the page tables each time.
@@ -63,14 +64,22 @@ HWY_INLINE Ahead begin_fetching(const Ahead& ahead, const float* at_hand) {
   return ahead.at != nullptr ? ahead : Ahead{reinterpret_cast<const std::byte*>(at_hand), 0};
 }
 HWY_INLINE void fetch(Ahead& ahead) {
-  constexpr int kIntoL2 = 2;
-  __builtin_prefetch(ahead.at, 0, kIntoL2);
-  ahead.at += kFetchEvery * ahead.step;
+  constexpr int kIntoL2 = 2, kCacheLine = 64;
+  const std::int64_t step = kLine / kFetches * ahead.step;
+#pragma GCC unroll 4
+  for (int i = 0; i < kFetches; ++i) __builtin_prefetch(ahead.at + i * step, 0, kIntoL2);
+  if (step > kCacheLine) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kFetches; ++i) __builtin_prefetch(ahead.at + i * step + kCacheLine, 0, kIntoL2);
+  }
+  ahead.at += kFetches * step;
 }
 
-// What comes a page after vector v of a row of B: each cache line once.
-HWY_INLINE void fetch_page_ahead(const float* b, int v) {
-  if (v * kLanes % kLine == 0) hwy::Prefetch(b + v * kLanes + kAhead);
+// What comes a page after a row of B, where no tile before has fetched it.
+template <int kVectors>
+HWY_INLINE void fetch_page_ahead(const float* b) {
+#pragma GCC unroll 2
+  for (int at = 0; at < kVectors * kLanes; at += kLine) hwy::Prefetch(b + at + kAhead);
 }
 
 // Loops over a tile's sums are unrolled by request, here and in the other tiles: before GCC 12 unrolls them by itself
@@ -150,9 +159,61 @@ HWY_INLINE void finish_tile(const TileArguments& t, const Vector (&sums)[kRows][
   }
 }
 
+// Adds a row's value of A times a row of B.
+template <int kVectors>
+HWY_INLINE void multiply_row(const float& a, const Vector (&columns)[kVectors], Vector (&sums)[kVectors]) {
+  const Vector x = hn::Set(Floats(), a);
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) sums[v] = hn::MulAdd(x, columns[v], sums[v]);
+}
+
+// The same, where multiply-adds can read the value themselves: an instruction less, a read more.
+template <int kVectors>
+HWY_INLINE void multiply_read_row(const float& a, const Vector (&columns)[kVectors], Vector (&sums)[kVectors]) {
+#if HWY_TARGET <= HWY_AVX3
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) {
+    auto sum = sums[v].raw;
+    asm("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(columns[v].raw), "m"(a));
+    sums[v].raw = sum;
+  }
+#else
+  multiply_row(a, columns, sums);
+#endif
+}
+
+// One value of K of a tile whose row r has it at a[r * step]. Of all rows there would be more reads than some cores can
+// do in that time: every second row's value is read so.
+template <int kRows, int kVectors>
+HWY_INLINE void multiply_value(const float* HWY_RESTRICT a, std::int64_t step, const Vector (&columns)[kVectors],
+                               Vector (&sums)[kRows][kVectors]) {
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; r += 2) {
+    multiply_row(a[r * step], columns, sums[r]);
+    if (r + 1 < kRows) multiply_read_row(a[(r + 1) * step], columns, sums[r + 1]);
+  }
+}
+
+// A row of B.
+template <int kVectors>
+HWY_INLINE void load_columns(const float* b, Vector (&columns)[kVectors]) {
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) columns[v] = hn::LoadU(Floats(), b + v * kLanes);
+}
+
+// The same where each row has a pointer of its own.
+template <int kRows, int kVectors>
+HWY_INLINE void multiply_pointed(const float* const (&row)[kRows], std::int64_t k, const float* HWY_RESTRICT b,
+                                 Vector (&sums)[kRows][kVectors]) {
+  Vector columns[kVectors];
+  load_columns(b, columns);
+  fetch_page_ahead<kVectors>(b);
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) multiply_row(row[r][k], columns, sums[r]);
+}
+
 template <int kRows, int kVectors>
 void tile(const TileArguments& t) {
-  const Floats d;
   Vector sums[kRows][kVectors];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
@@ -163,44 +224,18 @@ void tile(const TileArguments& t) {
   const float* HWY_RESTRICT b = t.b;
   const float* const* a = t.a;
   for (std::int64_t tap = 0; tap < t.taps; ++tap, a += kRows) {
-    const float* HWY_RESTRICT row[kRows];
+    const float* row[kRows];
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) row[r] = a[r];
-    for (std::int64_t k = 0; k < t.k; ++k, b += kVectors * kLanes) {
-      Vector columns[kVectors];
-#pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) {
-        columns[v] = hn::LoadU(d, b + v * kLanes);
-        fetch_page_ahead(b, v);
-      }
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const Vector x = hn::Set(d, row[r][k]);
-#pragma GCC unroll 2
-        for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(x, columns[v], sums[r][v]);
-      }
+    constexpr std::int64_t kStep = 4;
+    std::int64_t k = 0;
+    for (; k + kStep <= t.k; k += kStep) {
+#pragma GCC unroll 4
+      for (int i = 0; i < kStep; ++i, b += kVectors * kLanes) multiply_pointed(row, k + i, b, sums);
     }
+    for (; k < t.k; ++k, b += kVectors * kLanes) multiply_pointed(row, k, b, sums);
   }
   finish_tile<false>(t, sums);
-}
-
-// One value of K of a tile in lines.
-template <int kRows, int kVectors>
-HWY_INLINE void multiply_value(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b,
-                               Vector (&sums)[kRows][kVectors]) {
-  const Floats d;
-  Vector columns[kVectors];
-#pragma GCC unroll 2
-  for (int v = 0; v < kVectors; ++v) {
-    columns[v] = hn::LoadU(d, b + v * kLanes);
-    fetch_page_ahead(b, v);
-  }
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-    const Vector x = hn::Set(d, a[r * kLine]);
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(x, columns[v], sums[r][v]);
-  }
 }
 
 template <int kRows, int kVectors>
@@ -209,18 +244,22 @@ void line_tile(const TileArguments& t) {
   begin_tile<true>(t, sums);
   const float* HWY_RESTRICT a = t.lines;
   const float* HWY_RESTRICT b = t.b;
+  Vector columns[kVectors];
   Ahead first = begin_fetching(t.ahead[0], a), second = begin_fetching(t.ahead[1], a);
   const std::int64_t whole = t.k / kLine * kLine;
   for (std::int64_t line = 0; line < whole; line += kLine, a += kRows * kLine) {
-#pragma GCC unroll 2
-    for (int k = 0; k < kLine; k += kFetchEvery) {
-      fetch(first);
-      fetch(second);
-#pragma GCC unroll 4
-      for (int i = 0; i < kFetchEvery; ++i, b += kVectors * kLanes) multiply_value(a + k + i, b, sums);
+    fetch(first);
+    fetch(second);
+#pragma GCC unroll 16
+    for (int k = 0; k < kLine; ++k, b += kVectors * kLanes) {
+      load_columns(b, columns);
+      multiply_value(a + k, kLine, columns, sums);
     }
   }
-  for (std::int64_t k = whole; k < t.k; ++k, ++a, b += kVectors * kLanes) multiply_value(a, b, sums);
+  for (std::int64_t k = whole; k < t.k; ++k, ++a, b += kVectors * kLanes) {
+    load_columns(b, columns);
+    multiply_value(a, kLine, columns, sums);
+  }
   finish_tile<true>(t, sums);
 }
 
