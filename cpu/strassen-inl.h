@@ -40,17 +40,21 @@ HWY_INLINE void update_target(float* c, const Vector (&sums)[kRows][kMostVectors
   }
 }
 
-// Vector v of a row of B; the first tile of rows makes the sum of two quarters on its way and keeps it for the others.
+// A row of B, from value `at` on; the first tile of rows makes the sum of two quarters on its way and keeps it for the
+// others.
 template <StrassenTerms kTerms>
-HWY_INLINE Vector strassen_column(const StrassenTile& t, std::int64_t row, int v) {
-  const Floats d;
-  const std::int64_t at = row + v * kLanes;
-  const Vector first = hn::LoadU(d, t.b + at);
-  if constexpr (kTerms == StrassenTerms::kOne) return first;
-  const Vector second = hn::LoadU(d, t.second + at);
-  const Vector sum = kTerms == StrassenTerms::kSum ? hn::Add(first, second) : hn::Sub(first, second);
-  hn::StoreU(sum, d, t.sum + at);
-  return sum;
+HWY_INLINE void strassen_columns(const StrassenTile& t, std::int64_t at, Vector (&columns)[kMostVectors]) {
+  load_columns(t.b + at, columns);
+  if constexpr (kTerms == StrassenTerms::kOne) return;
+  fetch_page_ahead<kMostVectors>(t.b + at);
+  fetch_page_ahead<kMostVectors>(t.second + at);
+  Vector second[kMostVectors];
+  load_columns(t.second + at, second);
+#pragma GCC unroll 2
+  for (int v = 0; v < kMostVectors; ++v) {
+    columns[v] = kTerms == StrassenTerms::kSum ? hn::Add(columns[v], second[v]) : hn::Sub(columns[v], second[v]);
+    hn::StoreU(columns[v], Floats(), t.sum + at + v * kLanes);
+  }
 }
 
 template <int kRows, StrassenTerms kTerms>
@@ -70,7 +74,7 @@ void strassen_tile(const StrassenTile& t) {
 #pragma GCC unroll 16
     for (int k = 0; k < kLine; ++k, b += kMostVectors * kLanes) {
       Vector columns[kMostVectors];
-      for (int v = 0; v < kMostVectors; ++v) columns[v] = strassen_column<kTerms>(t, b, v);
+      strassen_columns<kTerms>(t, b, columns);
       multiply_value(a + k, kLine, columns, sums);
     }
   }
