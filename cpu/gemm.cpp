@@ -198,6 +198,17 @@ Ahead share(const float* values, std::int64_t floats, std::int64_t index, std::i
   return {reinterpret_cast<const std::byte*>(values) + index * step * steps, step};
 }
 
+// What the only tile of a chunk fetches under the `index`-th of `panels` panels: the next one's rows of C under the
+// first half of them, those of the residual, if any, under the others.
+Ahead share_of_next_rows(const Product& product, const RowTile& tile, std::int64_t at, std::int64_t index,
+                         std::int64_t panels, std::int64_t depth) {
+  const std::int64_t floats = tile.rows * product.stride;
+  if (product.residual == nullptr) return share(product.c + at, floats, index, panels, depth);
+  const std::int64_t half = ceil_div(panels, 2);
+  if (index < half) return share(product.c + at, floats, index, half, depth);
+  return share(product.residual + at, floats, index - half, panels - half, depth);
+}
+
 // Panels [panel, panel_end). Meanwhile the tiles fetch what follows, each its share, so that the memory has all the
 // time of the multiplications for it: of a chunk of several tiles the next panel, of a single tile the next one's rows
 // of C and of the residual.
@@ -216,12 +227,10 @@ void multiply_chunk(const Product& product, const Chunk& chunk, std::int64_t pan
       const std::int64_t row = chunk.row + tile.first, row_end = row + tile.rows;
       arguments.lines = chunk.lines_of(tile);
       if (tiles > 1) {
-        arguments.ahead[0] = share(next, depth.length * table.panel(), t, tiles, depth.length);
+        arguments.ahead = share(next, depth.length * table.panel(), t, tiles, depth.length);
       } else if (row_end < product.rows) {
-        const std::int64_t at = row_end * product.stride, floats = tile.rows * product.stride;
-        const float* residual = product.residual == nullptr ? nullptr : product.residual + at;
-        arguments.ahead[0] = share(product.c + at, floats, p - panel, panel_end - panel, depth.length);
-        arguments.ahead[1] = share(residual, floats, p - panel, panel_end - panel, depth.length);
+        arguments.ahead =
+            share_of_next_rows(product, tile, row_end * product.stride, p - panel, panel_end - panel, depth.length);
       }
       multiply_tile(product, {row, tile.rows, p}, first, last, arguments);
     }

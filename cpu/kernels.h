@@ -48,7 +48,7 @@ struct TileArguments {
   std::int64_t line = kLine;  // floats between lines of C: rows * kLine, with a stride of kLine, where C is in lines
   std::int64_t columns = 0;   // of C that exist; less than the panel's in the last one
   float low = 0, high = 0;
-  std::array<Ahead, 2> ahead{};
+  Ahead ahead{};
 };
 using TileFunction = void (*)(const TileArguments&);
 

@@ -71,7 +71,7 @@ void strassen_tile(const StrassenTile& t) {
   Ahead ahead = begin_fetching(t.ahead, a);
   for (std::int64_t line = 0; line < t.k; line += kLine, a += kRows * kLine) {
     fetch(ahead);
-#pragma GCC unroll 16
+#pragma GCC unroll kUnrolled
     for (int k = 0; k < kLine; ++k, b += kMostVectors * kLanes) {
       Vector columns[kMostVectors];
       strassen_columns<kTerms>(t, b, columns);

@@ -58,6 +58,10 @@ HWY_INLINE std::int64_t columns_of_vector(const TileArguments& t, int v) {
 // can be beside the multiply-adds, and fetches ahead for a whole line of values of K, at so many places.
 constexpr int kFetches = kLanes == 16 ? 4 : 2;
 
+// Values of K in a row of instructions. Without an instruction for multiply-adds GCC puts those of one sum behind each
+// other and the others into memory; and with a sanitizer's beside them they take minutes to compile.
+constexpr int kUnrolled = HWY_TARGET <= HWY_AVX2 && !HWY_IS_ASAN && !HWY_IS_TSAN ? kLine : 1;
+
 // Where there is nothing to fetch, what is at hand is fetched instead: an address that is not mapped costs a walk
 // through the page tables each time.
 HWY_INLINE Ahead begin_fetching(const Ahead& ahead, const float* at_hand) {
@@ -240,10 +244,10 @@ void tile(const TileArguments& t) {
     const float* row[kRows];
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) row[r] = a[r];
-    constexpr std::int64_t kStep = 4;
+    constexpr std::int64_t kStep = HWY_MIN(kUnrolled, 4);
     std::int64_t k = 0;
     for (; k + kStep <= t.k; k += kStep) {
-#pragma GCC unroll 4
+#pragma GCC unroll kStep
       for (int i = 0; i < kStep; ++i, b += kVectors * kLanes) multiply_pointed(row, k + i, b, sums);
     }
     for (; k < t.k; ++k, b += kVectors * kLanes) multiply_pointed(row, k, b, sums);
@@ -258,12 +262,11 @@ void line_tile(const TileArguments& t) {
   const float* HWY_RESTRICT a = t.lines;
   const float* HWY_RESTRICT b = t.b;
   Vector columns[kVectors];
-  Ahead first = begin_fetching(t.ahead[0], a), second = begin_fetching(t.ahead[1], a);
+  Ahead ahead = begin_fetching(t.ahead, a);
   const std::int64_t whole = t.k / kLine * kLine;
   for (std::int64_t line = 0; line < whole; line += kLine, a += kRows * kLine) {
-    fetch(first);
-    fetch(second);
-#pragma GCC unroll 16
+    fetch(ahead);
+#pragma GCC unroll kUnrolled
     for (int k = 0; k < kLine; ++k, b += kVectors * kLanes) {
       load_columns(b, columns);
       multiply_value(a + k, kLine, columns, sums);
