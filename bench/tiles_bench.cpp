@@ -24,6 +24,7 @@
 #include "core/tensor.h"
 #include "cpu/blocking.h"
 #include "cpu/kernels.h"
+#include "engine/profile.h"
 
 namespace tessera::cpu {
 namespace {
@@ -37,12 +38,6 @@ struct Work {
   double flop = 0;
   std::vector<double> gflops;
 };
-
-double quantile(std::vector<double> values, double q) {
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
-  std::ranges::nth_element(values, at);
-  return *at;
-}
 
 double seconds_of(const std::function<void()>& run) {
   const auto begin = std::chrono::steady_clock::now();
@@ -111,6 +106,7 @@ void run(const std::string& isa, std::int64_t depth) {
   for (int round = 0; round < kRounds; ++round) {
     for (Work& work : works) work.gflops.push_back(work.flop / seconds_of(work.run) * 1e-9);
   }
+  for (Work& work : works) std::ranges::sort(work.gflops);
   const double peak = quantile(works.front().gflops, 0.99);
   fmt::print("{}, depth {}, peak {:.1f} GFLOP/s\n", table.isa, depth, peak);
   fmt::print("{:34}{:>12}{:>9}{:>12}\n", "% of the peak", "slow tenth", "median", "fast tenth");

@@ -198,15 +198,14 @@ Ahead share(const float* values, std::int64_t floats, std::int64_t index, std::i
   return {reinterpret_cast<const std::byte*>(values) + index * step * steps, step};
 }
 
-// What the only tile of a chunk fetches under the `index`-th of `panels` panels: the next one's rows of C under the
-// first half of them, those of the residual, if any, under the others.
+// What the only tile of a chunk fetches under the `index`-th of `panels` panels: the next one's rows of C, and, where
+// there is a residual, under the second half of them its rows.
 Ahead share_of_next_rows(const Product& product, const RowTile& tile, std::int64_t at, std::int64_t index,
                          std::int64_t panels, std::int64_t depth) {
   const std::int64_t floats = tile.rows * product.stride;
-  if (product.residual == nullptr) return share(product.c + at, floats, index, panels, depth);
-  const std::int64_t half = ceil_div(panels, 2);
-  if (index < half) return share(product.c + at, floats, index, half, depth);
-  return share(product.residual + at, floats, index - half, panels - half, depth);
+  const std::int64_t of_c = product.residual == nullptr ? panels : ceil_div(panels, 2);
+  if (index < of_c) return share(product.c + at, floats, index, of_c, depth);
+  return share(product.residual + at, floats, index - of_c, panels - of_c, depth);
 }
 
 // Panels [panel, panel_end). Meanwhile the tiles fetch what follows, each its share, so that the memory has all the

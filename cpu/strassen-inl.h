@@ -75,7 +75,7 @@ void strassen_tile(const StrassenTile& t) {
     for (int k = 0; k < kLine; ++k, b += kMostVectors * kLanes) {
       Vector columns[kMostVectors];
       strassen_columns<kTerms>(t, b, columns);
-      multiply_value(a + k, kLine, columns, sums);
+      multiply_in_lines(a + k, columns, sums);
     }
   }
   for (const StrassenTarget& target : t.targets) {

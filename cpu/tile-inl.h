@@ -199,18 +199,6 @@ HWY_INLINE void multiply_read_row(const float& a, const Vector (&columns)[kVecto
   for (int v = 0; v < kVectors; ++v) multiply_add_read(a, columns[v], sums[v]);
 }
 
-// One value of K of a tile whose row r has it at a[r * step]. Of all rows there would be more reads than some cores can
-// do in that time: every second row's value is read so.
-template <int kRows, int kVectors>
-HWY_INLINE void multiply_value(const float* HWY_RESTRICT a, std::int64_t step, const Vector (&columns)[kVectors],
-                               Vector (&sums)[kRows][kVectors]) {
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; r += 2) {
-    multiply_row(a[r * step], columns, sums[r]);
-    if (r + 1 < kRows) multiply_read_row(a[(r + 1) * step], columns, sums[r + 1]);
-  }
-}
-
 // A row of B.
 template <int kVectors>
 HWY_INLINE void load_columns(const float* b, Vector (&columns)[kVectors]) {
@@ -218,10 +206,22 @@ HWY_INLINE void load_columns(const float* b, Vector (&columns)[kVectors]) {
   for (int v = 0; v < kVectors; ++v) columns[v] = hn::LoadU(Floats(), b + v * kLanes);
 }
 
-// The same where each row has a pointer of its own.
+// One value of K of rows in lines times a row of B. With all rows' values read by the multiply-adds there would be more
+// reads than some cores can do in that time: every second row's are.
 template <int kRows, int kVectors>
-HWY_INLINE void multiply_pointed(const float* const (&row)[kRows], std::int64_t k, const float* HWY_RESTRICT b,
-                                 Vector (&sums)[kRows][kVectors]) {
+HWY_INLINE void multiply_in_lines(const float* HWY_RESTRICT a, const Vector (&columns)[kVectors],
+                                  Vector (&sums)[kRows][kVectors]) {
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; r += 2) {
+    multiply_row(a[r * kLine], columns, sums[r]);
+    if (r + 1 < kRows) multiply_read_row(a[(r + 1) * kLine], columns, sums[r + 1]);
+  }
+}
+
+// One value of K of rows where they lie.
+template <int kRows, int kVectors>
+HWY_INLINE void multiply_in_place(const float* const (&row)[kRows], std::int64_t k, const float* HWY_RESTRICT b,
+                                  Vector (&sums)[kRows][kVectors]) {
   Vector columns[kVectors];
   load_columns(b, columns);
   fetch_page_ahead<kVectors>(b);
@@ -248,9 +248,9 @@ void tile(const TileArguments& t) {
     std::int64_t k = 0;
     for (; k + kStep <= t.k; k += kStep) {
 #pragma GCC unroll kStep
-      for (int i = 0; i < kStep; ++i, b += kVectors * kLanes) multiply_pointed(row, k + i, b, sums);
+      for (int i = 0; i < kStep; ++i, b += kVectors * kLanes) multiply_in_place(row, k + i, b, sums);
     }
-    for (; k < t.k; ++k, b += kVectors * kLanes) multiply_pointed(row, k, b, sums);
+    for (; k < t.k; ++k, b += kVectors * kLanes) multiply_in_place(row, k, b, sums);
   }
   finish_tile<false>(t, sums);
 }
@@ -269,12 +269,12 @@ void line_tile(const TileArguments& t) {
 #pragma GCC unroll kUnrolled
     for (int k = 0; k < kLine; ++k, b += kVectors * kLanes) {
       load_columns(b, columns);
-      multiply_value(a + k, kLine, columns, sums);
+      multiply_in_lines(a + k, columns, sums);
     }
   }
   for (std::int64_t k = whole; k < t.k; ++k, ++a, b += kVectors * kLanes) {
     load_columns(b, columns);
-    multiply_value(a, kLine, columns, sums);
+    multiply_in_lines(a, columns, sums);
   }
   finish_tile<true>(t, sums);
 }
