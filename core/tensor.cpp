@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
+#include <new>
 #include <string>
+#include <utility>
 
 #include "core/error.h"
 
@@ -13,9 +16,16 @@ namespace tessera {
 namespace {
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kHugePage = 2 << 20;
+constexpr std::size_t kSmallestKept = 1 << 20;
 }  // namespace
 
-void AlignedDelete::operator()(std::byte* memory) const noexcept { std::free(memory); }
+void AlignedDelete::operator()(std::byte* memory) const noexcept {
+  if (pool != nullptr) {
+    pool->put_back(memory, bytes);
+  } else {
+    std::free(memory);
+  }
+}
 
 AlignedBytes allocate_aligned(std::size_t bytes) {
   if (bytes > SIZE_MAX - kAlignment) throw ResourceError("cannot allocate " + std::to_string(bytes) + " bytes");
@@ -32,8 +42,46 @@ void prefer_huge_pages(std::span<std::byte> memory) noexcept {
   if (memory.size() >= kHugePage) ::madvise(memory.data(), memory.size(), MADV_HUGEPAGE);
 }
 
-Tensor::Tensor(const Shape& shape)
-    : shape_(shape), memory_(allocate_aligned(static_cast<std::size_t>(shape.count()) * sizeof(float))) {}
+void expect_writes(std::span<std::byte> memory) noexcept {
+#ifdef MADV_POPULATE_WRITE  // Linux 5.14
+  constexpr std::size_t kPage = 4096, kFewestPages = 4;
+  if (memory.size() < kFewestPages * kPage) return;
+  const std::size_t before = reinterpret_cast<std::uintptr_t>(memory.data()) % kPage;
+  ::madvise(memory.data() - before, before + memory.size(), MADV_POPULATE_WRITE);
+#endif
+}
+
+AlignedBytes MemoryPool::allocate(std::size_t bytes) {
+  if (bytes < kSmallestKept) return allocate_aligned(bytes);
+  std::multimap<std::size_t, AlignedBytes>::node_type found;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto fits = kept_.lower_bound(bytes); fits != kept_.end()) {
+      found = kept_.extract(fits);
+    } else if (!kept_.empty()) {
+      kept_.erase(std::prev(kept_.end()));  // too small: the larger one takes its place
+    }
+  }
+  if (found.empty()) return {allocate_aligned(bytes).release(), AlignedDelete{shared_from_this(), bytes}};
+  return {found.mapped().release(), AlignedDelete{shared_from_this(), found.key()}};
+}
+
+void MemoryPool::put_back(std::byte* memory, std::size_t bytes) noexcept {
+  AlignedBytes owned(memory);  // goes to the system, should there be no room to note it
+  try {
+    const std::lock_guard lock(mutex_);
+    kept_.emplace(bytes, std::move(owned));
+  } catch (const std::bad_alloc&) {
+  }
+}
+
+namespace {
+std::size_t bytes_of(const Shape& shape) { return static_cast<std::size_t>(shape.count()) * sizeof(float); }
+}  // namespace
+
+Tensor::Tensor(const Shape& shape) : shape_(shape), memory_(allocate_aligned(bytes_of(shape))) {}
+
+Tensor::Tensor(const Shape& shape, MemoryPool& pool) : shape_(shape), memory_(pool.allocate(bytes_of(shape))) {}
 
 Tensor Tensor::zeros(const Shape& shape) { return filled(shape, 0.0F); }
 
@@ -49,6 +97,15 @@ Tensor Tensor::from(std::span<const float> values, const Shape& shape) {
   }
   Tensor tensor(shape);
   std::ranges::copy(values, tensor.data());
+  return tensor;
+}
+
+Tensor Tensor::reshaped(const Shape& shape) && {
+  if (shape.count() != shape_.count()) {
+    throw InternalError("a tensor of shape " + to_string(shape_) + " cannot have the shape " + to_string(shape));
+  }
+  Tensor tensor(std::move(*this));
+  tensor.shape_ = shape;
   return tensor;
 }
 

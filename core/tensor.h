@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <type_traits>
 
@@ -47,9 +49,13 @@ class TensorView {
 using View = TensorView<float>;
 using ConstView = TensorView<const float>;
 
+class MemoryPool;
+
 // Memory of `bytes` bytes aligned to 64 (a cache line and an AVX-512 register), not initialised.
 // Throws ResourceError, naming the size, when there is none.
 struct AlignedDelete {
+  std::shared_ptr<MemoryPool> pool = nullptr;  // where it goes back to; null: to the system
+  std::size_t bytes = 0;                       // of what goes back to a pool
   void operator()(std::byte* memory) const noexcept;
 };
 using AlignedBytes = std::unique_ptr<std::byte[], AlignedDelete>;
@@ -59,16 +65,42 @@ AlignedBytes allocate_aligned(std::size_t bytes);
 // is granted changes nothing but speed.
 void prefer_huge_pages(std::span<std::byte> memory) noexcept;
 
+// For new memory that is about to be written whole: its pages are asked for at once instead of each when it is touched.
+// A wish as well.
+void expect_writes(std::span<std::byte> memory) noexcept;
+
+// For large memory that comes and goes: what is given back is kept for the next that asks for no more, whereas the
+// system clears it each time. Thread-safe. The pool, with what it keeps, goes when its last owner and all memory out of
+// it are gone.
+class MemoryPool : public std::enable_shared_from_this<MemoryPool> {
+ public:
+  static std::shared_ptr<MemoryPool> make() { return std::shared_ptr<MemoryPool>(new MemoryPool); }
+  // As allocate_aligned().
+  AlignedBytes allocate(std::size_t bytes);
+
+ private:
+  friend struct AlignedDelete;
+  MemoryPool() = default;
+  void put_back(std::byte* memory, std::size_t bytes) noexcept;
+
+  std::mutex mutex_;
+  std::multimap<std::size_t, AlignedBytes> kept_;  // by size
+};
+
 // An owning float32 tensor, 64-byte aligned, move-only (copy with clone()). Not initialised unless said.
 class Tensor {
  public:
   Tensor() = default;
   explicit Tensor(const Shape& shape);
+  // In memory out of a pool.
+  Tensor(const Shape& shape, MemoryPool& pool);
   static Tensor zeros(const Shape& shape);
   static Tensor filled(const Shape& shape, float value);
   static Tensor from(std::span<const float> values, const Shape& shape);
 
   Tensor clone() const;
+  // The same values under another shape of the same count. Throws InternalError for another count.
+  Tensor reshaped(const Shape& shape) &&;
   const Shape& shape() const noexcept { return shape_; }
   bool empty() const noexcept { return memory_ == nullptr; }
   float* data() noexcept { return reinterpret_cast<float*>(memory_.get()); }

@@ -29,8 +29,11 @@ PackedMatrix::PackedMatrix(const KernelTable& table, std::int64_t n, std::int64_
 
 void PackedMatrix::pack(const KernelTable& table, std::int64_t panel, const float* rows, std::int64_t stride) {
   const std::int64_t column = panel * panel_, columns = std::min(panel_, n_ - column);
-  table.pack_panel(rows, columns, k_, stride, panel_vectors(table, columns) * table.lanes,
-                   values_.data() + column * k_);
+  const std::int64_t width = panel_vectors(table, columns) * table.lanes;
+  const auto values =
+      values_.values().subspan(static_cast<std::size_t>(column * k_), static_cast<std::size_t>(width * k_));
+  expect_writes(std::as_writable_bytes(values));
+  table.pack_panel(rows, columns, k_, stride, width, values.data());
 }
 
 Epilogue make_epilogue(ActivationKind activation) {

@@ -25,6 +25,18 @@ std::vector<std::string> match_taps(const Graph& graph, const std::vector<std::s
   return matched;
 }
 
+std::vector<Tensor> take_weights(const Node& node, WeightSource& weights) {
+  std::vector<Tensor> tensors;
+  for (const WeightSpec& spec : node.weights) {
+    tensors.push_back(weights.take(spec));
+    if (tensors.back().shape() != spec.shape) {
+      throw InternalError(spec.name + ": " + to_string(tensors.back().shape()) + " instead of " +
+                          to_string(spec.shape));
+    }
+  }
+  return tensors;
+}
+
 }  // namespace
 
 bool glob_match(std::string_view pattern, std::string_view text) {
@@ -46,6 +58,12 @@ bool glob_match(std::string_view pattern, std::string_view text) {
 }
 
 std::shared_ptr<const Program> Program::compile(Graph graph, WeightStore weights, const Backend& backend,
+                                                const CompileOptions& options) {
+  StoredWeights source(std::move(weights));
+  return compile(std::move(graph), source, backend, options);
+}
+
+std::shared_ptr<const Program> Program::compile(Graph graph, WeightSource& weights, const Backend& backend,
                                                 const CompileOptions& options) {
   std::shared_ptr<Program> program(new Program);
   program->backend_ = backend.name();
@@ -69,11 +87,6 @@ std::shared_ptr<const Program> Program::compile(Graph graph, WeightStore weights
   program->types_ = backend.choose_types(graph);
   program->plan_ = plan_memory(graph, program->types_, kept);
 
-  std::vector<std::vector<Tensor>> node_weights;
-  for (const Node& node : graph.nodes()) {
-    std::vector<Tensor>& tensors = node_weights.emplace_back();
-    for (const WeightSpec& spec : node.weights) tensors.push_back(weights.take(spec.name));
-  }
   program->kernels_.resize(graph.nodes().size());
   ThreadPool packing(options.threads);
   packing.for_each(static_cast<std::int64_t>(graph.nodes().size()), [&](std::int64_t index, int) {
@@ -88,7 +101,7 @@ std::shared_ptr<const Program> Program::compile(Graph graph, WeightStore weights
                               .in_types = in_types,
                               .out_type = program->type(node.output),
                               .threads = plan.threads};
-    program->kernels_[n] = backend.prepare(request, std::move(node_weights[n]));
+    program->kernels_[n] = backend.prepare(request, take_weights(node, weights));
   });
   for (const auto& kernel : program->kernels_) program->scratch_ = std::max(program->scratch_, kernel->scratch());
   program->graph_ = std::move(graph);

@@ -32,8 +32,11 @@ struct CompileOptions {
 
 class Program {
  public:
-  // Packs the weights, which it uses up. Throws ModelFileError when one is missing, UsageError for a tap that matches
-  // nothing. `weights` must have been checked (check_weights).
+  // Packs the weights as it takes them. Throws ModelFileError when one cannot be had, UsageError for a tap that matches
+  // nothing.
+  static std::shared_ptr<const Program> compile(Graph graph, WeightSource& weights, const Backend& backend,
+                                                const CompileOptions& options);
+  // From a store, which must have been checked (check_weights) and is used up.
   static std::shared_ptr<const Program> compile(Graph graph, WeightStore weights, const Backend& backend,
                                                 const CompileOptions& options);
 

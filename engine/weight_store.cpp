@@ -60,6 +60,17 @@ WeightStore WeightStore::clone() const {
   return copy;
 }
 
+Tensor StoredWeights::take(const WeightSpec& spec) {
+  const std::lock_guard lock(taking_);
+  return store_.take(spec.name);
+}
+
+std::string value_fault(const std::string& name, const Tensor& tensor) {
+  const std::int64_t bad = first_not_finite(tensor.values());
+  if (bad < 0) return "";
+  return "not finite: " + name + " has a NaN or infinite value at index " + std::to_string(bad);
+}
+
 std::vector<std::string> weight_faults(const WeightStore& weights, const std::vector<WeightSpec>& expected) {
   std::vector<std::string> faults;
   std::set<std::string, std::less<>> names;
@@ -73,8 +84,8 @@ std::vector<std::string> weight_faults(const WeightStore& weights, const std::ve
     if (tensor.shape() != spec.shape) {
       faults.push_back("wrong shape: " + spec.name + ": expected " + to_string(spec.shape) + ", found " +
                        to_string(tensor.shape()));
-    } else if (const std::int64_t bad = first_not_finite(tensor.values()); bad >= 0) {
-      faults.push_back("not finite: " + spec.name + " has a NaN or infinite value at index " + std::to_string(bad));
+    } else if (std::string fault = value_fault(spec.name, tensor); !fault.empty()) {
+      faults.push_back(std::move(fault));
     }
   }
   for (const auto& [name, tensor] : weights.tensors()) {

@@ -1,9 +1,11 @@
 #pragma once
-// WeightStore: the tensors of one model by state-dict name, in the layout of the reference (PyTorch: OIHW, [out, in]).
+// The tensors of one model by state-dict name, in the layout of the reference (PyTorch: OIHW, [out, in]).
 
 #include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/shape.h"
@@ -20,7 +22,7 @@ class WeightStore {
   bool contains(std::string_view name) const { return tensors_.find(name) != tensors_.end(); }
   // Throws ModelFileError naming the tensor when it is not there.
   const Tensor& at(std::string_view name) const;
-  // Moves the tensor out, so that a program can pack its weights without two whole copies in memory.
+  // Moves the tensor out.
   Tensor take(std::string_view name);
   // A deep copy.
   WeightStore clone() const;
@@ -30,6 +32,29 @@ class WeightStore {
  private:
   std::map<std::string, Tensor, std::less<>> tensors_;
 };
+
+// What a program takes its weights from, each tensor once, so that a program can pack them without two whole copies in
+// memory.
+class WeightSource {
+ public:
+  virtual ~WeightSource() = default;
+  // Called from several threads at once. Throws ModelFileError naming the tensor when it cannot be had.
+  virtual Tensor take(const WeightSpec& spec) = 0;
+};
+
+// A store as a source.
+class StoredWeights final : public WeightSource {
+ public:
+  explicit StoredWeights(WeightStore store) : store_(std::move(store)) {}
+  Tensor take(const WeightSpec& spec) override;
+
+ private:
+  std::mutex taking_;
+  WeightStore store_;
+};
+
+// Why a tensor's values cannot be used: NaN or infinite, with the index of the first. Empty: they can.
+std::string value_fault(const std::string& name, const Tensor& tensor);
 
 // What is wrong with a store against what a graph declares, a line each: missing, unexpected, misshapen (expected,
 // found) tensors, and those with a NaN or infinite value (with its index).

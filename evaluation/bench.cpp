@@ -35,7 +35,7 @@ std::vector<Cell> make_cells(const BenchPlan& plan) {
   std::vector<Cell> cells;
   const int loading_threads = *std::ranges::max_element(plan.threads);
   for (const std::string& name : plan.models) {
-    const LoadedModel model = open_model(
+    const LoadedModel model = load_model(
         name, {.verify = plan.run.verify_weights, .threads = loading_threads, .image_size = plan.run.image_size});
     for (const std::string& dtype : plan.dtypes) {
       for (const int threads : plan.threads) {

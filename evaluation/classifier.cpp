@@ -152,23 +152,26 @@ std::vector<ClassProbability> top(std::span<const double> probabilities, std::si
 }
 
 Classifier::Classifier(const std::string& name, const RunOptions& options)
-    : Classifier(
-          open_model(name,
-                     {.verify = options.verify_weights, .threads = options.threads, .image_size = options.image_size}),
-          options) {}
+    : Classifier(open_model(name, {.verify = options.verify_weights, .image_size = options.image_size}), options) {}
 
-Classifier::Classifier(LoadedModel model, const RunOptions& options) {
+Classifier::Classifier(LoadedModel model, const RunOptions& options)
+    : Classifier(OpenedModel{.card = std::move(model.card),
+                             .weights = std::make_unique<StoredWeights>(std::move(model.weights)),
+                             .open_ms = model.load_ms},
+                 options) {}
+
+Classifier::Classifier(OpenedModel model, const RunOptions& options) {
   card_ = std::move(model.card);
   card_.preprocess = choose_preprocess(card_, options.preprocess);
   const std::unique_ptr<Backend> backend = make_backend(options, card_);
   const auto start = Clock::now();  // tuning, which is done once on a machine, is not loading
   session_ = std::make_unique<Session>(Program::compile(
-      graph_of(card_, options.max_batch), std::move(model.weights), *backend,
+      graph_of(card_, options.max_batch), *model.weights, *backend,
       {.optimise = options.optimise, .rewrite = options.rewrite, .taps = options.taps, .threads = options.threads}));
   Shape input = program().graph().shape(program().graph().input_id());
   input[0] = program().max_batch();
   input_ = Tensor::zeros(input);
-  load_ms_ = ms_since(start) + model.read_ms + model.check_ms;
+  load_ms_ = ms_since(start) + model.open_ms;
 }
 
 std::int64_t Classifier::outputs() const { return program().graph().shape(program().graph().output_id())[-1]; }

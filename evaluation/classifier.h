@@ -54,6 +54,7 @@ std::vector<ClassProbability> top(std::span<const double> probabilities, std::si
 class Classifier {
  public:
   Classifier(const std::string& model, const RunOptions& options);
+  Classifier(OpenedModel model, const RunOptions& options);
   Classifier(LoadedModel model, const RunOptions& options);
 
   const ModelCard& card() const noexcept { return card_; }

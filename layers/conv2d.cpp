@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "layers/eigen.h"
 #include "layers/matmul.h"
@@ -18,18 +20,19 @@ std::int64_t same_padding(std::int64_t in, std::int64_t kernel, std::int64_t str
 }
 
 // [O, I, KH, KW] -> [O, KH, KW, I], so that a gathered patch and a filter run in the same order.
-Tensor filters_last_channel(const Tensor& weight) {
-  const Shape& s = weight.shape();
-  Tensor packed(Shape{s[0], s[2], s[3], s[1]});
+Tensor filters_last_channel(Tensor weight) {
+  const Shape s = weight.shape();
   const std::int64_t taps = s[2] * s[3];
+  std::vector<float> filter(static_cast<std::size_t>(s[1] * taps));
   for (std::int64_t o = 0; o < s[0]; ++o) {
-    const float* from = weight.data() + o * s[1] * taps;
-    float* to = packed.data() + o * s[1] * taps;
+    float* place = weight.data() + o * s[1] * taps;
+    std::copy_n(place, filter.size(), filter.begin());
+    const float* from = filter.data();
     for (std::int64_t i = 0; i < s[1]; ++i) {
-      for (std::int64_t tap = 0; tap < taps; ++tap) to[tap * s[1] + i] = from[i * taps + tap];
+      for (std::int64_t tap = 0; tap < taps; ++tap) place[tap * s[1] + i] = *from++;
     }
   }
-  return packed;
+  return std::move(weight).reshaped({s[0], s[2], s[3], s[1]});
 }
 
 // [C, 1, KH, KW] -> [KH, KW, C].
@@ -213,7 +216,7 @@ std::vector<Tensor> Conv2d::prepare(std::vector<Tensor> weights) const {
   if (groups > 1 && shape[1] == 1 && out_channels == groups) {
     weights[0] = depthwise_filters(weights[0]);
   } else if (kernel != Size2(1)) {
-    weights[0] = filters_last_channel(weights[0]);
+    weights[0] = filters_last_channel(std::move(weights[0]));
   }
   return weights;
 }

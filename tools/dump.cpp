@@ -121,8 +121,7 @@ int run_dump(const DumpCommand& command) {
   RunOptions run = command.common.run_options(pictures);
   run.optimise = command.graph == "fused";
   if (reference && !run.image_size) run.image_size = static_cast<int>(reference->input_shape()[1]);
-  LoadedModel model =
-      open_model(command.model, {.verify = run.verify_weights, .threads = run.threads, .image_size = run.image_size});
+  OpenedModel model = open_model(command.model, {.verify = run.verify_weights, .image_size = run.image_size});
   Graph graph = build_graph(model.card.config, pictures);
   run.taps = command.taps;
   if (run.taps.empty() && reference) run.taps = taps_like(*reference, graph);

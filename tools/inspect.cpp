@@ -47,7 +47,7 @@ ModelCard card_of(const std::string& model, const InspectOptions& options) {
 // With its weights, where there are any.
 InspectedModel model_of(const std::string& model, const InspectOptions& options) {
   if (is_architecture(model)) return {.card = card_of(model, options), .weights = {}};
-  LoadedModel loaded = open_model(model, {.threads = physical_cores(), .image_size = options.image_size});
+  LoadedModel loaded = load_model(model, {.threads = physical_cores(), .image_size = options.image_size});
   return {.card = std::move(loaded.card), .weights = std::move(loaded.weights)};
 }
 
@@ -76,7 +76,7 @@ void print_documents(const std::vector<Inspection>& inspections, int depth) {
 void write_maps(const InspectOptions& options) {
   constexpr std::size_t kStages = 6, kChannels = 8;
   LoadedModel model =
-      open_model(options.models.front(), {.threads = physical_cores(), .image_size = options.image_size});
+      load_model(options.models.front(), {.threads = physical_cores(), .image_size = options.image_size});
   RunOptions run;
   run.threads = physical_cores();
   run.taps = stages_with_maps(build_graph(model.card.config), kStages);

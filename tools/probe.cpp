@@ -322,7 +322,7 @@ int run_probe(ProbeCommand command) {
   install_signal_handlers();
   const ClassedData data = open_data(command);
   LoadedModel model =
-      open_model(command.model, {.verify = run.verify_weights, .threads = run.threads, .image_size = run.image_size});
+      load_model(command.model, {.verify = run.verify_weights, .threads = run.threads, .image_size = run.image_size});
   model.card.preprocess = choose_preprocess(model.card, run.preprocess);
   remove_head(model);
   const std::optional<ObtainedFeatures> features = obtain_features(command, model, data.dataset);

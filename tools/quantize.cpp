@@ -28,7 +28,7 @@ int run_quantize(const QuantizeCommand& command) {
   const RangeMethod method = range_method_from_string(command.method);
   const std::vector<std::filesystem::path> pictures = calibration_pictures(command.pictures, command.limit);
   install_signal_handlers();
-  LoadedModel model = open_model(command.model, {.verify = options.verify_weights, .threads = options.threads});
+  LoadedModel model = load_model(command.model, {.verify = options.verify_weights, .threads = options.threads});
   Classifier classifier({.card = model.card, .weights = model.weights.clone()}, options);
   const bool show = is_terminal(STDERR_FILENO);
   const std::optional<Calibration> calibration = calibrate(

@@ -52,7 +52,7 @@ int run_verify(const VerifyCommand& command) {
   OpenOptions open{.verify = run.verify_weights, .threads = run.threads, .image_size = run.image_size};
   if (!open.image_size) open.image_size = static_cast<int>(reference.input.shape()[1]);
   const Tolerance tolerance = tolerance_of(command, run);
-  const VerifyResult result = verify_model(open_model(command.model, open), reference, run, tolerance);
+  const VerifyResult result = verify_model(load_model(command.model, open), reference, run, tolerance);
   if (command.common.json) {
     nlohmann::json layers = nlohmann::json::array();
     for (const LayerDifference& d : result.activations) layers.push_back(to_json(d));

@@ -66,7 +66,7 @@ int run_convert(const ConvertCommand& command) {
 
 int run_seed(const SeedCommand& command) {
   const std::string name = command.name.starts_with("seeded:") ? command.name : "seeded:" + command.name;
-  return save(open_model(name, {.threads = physical_cores()}), command.out, command.json);
+  return save(load_model(name, {.threads = physical_cores()}), command.out, command.json);
 }
 
 int run_models(const ModelsCommand& command) {

@@ -88,7 +88,7 @@ LoadedModel convert_files(const fs::path& file, const ConvertOptions& options) {
                  origin.value("notes", "")};
   check_weights(renamed.weights, build_graph(card.config).weight_specs(), card.config.architecture);
   model.weights = std::move(renamed.weights);
-  model.read_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  model.load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   return model;
 }
 

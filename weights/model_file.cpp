@@ -145,7 +145,7 @@ struct Opened {
   Digests digests;
 };
 
-Opened open_model_file(const std::filesystem::path& path) {
+Opened open_card(const std::filesystem::path& path) {
   Opened opened{.file = std::make_unique<Hdf5Reader>(path), .card = {}, .expected = {}, .digests = {}};
   const std::string manifest_text = opened.file->read_text("/manifest", kMostManifestBytes);
   const std::string card_text = opened.file->read_text("/card", kMostCardBytes);
@@ -200,87 +200,143 @@ Faults unexpected_tensors(const Opened& opened, bool complete) {
 
 // A tensor of the file, or why it cannot be had.
 struct Found {
-  std::optional<Hdf5Dataset> dataset;
   Tensor tensor;
   std::string fault;
 };
 
-std::vector<Found> locate_tensors(const Opened& opened) {
-  std::vector<Found> found(opened.expected.size());
+// The tensors of a model file, each read when it is taken.
+class FileWeights final : public WeightSource {
+ public:
+  FileWeights(const std::filesystem::path& path, bool verify);
+  const ModelCard& card() const noexcept { return opened_.card; }
+  Tensor take(const WeightSpec& spec) override;
+  WeightStore take_all(ThreadPool& threads) const;
+
+ private:
+  struct Place {
+    std::optional<Hdf5Dataset> dataset;
+    std::string fault;  // why there is none
+  };
+
+  void locate_tensors();
+  Found read(std::size_t index, Tensor tensor) const;
+  // Where one tensor is found to be bad the others are looked at as well: throws one error that names them all.
+  void refuse(const std::string& fault) const;
+  void throw_faults(const Faults& faults) const;
+
+  std::string path_;
+  bool verify_;
+  Opened opened_;
+  std::vector<Place> places_;                                // by index of opened_.expected
+  std::map<std::string, std::size_t, std::less<>> indices_;  // by name
+  Faults unexpected_;
+  std::shared_ptr<MemoryPool> pool_ = MemoryPool::make();
+};
+
+FileWeights::FileWeights(const std::filesystem::path& path, bool verify)
+    : path_(path.string()), verify_(verify), opened_(open_card(path)), places_(opened_.expected.size()) {
+  locate_tensors();
+  const auto bad = std::ranges::find_if(places_, [](const Place& place) { return !place.fault.empty(); });
+  unexpected_ = unexpected_tensors(opened_, bad == places_.end());
+  if (bad != places_.end()) refuse(bad->fault);
+  if (!unexpected_.empty()) refuse(unexpected_.front());
+}
+
+void FileWeights::locate_tensors() {
   double bytes = 0;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    const WeightSpec& spec = opened.expected[i];
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    const WeightSpec& spec = opened_.expected[i];
+    indices_[spec.name] = i;
     try {
-      found[i].dataset = opened.file->locate(weight_path(spec.name), Hdf5Type::kFloat32, spec.shape);
+      places_[i].dataset = opened_.file->locate(weight_path(spec.name), Hdf5Type::kFloat32, spec.shape);
       bytes += static_cast<double>(spec.shape.count()) * sizeof(float);
+      if (!opened_.digests.contains(spec.name)) places_[i].fault = "not in the manifest: " + spec.name;
     } catch (const ModelFileError& error) {
-      found[i].fault = spec.name + " " + to_string(spec.shape) + ": " + error.what();
+      places_[i].fault = spec.name + " " + to_string(spec.shape) + ": " + error.what();
     }
   }
   constexpr double kMostExpansion = 100;  // trained weights pack less than two to one
-  if (bytes > kMostExpansion * static_cast<double>(opened.file->file_bytes())) {
+  if (bytes > kMostExpansion * static_cast<double>(opened_.file->file_bytes())) {
     throw ModelFileError(fmt::format("{}: {:.0f} bytes of weights in a file of {}: no trained weights pack so well",
-                                     opened.file->file(), bytes, opened.file->file_bytes()));
+                                     path_, bytes, opened_.file->file_bytes()));
+  }
+}
+
+// Into `tensor`, which has its shape.
+Found FileWeights::read(std::size_t index, Tensor tensor) const {
+  Found found{.tensor = std::move(tensor), .fault = places_[index].fault};
+  if (!found.fault.empty()) return found;
+  const WeightSpec& spec = opened_.expected[index];
+  try {
+    opened_.file->read(*places_[index].dataset, found.tensor.data());
+  } catch (const ModelFileError& error) {
+    found.fault = spec.name + ": " + error.what();
+    return found;
+  }
+  if (verify_ && sha256(std::as_bytes(found.tensor.values())) != opened_.digests.at(spec.name)) {
+    found.fault = "wrong SHA-256: " + spec.name + ": the data was changed or damaged";
+  } else {
+    found.fault = value_fault(spec.name, found.tensor);
   }
   return found;
 }
 
-void read_tensor(const Opened& opened, const WeightSpec& spec, Found& found) {
-  try {
-    found.tensor = Tensor(spec.shape);
-    opened.file->read(*found.dataset, found.tensor.data());
-  } catch (const ModelFileError& error) {
-    found.fault = spec.name + ": " + error.what();
-  }
+Tensor FileWeights::take(const WeightSpec& spec) {
+  const std::size_t index = indices_.at(spec.name);
+  Found found = read(index, Tensor(opened_.expected[index].shape, *pool_));
+  if (!found.fault.empty()) refuse(found.fault);
+  return std::move(found.tensor);
 }
 
-void check_tensor(const Opened& opened, const WeightSpec& spec, bool verify, Found& found) {
-  const auto digest = opened.digests.find(spec.name);
-  if (digest == opened.digests.end()) {
-    found.fault = "not in the manifest: " + spec.name;
-  } else if (verify && sha256(std::as_bytes(found.tensor.values())) != digest->second) {
-    found.fault = "wrong SHA-256: " + spec.name + ": the data was changed or damaged";
+WeightStore FileWeights::take_all(ThreadPool& threads) const {
+  std::vector<Found> found(places_.size());
+  threads.for_each(static_cast<std::int64_t>(found.size()), [&](std::int64_t index, int) {
+    const auto i = static_cast<std::size_t>(index);
+    found[i] = read(i, Tensor(opened_.expected[i].shape));
+  });
+  Faults faults;
+  WeightStore weights;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (!found[i].fault.empty()) faults.push_back(std::move(found[i].fault));
+    weights.put(opened_.expected[i].name, std::move(found[i].tensor));
   }
+  throw_faults(faults);
+  return weights;
+}
+
+void FileWeights::refuse(const std::string& fault) const {
+  Faults faults;
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    if (Found found = read(i, Tensor(opened_.expected[i].shape, *pool_)); !found.fault.empty())
+      faults.push_back(std::move(found.fault));
+  }
+  faults.insert(faults.end(), unexpected_.begin(), unexpected_.end());
+  if (faults.empty()) faults.push_back(fault);
+  throw_faults(faults);
+}
+
+void FileWeights::throw_faults(const Faults& faults) const {
+  throw_weight_faults(faults, path_ + " (" + opened_.card.config.architecture + ")");
 }
 
 }  // namespace
 
-ModelCard read_model_card(const std::filesystem::path& path) { return open_model_file(path).card; }
+ModelCard read_model_card(const std::filesystem::path& path) { return open_card(path).card; }
 
 LoadedModel load_model_file(const std::filesystem::path& path, const LoadOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  const Opened opened = open_model_file(path);
-  std::vector<Found> found = locate_tensors(opened);
   ThreadPool threads(options.threads);
-  const auto for_each_good = [&](const auto& work) {
-    threads.for_each(static_cast<std::int64_t>(found.size()), [&](std::int64_t index, int) {
-      const auto i = static_cast<std::size_t>(index);
-      if (found[i].fault.empty()) work(opened.expected[i], found[i]);
-    });
-  };
-  for_each_good([&](const WeightSpec& spec, Found& entry) { read_tensor(opened, spec, entry); });
-  LoadedModel model;
-  model.card = opened.card;
-  model.read_ms = ms_since(start);
-  const auto checked = std::chrono::steady_clock::now();
-  for_each_good([&](const WeightSpec& spec, Found& entry) { check_tensor(opened, spec, options.verify, entry); });
-  Faults faults;
-  std::vector<WeightSpec> read;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    if (!found[i].fault.empty()) {
-      faults.push_back(found[i].fault);
-      continue;
-    }
-    read.push_back(opened.expected[i]);
-    model.weights.put(opened.expected[i].name, std::move(found[i].tensor));
-  }
-  const bool complete = faults.empty();
-  for (const Faults& more : {weight_faults(model.weights, read), unexpected_tensors(opened, complete)}) {
-    faults.insert(faults.end(), more.begin(), more.end());
-  }
-  throw_weight_faults(faults, path.string() + " (" + opened.card.config.architecture + ")");
-  model.check_ms = ms_since(checked);
+  const FileWeights file(path, options.verify);
+  LoadedModel model{.card = file.card(), .weights = file.take_all(threads)};
+  model.load_ms = ms_since(start);
   return model;
+}
+
+OpenedModel open_model_file(const std::filesystem::path& path, bool verify) {
+  const auto start = std::chrono::steady_clock::now();
+  auto file = std::make_unique<FileWeights>(path, verify);
+  const ModelCard card = file->card();
+  return {.card = card, .weights = std::move(file), .open_ms = ms_since(start)};
 }
 
 ModelCard save_model_file(const std::filesystem::path& path, const ModelCard& card, const WeightStore& weights,

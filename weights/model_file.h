@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "core/value.h"
@@ -39,11 +40,18 @@ struct ModelCard {
   std::string sha256;  // of the names and SHA-256s of all tensors: identifies the weights
 };
 
+// A model with all of its weights.
 struct LoadedModel {
   ModelCard card;
   WeightStore weights;
-  double read_ms = 0;   // from disk, or generated
-  double check_ms = 0;  // SHA-256, finite values, names
+  double load_ms = 0;
+};
+
+// A model whose weights are read, or made, as they are taken: what becomes a program holds none of them twice.
+struct OpenedModel {
+  ModelCard card;
+  std::unique_ptr<WeightSource> weights;
+  double open_ms = 0;
 };
 
 struct LoadOptions {
@@ -52,8 +60,9 @@ struct LoadOptions {
 };
 
 // Throw ModelFileError naming the file and listing every tensor that is missing, unexpected, misshapen, of another
-// type, damaged or not finite.
+// type, damaged or not finite. Values are looked at when they are read: of a file that is opened, as they are taken.
 LoadedModel load_model_file(const std::filesystem::path& path, const LoadOptions& options = {});
+OpenedModel open_model_file(const std::filesystem::path& path, bool verify = true);
 ModelCard read_model_card(const std::filesystem::path& path);
 
 // Writes a temporary file beside `path` and puts it in place when it is whole. Returns the card with its sha256.

@@ -79,13 +79,25 @@ fs::path find_file(const std::string& name) {
 
 }  // namespace
 
-LoadedModel open_model(const std::string& name, const OpenOptions& options) {
+LoadedModel load_model(const std::string& name, const OpenOptions& options) {
   LoadedModel model;
   if (name.starts_with(kSeeded)) {
     const SeededName seeded = parse_seeded(name);
     model = seeded_model(make_config(seeded.architecture), seeded.seed, options.threads);
   } else {
     model = load_model_file(find_file(name), {.verify = options.verify, .threads = options.threads});
+  }
+  apply_image_size(model.card, options);
+  return model;
+}
+
+OpenedModel open_model(const std::string& name, const OpenOptions& options) {
+  OpenedModel model;
+  if (name.starts_with(kSeeded)) {
+    const SeededName seeded = parse_seeded(name);
+    model = open_seeded(make_config(seeded.architecture), seeded.seed);
+  } else {
+    model = open_model_file(find_file(name), options.verify);
   }
   apply_image_size(model.card, options);
   return model;

@@ -13,12 +13,14 @@ namespace tessera {
 
 struct OpenOptions {
   bool verify = true;
-  int threads = 1;
+  int threads = 1;                // of load_model()
   std::optional<int> image_size;  // pictures of another size: positions are interpolated, the rest adapts
 };
 
-// Throws ModelFileError for a file that cannot be used or found, UsageError for an unknown architecture.
-LoadedModel open_model(const std::string& name, const OpenOptions& options = {});
+// Throw ModelFileError for a file that cannot be used or found, UsageError for an unknown architecture.
+LoadedModel load_model(const std::string& name, const OpenOptions& options = {});
+// Weights are had as they are taken, on the threads that take them.
+OpenedModel open_model(const std::string& name, const OpenOptions& options = {});
 // The card alone; no weights are read.
 ModelCard open_card(const std::string& name, const OpenOptions& options = {});
 

@@ -51,6 +51,17 @@ Range range_of(const WeightSpec& spec, const std::vector<WeightSpec>& specs) {
   return {-0.2, 0.2};
 }
 
+class SeededWeights final : public WeightSource {
+ public:
+  SeededWeights(const ModelConfig& config, std::uint64_t seed)
+      : specs_(build_graph(config).weight_specs()), seed_(seed) {}
+  Tensor take(const WeightSpec& spec) override { return seeded_tensor(spec, specs_, seed_); }
+
+ private:
+  std::vector<WeightSpec> specs_;
+  std::uint64_t seed_;
+};
+
 }  // namespace
 
 Tensor seeded_tensor(const WeightSpec& spec, const std::vector<WeightSpec>& specs, std::uint64_t seed) {
@@ -64,6 +75,10 @@ Tensor seeded_tensor(const WeightSpec& spec, const std::vector<WeightSpec>& spec
     value = static_cast<float>(range.low + width * (static_cast<double>(static_cast<std::int64_t>(bits)) / 16777216.0));
   }
   return tensor;
+}
+
+OpenedModel open_seeded(const ModelConfig& config, std::uint64_t seed) {
+  return {.card = seeded_card(config, seed), .weights = std::make_unique<SeededWeights>(config, seed)};
 }
 
 ModelCard seeded_card(const ModelConfig& config, std::uint64_t seed) {
@@ -90,7 +105,7 @@ LoadedModel seeded_model(const ModelConfig& config, std::uint64_t seed, int thre
   LoadedModel model;
   model.card = seeded_card(config, seed);
   for (std::size_t i = 0; i < specs.size(); ++i) model.weights.put(specs[i].name, std::move(tensors[i]));
-  model.read_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  model.load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   return model;
 }
 

@@ -12,9 +12,10 @@
 
 namespace tessera {
 
-// The model `seeded:architecture@seed`, and its card alone.
-ModelCard seeded_card(const ModelConfig& config, std::uint64_t seed);
+// The model `seeded:architecture@seed`, with weights that are made as they are taken, and its card alone.
 LoadedModel seeded_model(const ModelConfig& config, std::uint64_t seed, int threads = 1);
+OpenedModel open_seeded(const ModelConfig& config, std::uint64_t seed);
+ModelCard seeded_card(const ModelConfig& config, std::uint64_t seed);
 
 // Values of one tensor; `specs` are all tensors of the model (a bias is a norm's when its sibling weight has rank 1).
 Tensor seeded_tensor(const WeightSpec& spec, const std::vector<WeightSpec>& specs, std::uint64_t seed);

@@ -1,10 +1,14 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "core/clock_text.h"
 #include "core/error.h"
@@ -52,6 +56,62 @@ TEST(Tensor, SaysHowMuchMemoryIsMissing) {
   } catch (const ResourceError& error) {
     EXPECT_NE(std::string(error.what()).find("144115188075855872"), std::string::npos) << error.what();
   }
+}
+
+TEST(Tensor, TakesAnotherShapeOfTheSameCount) {
+  Tensor tensor = Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {2, 3});
+  const float* values = tensor.data();
+  const Tensor wide = std::move(tensor).reshaped({1, 6});
+  EXPECT_EQ(wide.shape(), (Shape{1, 6}));
+  EXPECT_EQ(wide.data(), values);
+  EXPECT_THROW(Tensor::zeros({2, 3}).reshaped({4}), InternalError);
+}
+
+TEST(Memory, ExpectedToBeWrittenKeepsWhatItHolds) {
+  Tensor tensor = Tensor::filled({100'000}, 3);
+  expect_writes(std::as_writable_bytes(tensor.values().subspan(1234, 90'000)));
+  EXPECT_TRUE(std::ranges::all_of(tensor.values(), [](float value) { return value == 3; }));
+}
+
+TEST(MemoryPool, GivesOutAgainWhatWasGivenBack) {
+  constexpr std::int64_t kLarge = 1 << 20, kSmall = 100;
+  const std::shared_ptr<MemoryPool> pool = MemoryPool::make();
+  const float *first = nullptr, *second = nullptr;
+  {
+    const Tensor one({kLarge}, *pool), two({2 * kLarge}, *pool);
+    first = one.data();
+    second = two.data();
+    EXPECT_NE(first, second);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(first) % 64, 0U);
+  }
+  const Tensor small({kSmall}, *pool);
+  const Tensor fits({kLarge}, *pool), fits_the_larger({kLarge}, *pool);
+  EXPECT_EQ(fits.data(), first);
+  EXPECT_EQ(fits_the_larger.data(), second);
+  EXPECT_NE(small.data(), first);
+}
+
+TEST(MemoryPool, LivesAsLongAsItsMemory) {
+  std::shared_ptr<MemoryPool> pool = MemoryPool::make();
+  Tensor tensor({1 << 20}, *pool);
+  const std::weak_ptr<MemoryPool> watched = pool;
+  pool.reset();
+  tensor.data()[(1 << 20) - 1] = 1;
+  EXPECT_FALSE(watched.expired());
+  tensor = Tensor();
+  EXPECT_TRUE(watched.expired());
+}
+
+TEST(MemoryPool, ServesSeveralThreadsAtOnce) {
+  const std::shared_ptr<MemoryPool> pool = MemoryPool::make();
+  ThreadPool threads(4);
+  std::atomic<int> mixed = 0;
+  threads.for_each(400, [&](std::int64_t index, int) {
+    Tensor tensor({(1 << 18) + index % 7 * 1000}, *pool);
+    std::ranges::fill(tensor.values(), static_cast<float>(index));
+    mixed += std::ranges::all_of(tensor.values(), [&](float v) { return v == static_cast<float>(index); }) ? 0 : 1;
+  });
+  EXPECT_EQ(mixed, 0);
 }
 
 TEST(Value, IsReadBackFromEachType) {

@@ -151,6 +151,17 @@ TEST(Program, TapsStopTheFusionsThatWouldHideThem) {
   }
 }
 
+// Gives each tensor another shape than it was asked for.
+class MisshapenWeights final : public WeightSource {
+ public:
+  Tensor take(const WeightSpec& spec) override { return Tensor::zeros({spec.shape.count() + 1}); }
+};
+
+TEST(Program, TakesNoTensorOfAnotherShape) {
+  MisshapenWeights weights;
+  EXPECT_THROW(Program::compile(small_graph(1), weights, BackendWithCache(0), {.threads = 2}), InternalError);
+}
+
 TEST(Program, RefusesATapThatMatchesNothing) {
   EXPECT_THROW(compile(small_graph(1), {.taps = {"conv9"}}), UsageError);
   Session session(compile(small_graph(1), {.taps = {"conv?"}}));

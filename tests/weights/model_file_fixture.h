@@ -54,17 +54,30 @@ class ModelFile : public testing::Test {
   }
   void write(const std::string& bytes) const { std::ofstream(path_, std::ios::binary) << bytes; }
 
-  // Loads, expecting a ModelFileError that begins with the path; returns its text.
+  // What loading says, expecting a ModelFileError that begins with the path.
   std::string refused() const {
+    const std::string text = error_of([&] { load_model_file(path_); });
+    EXPECT_EQ(text.find(path_.string()), 0U) << text;
+    // Weights that are read as they are taken are refused for the same reasons.
+    EXPECT_EQ(error_of([&] { take_all(open_model_file(path_)); }), text);
+    return text;
+  }
+  static std::string error_of(const std::function<void()>& load) {
     try {
-      load_model_file(path_);
+      load();
     } catch (const ModelFileError& error) {
-      EXPECT_EQ(std::string(error.what()).find(path_.string()), 0U) << error.what();
       EXPECT_EQ(error.exit_code(), 4);
       return error.what();
     }
     ADD_FAILURE() << "the file was loaded";
     return "";
+  }
+  static WeightStore take_all(const OpenedModel& model) {
+    WeightStore weights;
+    for (const WeightSpec& spec : build_graph(model.card.config).weight_specs()) {
+      weights.put(spec.name, model.weights->take(spec));
+    }
+    return weights;
   }
   void expect_refused(const std::string& part) const {
     const std::string text = refused();

@@ -248,6 +248,19 @@ TEST_F(ModelFile, KeepsTheHashOfWhatWasLoaded) {
       std::ranges::equal(first.weights.at("head.bias").values(), tiny_model().weights.at("head.bias").values()));
 }
 
+// Whoever has opened a file goes on reading it, though another is put in its place.
+TEST_F(ModelFile, IsTakenFromTheFileThatWasOpened) {
+  const OpenedModel opened = open_model_file(path_);
+  LoadedModel other = seeded_model(tiny_config(), 4);
+  other.card.preprocess = opened.card.preprocess;
+  save_model_file(path_, other.card, other.weights);
+  const LoadedModel made = tiny_model();
+  const WeightStore taken = take_all(opened);
+  for (const auto& [name, tensor] : made.weights.tensors()) {
+    EXPECT_TRUE(std::ranges::equal(taken.at(name).values(), tensor.values())) << name;
+  }
+}
+
 // Another program wrote it as docs/model-format.md says, with NumPy's seeded values and half of the tensors packed.
 // The second is in the format of HDF5 1.10, which differs in every structure.
 TEST_F(ModelFile, IsReadWhenMadeWithH5py) {

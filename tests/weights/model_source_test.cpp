@@ -23,7 +23,7 @@ class ModelSource : public ModelFile {
   }
   static std::string failure(const std::string& name, ErrorKind kind) {
     try {
-      open_model(name);
+      load_model(name);
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), kind) << error.what();
       return error.what();
@@ -35,8 +35,8 @@ class ModelSource : public ModelFile {
 
 TEST_F(ModelSource, FindsFilesAndInstalledNames) {
   EXPECT_EQ(installed_models(), std::vector<std::string>{"timm/tiny"});
-  EXPECT_EQ(open_model("timm/tiny").card.name, "tiny");
-  EXPECT_EQ(open_card("timm/tiny").sha256, open_model(path_.string()).card.sha256);
+  EXPECT_EQ(load_model("timm/tiny").card.name, "tiny");
+  EXPECT_EQ(open_card("timm/tiny").sha256, load_model(path_.string()).card.sha256);
   EXPECT_EQ(open_card(path_.string()).name, "tiny");
 }
 
@@ -66,12 +66,24 @@ TEST_F(ModelSource, RefusesNamesThatLeaveTheHome) {
 }
 
 TEST_F(ModelSource, MakesSeededModels) {
-  const LoadedModel model = open_model("seeded:vit_tiny_patch16_224@7", {.threads = 2});
+  const LoadedModel model = load_model("seeded:vit_tiny_patch16_224@7", {.threads = 2});
   const ModelCard card = open_card("seeded:vit_tiny_patch16_224@7");
   EXPECT_EQ(card.name, "seeded:vit_tiny_patch16_224@7");
   EXPECT_EQ(card.sha256, model.card.sha256);
   EXPECT_TRUE(card.labels.is_imagenet() && model.card.labels.is_imagenet());
   EXPECT_EQ(open_card("seeded:vit_tiny_patch16_224").name, "seeded:vit_tiny_patch16_224@0");
+}
+
+TEST_F(ModelSource, OpensWhatItLoads) {
+  for (const std::string& name : {path_.string(), std::string("seeded:vit_tiny_patch16_224@7")}) {
+    const LoadedModel loaded = load_model(name);
+    const OpenedModel opened = open_model(name, {.image_size = loaded.card.preprocess.output_size()});
+    EXPECT_EQ(opened.card.sha256, loaded.card.sha256);
+    for (const WeightSpec& spec : build_graph(opened.card.config).weight_specs()) {
+      EXPECT_TRUE(std::ranges::equal(opened.weights->take(spec).values(), loaded.weights.at(spec.name).values()))
+          << spec.name;
+    }
+  }
 }
 
 TEST_F(ModelSource, TakesPicturesOfAnotherSize) {
