@@ -28,6 +28,14 @@ function(tessera_plain_under_sanitizers target)
   endif()
 endfunction()
 
+# tessera_pointers_unchecked(SOURCE): without UBSan's checks of the pointer of each load and store, which take clang as
+# long as all the rest. What is read or written wrongly AddressSanitizer finds.
+function(tessera_pointers_unchecked source)
+  if(TESSERA_SANITIZE MATCHES "undefined")
+    set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-fno-sanitize=null,object-size,pointer-overflow")
+  endif()
+endfunction()
+
 # tessera_fuzzed(TARGET): reads untrusted input. Where there are fuzzers, they see which of its branches they reach.
 function(tessera_fuzzed target)
   if(TESSERA_BUILD_FUZZERS)
