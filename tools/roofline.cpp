@@ -41,7 +41,7 @@ int run_roofline(const CommonOptions& common) {
 void add_roofline(CLI::App& app, Outcome& outcome) {
   auto common = std::make_shared<CommonOptions>();
   CLI::App* sub = app.add_subcommand("roofline", "What this machine does at most: multiply-adds and reads a second");
-  sub->add_option("--isa", common->run.isa, "instruction set: auto, avx512, avx2 or sse4")->capture_default_str();
+  add_isa_option(*sub, common->run.isa);
   sub->add_option("--threads", common->threads, "up to so many threads (default: physical cores)");
   add_json_option(*sub, common->json);
   sub->footer("Example:\n  tessera roofline");

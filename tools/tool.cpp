@@ -12,6 +12,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/thread_pool.h"
+#include "cpu/cpu_backend.h"
 
 namespace tessera {
 
@@ -42,6 +43,14 @@ void add_json_option(CLI::App& command, bool& json) {
   command.add_flag("--json", json, "print one JSON document instead of text");
 }
 
+void add_isa_option(CLI::App& command, std::string& isa) {
+  command
+      .add_option("--isa", isa,
+                  fmt::format("instruction set of the CPU kernels; here, the best first: auto, {}",
+                              fmt::join(cpu_isas(), ", ")))
+      ->capture_default_str();
+}
+
 void add_budget_option(CLI::App& command, std::string& budget) {
   command.add_option("--budget", budget,
                      "which models meet it and which are worth their cost: latency=10ms,throughput=50,memory=200MB,"
@@ -55,8 +64,7 @@ void add_engine_options(CLI::App& command, RunOptions& options) {
   };
   command.add_option("--device", options.device, "auto (a GPU where there is one), cpu, eigen or cuda[:N]")
       ->capture_default_str();
-  command.add_option("--isa", options.isa, "instruction set of the CPU kernels: auto, avx512, avx2 or sse4")
-      ->capture_default_str();
+  add_isa_option(command, options.isa);
   command.add_flag("--exact", options.exact, "no algorithm that trades digits for speed (Winograd, Strassen)");
   command.add_flag("--tune", options.tune,
                    "measure which kernels are the fastest for the model's layers, once on a machine");

@@ -31,6 +31,7 @@ void add_engine_options(CLI::App& command, RunOptions& options);
 // --budget, for budget_from_string().
 void add_budget_option(CLI::App& command, std::string& budget);
 void add_json_option(CLI::App& command, bool& json);
+void add_isa_option(CLI::App& command, std::string& isa);
 
 // The exit code that a subcommand that did not throw ends with.
 struct Outcome {
