@@ -16,8 +16,8 @@ with several by tessera-throughput (where batches are larger, tessera itself, wh
 --dtype int8 compares 8-bit arithmetic instead: onnxruntime and OpenVINO run what onnxruntime's static quantisation
 (per channel) makes of the model; tessera is calibrated on the pictures of --calibrate. --load times each engine from its
 file to the first result (files in the page cache, the peers' imports not counted) and takes the process's peak memory
-(Python's own included). --isa avx2 makes of this machine one with AVX2 alone, for tessera and the peers that can be told
-so; the others are left out.
+(Python's own included). --isa avx2 makes of this machine one with AVX2 and nothing newer, for all engines alike:
+what they ask cpuid is answered so (bench/avx2_machine.cpp; it needs a processor on which cpuid can trap).
 
 The first call makes a virtual environment with the pinned versions of bench/peers-requirements.txt beside the build.
 """
@@ -43,9 +43,9 @@ MODELS = {
     "vit_small_patch14_dinov2": ("vit_small_patch14_dinov2", {"img_size": 224}),
 }
 SEVERAL = "-throughput"  # the end of the names of engines that keep several batches in flight
-# What tells OpenVINO and PyTorch to do without the instructions beyond AVX2.
-AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
-LIMITED = ("tessera", "openvino", "torch")
+# To be preloaded for --isa avx2. An engine's own settings are not enough: with ONEDNN_MAX_CPU_ISA=AVX2 OpenVINO still
+# multiplies matrices by AVX-512.
+AVX2_MACHINE = ROOT / "build/release/bench/libavx2_machine.so"
 CELLS = [(threads, batch) for threads, batch in ((1, 1), (2, 1), (2, 8), (2, 32))]
 ENGINES = ["tessera", "tessera-throughput", "onnxruntime", "openvino-latency", "openvino-throughput", "mnn", "ncnn", "torch", "torch-compiled"]
 
@@ -247,7 +247,9 @@ def quantise(name):
 
 class Engine:
     def __init__(self, name, command, threads, isa, share=1):
-        limits = {v: str(threads) for v in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")} | (AVX2 if isa == "avx2" else {})
+        limits = {v: str(threads) for v in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        if isa == "avx2":
+            limits["LD_PRELOAD"] = str(AVX2_MACHINE)
         self.name = name
         self.log = WORK / f"{name}.log"
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -276,7 +278,7 @@ def command_of(engine, python, name, threads, batch, arguments):
     if not engine.startswith("tessera"):
         return [python, __file__, "--worker", engine, file, str(threads), str(batch)]
     model = WORK / f"{file}.h5" if arguments.load or arguments.dtype == "int8" else f"seeded:{name}@7"
-    return [arguments.bench, str(model), str(threads), str(batch), arguments.dtype, arguments.isa]
+    return [arguments.bench, str(model), str(threads), str(batch), arguments.dtype]
 
 
 def run_load(python, name, threads, arguments):
@@ -406,8 +408,8 @@ def main():
     arguments = parser.parse_args()
     if "tessera" not in arguments.engines:
         parser.error("--engines must name tessera")
-    if arguments.isa == "avx2":
-        arguments.engines = [engine for engine in arguments.engines if engine.startswith(LIMITED)]
+    if arguments.isa == "avx2" and not AVX2_MACHINE.exists():
+        parser.error(f"--isa avx2 needs {AVX2_MACHINE} (cmake --build --preset release)")
     WORK.mkdir(parents=True, exist_ok=True)
     python = environment()
     results = []
