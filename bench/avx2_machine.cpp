@@ -1,5 +1,5 @@
-// A library to preload, with which a process finds itself on a machine that has AVX2 and FMA and nothing newer: cpuid
-// traps (arch_prctl, ARCH_SET_CPUID) and is answered without the bits of AVX-512, AMX, AVX10 and the later AVX
+// A library to preload, with which a process finds itself on a machine that has AVX2 and FMA and no newer vectors:
+// cpuid traps (arch_prctl, ARCH_SET_CPUID) and is answered without the bits of AVX-512, AMX, AVX10 and the later AVX
 // extensions. Engines that cannot be told to do without them can so be timed as if they were on such a machine.
 //
 //   LD_PRELOAD=build/release/bench/libavx2_machine.so PROGRAM
@@ -35,7 +35,7 @@ void leave_out_what_is_newer(std::uint32_t leaf, std::uint32_t subleaf, Register
   constexpr std::uint32_t kFeatures = 7, kAvx10 = 0x24;
   if (leaf == kFeatures && subleaf == 0) {
     r.ebx &= ~bits(16, 17, 21, 26, 27, 28, 30, 31);  // AVX-512 F, DQ, IFMA, PF, ER, CD, BW, VL
-    r.ecx &= ~bits(1, 6, 11, 12, 14);                // VBMI, VBMI2, VNNI, BITALG, VPOPCNTDQ
+    r.ecx &= ~bits(1, 6, 8, 9, 10, 11, 12, 14);      // VBMI, VBMI2, GFNI, VAES, VPCLMULQDQ, VNNI, BITALG, VPOPCNTDQ
     r.edx &= ~bits(2, 3, 8, 22, 23, 24, 25);         // 4VNNIW, 4FMAPS, VP2INTERSECT, AMX and AVX-512 FP16
   } else if (leaf == kFeatures && subleaf == 1) {
     r.eax &= ~bits(4, 5, 21, 23);  // AVX-VNNI, AVX-512 BF16, AMX FP16, AVX-IFMA

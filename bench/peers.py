@@ -16,8 +16,8 @@ with several by tessera-throughput (where batches are larger, tessera itself, wh
 --dtype int8 compares 8-bit arithmetic instead: onnxruntime and OpenVINO run what onnxruntime's static quantisation
 (per channel) makes of the model; tessera is calibrated on the pictures of --calibrate. --load times each engine from its
 file to the first result (files in the page cache, the peers' imports not counted) and takes the process's peak memory
-(Python's own included). --isa avx2 makes of this machine one with AVX2 and nothing newer, for all engines alike:
-what they ask cpuid is answered so (bench/avx2_machine.cpp; it needs a processor on which cpuid can trap).
+(Python's own included). --isa avx2 makes of this machine one with AVX2 and no newer vectors, for all engines
+alike: what they ask cpuid is answered so (bench/avx2_machine.cpp; it needs a processor on which cpuid can trap).
 
 The first call makes a virtual environment with the pinned versions of bench/peers-requirements.txt beside the build.
 """
@@ -384,6 +384,14 @@ def make_files(python, name, arguments):
         subprocess.run([arguments.tessera, "seed-weights", f"{name}@7", "-o", own], **quiet)
 
 
+def check_avx2_machine(parser):
+    if not AVX2_MACHINE.exists():
+        parser.error(f"--isa avx2 needs {AVX2_MACHINE} (cmake --build --preset release)")
+    tried = subprocess.run(["true"], env={**os.environ, "LD_PRELOAD": str(AVX2_MACHINE)}, capture_output=True, text=True)
+    if tried.returncode != 0:
+        parser.error(f"--isa avx2 is not to be had here: {tried.stderr.strip()}")
+
+
 def main():
     if sys.argv[1:2] == ["--worker"]:
         engine, name, threads, batch = sys.argv[2:6]
@@ -408,8 +416,8 @@ def main():
     arguments = parser.parse_args()
     if "tessera" not in arguments.engines:
         parser.error("--engines must name tessera")
-    if arguments.isa == "avx2" and not AVX2_MACHINE.exists():
-        parser.error(f"--isa avx2 needs {AVX2_MACHINE} (cmake --build --preset release)")
+    if arguments.isa == "avx2":
+        check_avx2_machine(parser)
     WORK.mkdir(parents=True, exist_ok=True)
     python = environment()
     results = []

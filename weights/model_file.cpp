@@ -282,8 +282,9 @@ Found FileWeights::read(std::size_t index, Tensor tensor) const {
 }
 
 Tensor FileWeights::take(const WeightSpec& spec) {
-  const std::size_t index = indices_.at(spec.name);
-  Found found = read(index, Tensor(opened_.expected[index].shape, *pool_));
+  const auto index = indices_.find(spec.name);
+  if (index == indices_.end()) throw ModelFileError(path_ + ": the tensor '" + spec.name + "' is missing");
+  Found found = read(index->second, Tensor(opened_.expected[index->second].shape, *pool_));
   if (!found.fault.empty()) refuse(found.fault);
   return std::move(found.tensor);
 }
