@@ -57,10 +57,10 @@ if [ "${1:-all}" = all ]; then
   else
     echo "left out: the headers of CUDA, cuBLAS and cuDNN are not here"
   fi
-  echo "== thread sanitizer (thread pool, engine, layers, CPU kernels)"
+  echo "== thread sanitizer (thread and memory pool, engine, layers, CPU kernels)"
   cmake --preset tsan -DTESSERA_BUILD_BENCH=OFF >/dev/null
   cmake --build --preset tsan -j "$jobs" --target core_test engine_test layers_test cpu_test
-  run_sanitized tsan core/core_test --gtest_filter="ThreadPool.*"
+  run_sanitized tsan core/core_test --gtest_filter="ThreadPool.*:MemoryPool.*"
   run_sanitized tsan engine/engine_test
   run_sanitized tsan layers/layers_test --gtest_filter="*DoNotDependOnThreads*"
   run_sanitized tsan cpu/cpu_test --gtest_filter="*DoNotDependOnThreads*"
