@@ -145,7 +145,7 @@ struct Opened {
   Digests digests;
 };
 
-Opened open_card(const std::filesystem::path& path) {
+Opened open_checked(const std::filesystem::path& path) {
   Opened opened{.file = std::make_unique<Hdf5Reader>(path), .card = {}, .expected = {}, .digests = {}};
   const std::string manifest_text = opened.file->read_text("/manifest", kMostManifestBytes);
   const std::string card_text = opened.file->read_text("/card", kMostCardBytes);
@@ -234,7 +234,7 @@ class FileWeights final : public WeightSource {
 };
 
 FileWeights::FileWeights(const std::filesystem::path& path, bool verify)
-    : path_(path.string()), verify_(verify), opened_(open_card(path)), places_(opened_.expected.size()) {
+    : path_(path.string()), verify_(verify), opened_(open_checked(path)), places_(opened_.expected.size()) {
   locate_tensors();
   const auto bad = std::ranges::find_if(places_, [](const Place& place) { return !place.fault.empty(); });
   unexpected_ = unexpected_tensors(opened_, bad == places_.end());
@@ -322,7 +322,7 @@ void FileWeights::throw_faults(const Faults& faults) const {
 
 }  // namespace
 
-ModelCard read_model_card(const std::filesystem::path& path) { return open_card(path).card; }
+ModelCard read_model_card(const std::filesystem::path& path) { return open_checked(path).card; }
 
 LoadedModel load_model_file(const std::filesystem::path& path, const LoadOptions& options) {
   const auto start = std::chrono::steady_clock::now();

@@ -77,40 +77,36 @@ fs::path find_file(const std::string& name) {
   throw ModelFileError(name + ": no such file");
 }
 
+// What seeded(config, seed) or stored(file) makes of a name.
+auto by_name(const std::string& name, const auto& seeded, const auto& stored) {
+  if (!name.starts_with(kSeeded)) return stored(find_file(name));
+  const SeededName parsed = parse_seeded(name);
+  return seeded(make_config(parsed.architecture), parsed.seed);
+}
+
 }  // namespace
 
 LoadedModel load_model(const std::string& name, const OpenOptions& options) {
-  LoadedModel model;
-  if (name.starts_with(kSeeded)) {
-    const SeededName seeded = parse_seeded(name);
-    model = seeded_model(make_config(seeded.architecture), seeded.seed, options.threads);
-  } else {
-    model = load_model_file(find_file(name), {.verify = options.verify, .threads = options.threads});
-  }
+  const auto seeded = [&](const ModelConfig& config, std::uint64_t seed) {
+    return seeded_model(config, seed, options.threads);
+  };
+  const auto stored = [&](const fs::path& file) {
+    return load_model_file(file, {.verify = options.verify, .threads = options.threads});
+  };
+  LoadedModel model = by_name(name, seeded, stored);
   apply_image_size(model.card, options);
   return model;
 }
 
 OpenedModel open_model(const std::string& name, const OpenOptions& options) {
-  OpenedModel model;
-  if (name.starts_with(kSeeded)) {
-    const SeededName seeded = parse_seeded(name);
-    model = open_seeded(make_config(seeded.architecture), seeded.seed);
-  } else {
-    model = open_model_file(find_file(name), options.verify);
-  }
+  OpenedModel model =
+      by_name(name, open_seeded, [&](const fs::path& file) { return open_model_file(file, options.verify); });
   apply_image_size(model.card, options);
   return model;
 }
 
 ModelCard open_card(const std::string& name, const OpenOptions& options) {
-  ModelCard card;
-  if (name.starts_with(kSeeded)) {
-    const SeededName seeded = parse_seeded(name);
-    card = seeded_card(make_config(seeded.architecture), seeded.seed);
-  } else {
-    card = read_model_card(find_file(name));
-  }
+  ModelCard card = by_name(name, seeded_card, read_model_card);
   apply_image_size(card, options);
   return card;
 }
