@@ -28,6 +28,15 @@ function(tessera_plain_under_sanitizers target)
   endif()
 endfunction()
 
+# tessera_quick_to_build(TARGET): computes nothing that anybody waits for (options, text, tests): plain under
+# sanitizers, and -O1 otherwise, which compiles in 60 % of the time of -O3.
+function(tessera_quick_to_build target)
+  tessera_plain_under_sanitizers(${target})
+  if(NOT TESSERA_SANITIZE)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+  endif()
+endfunction()
+
 # tessera_pointers_unchecked(SOURCE): without UBSan's checks of the pointer of each load and store, which take clang as
 # long as all the rest. What is read or written wrongly AddressSanitizer finds.
 function(tessera_pointers_unchecked source)

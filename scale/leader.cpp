@@ -119,8 +119,8 @@ void Leader::check(int rank, const RunHeader& header) const {
   other.settings = hello.at("settings");
   other.pictures = hello.at("pictures").get<std::int64_t>();
   if (other.settings == header.settings && other.pictures == header.pictures) return;
-  throw UsageError(fmt::format("{} is set up otherwise than {} ({}); all processes of a run need the same", name_of(rank),
-                               name_of(0), differing_settings(other, header)));
+  throw UsageError(fmt::format("{} is set up otherwise than {} ({}); all processes of a run need the same",
+                               name_of(rank), name_of(0), differing_settings(other, header)));
 }
 
 void Leader::open(RunLedger& ledger, const RunPlan& plan) {
@@ -159,7 +159,8 @@ void Leader::wait_for_others() {
 ComparisonResult Leader::run(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
                              const RunPlan& plan, const RunVoice& voice) {
   gather(plan.header);
-  RunLedger ledger(dataset, plan, [this] { return stop_ || stopped_; }, voice);
+  RunLedger ledger(
+      dataset, plan, [this] { return stop_ || stopped_; }, voice);
   open(ledger, plan);
   try {
     if (ledger.left() > 0) compare_models(models, dataset, plan.options, ledger);

@@ -60,7 +60,7 @@ class Leader {
   std::vector<Process> processes_;
   RunLedger* ledger_ = nullptr;  // while the run lasts
   std::size_t batch_ = 1, models_ = 0;
-  double alone_ = 0;  // said before there was a ledger
+  double alone_ = 0;              // said before there was a ledger
   std::optional<Error> failure_;  // the first
 };
 

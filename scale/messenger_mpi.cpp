@@ -105,7 +105,8 @@ struct Messenger::Link {
     if (there == 0) return false;
     int length = 0;
     MPI_Get_count(&status, MPI_BYTE, &length);
-    Message message{.from = status.MPI_SOURCE, .kind = status.MPI_TAG,
+    Message message{.from = status.MPI_SOURCE,
+                    .kind = status.MPI_TAG,
                     .bytes = std::string(static_cast<std::size_t>(length), '\0')};
     MPI_Recv(message.bytes.data(), length, MPI_BYTE, message.from, message.kind, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     handle(message);
