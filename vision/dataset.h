@@ -1,30 +1,15 @@
 #pragma once
-// Lists of labelled pictures. Nothing is opened but folders, archives' headers and lists; the order is the same on
-// every run.
+// Lists of labelled pictures: those that picture_files.h finds, with the classes that they are of.
 
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "vision/picture_files.h"
+
 namespace tessera {
-
-struct Sample {
-  std::filesystem::path path;  // of the picture, or of the tar archive that it is in
-  std::string name;            // file name, as the CSV shows it
-  std::string folder;          // the class folder (a wnid, for ImageNet), or ""
-  int label = -1;              // class index; -1: not known
-  std::int64_t offset = 0;     // where the picture begins in `path`
-  std::int64_t size = -1;      // its bytes; -1: `path` is the picture
-};
-
-// The picture for messages: its path, or archive and name.
-std::string where(const Sample& sample);
-// The bytes of its file. Thread-safe. Throws InputError, also for more than 1 GiB.
-std::vector<std::byte> read_picture(const Sample& sample);
 
 struct Dataset {
   std::vector<Sample> samples;
@@ -60,15 +45,5 @@ Dataset open_dataset(const std::filesystem::path& path, const DatasetOptions& op
 // that mixes numbers and names, and for numbers that leave one out.
 std::vector<std::string> classes_of_data(const std::filesystem::path& path,
                                          const std::optional<std::filesystem::path>& labels);
-
-// The pictures of a data set without their classes (label -1): of a folder and its folders, an archive, or a list.
-// Throws InputError.
-std::vector<Sample> list_pictures(const std::filesystem::path& path);
-
-// The pictures right in a folder, sorted. Throws InputError.
-std::vector<std::filesystem::path> pictures_in(const std::filesystem::path& folder);
-
-// Those and the pictures right in its subfolders, labelled or not. Throws InputError when there are none.
-std::vector<std::filesystem::path> pictures_under(const std::filesystem::path& folder);
 
 }  // namespace tessera

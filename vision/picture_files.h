@@ -1,0 +1,57 @@
+#pragma once
+// Which pictures there are in folders, tar archives and lists. Of what class they are is dataset.h's business. Nothing
+// is opened but folders, archives' headers and lists; the order is the same on every run.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace tessera {
+
+struct Sample {
+  std::filesystem::path path;  // of the picture, or of the tar archive that it is in
+  std::string name;            // file name, as the CSV shows it
+  std::string folder;          // the class folder (a wnid, for ImageNet), or ""
+  int label = -1;              // class index; -1: not known
+  std::int64_t offset = 0;     // where the picture begins in `path`
+  std::int64_t size = -1;      // its bytes; -1: `path` is the picture
+};
+
+// The picture for messages: its path, or archive and name.
+std::string where(const Sample& sample);
+// The bytes of its file. Thread-safe. Throws InputError, also for more than 1 GiB.
+std::vector<std::byte> read_picture(const Sample& sample);
+
+// What `path` names: one of a folder, an archive (and a folder in it) and a list.
+struct Place {
+  enum class Kind { kFolder, kArchive, kList } kind;
+  std::filesystem::path file;
+  std::string inner;
+};
+// Throws InputError where there is nothing.
+Place place_of(const std::filesystem::path& path);
+
+// Pictures as a folder or an archive holds them: those in class folders, and those beside them; without their classes.
+struct Pictures {
+  std::vector<Sample> in_folders, loose;
+  std::vector<std::string> notes;  // what was left out and why, for the user
+};
+// Of a folder or an archive. Throws InputError.
+Pictures pictures_at(const Place& place);
+
+// The picture that a line of a list names; its folder is the label that is no number.
+Sample listed(const std::filesystem::path& list, const std::string& file, const std::string& label);
+
+// The pictures of a data set without their classes (label -1): of a folder and its folders, an archive, or a list.
+// Throws InputError.
+std::vector<Sample> list_pictures(const std::filesystem::path& path);
+
+// The pictures right in a folder, sorted. Throws InputError.
+std::vector<std::filesystem::path> pictures_in(const std::filesystem::path& folder);
+
+// Those and the pictures right in its subfolders, labelled or not. Throws InputError when there are none.
+std::vector<std::filesystem::path> pictures_under(const std::filesystem::path& folder);
+
+}  // namespace tessera
