@@ -17,7 +17,7 @@ std::int64_t padding_after(std::int64_t out, std::int64_t in, std::int64_t kerne
   return std::max<std::int64_t>(0, (out - 1) * stride + dilation * (kernel - 1) + 1 - in - before);
 }
 
-// Fills in a layer by its type; a type without an overload is refused.
+// Fills in a layer by its type; a type without an overload does not compile.
 class Describe {
  public:
   Describe(const NodeRequest& request, TesseraLayer& layer) : request_(request), layer_(layer) {}
@@ -73,13 +73,14 @@ class Describe {
   void operator()(const Concat&) const { layer_.kind = TESSERA_CONCAT; }
   void operator()(const Flatten&) const { layer_.kind = request_.in[0].rank() == 4 ? TESSERA_FLATTEN : TESSERA_COPY; }
   void operator()(const Dropout&) const { layer_.kind = TESSERA_COPY; }
-  template <class Other>
-  void operator()(const Other&) const {
-    throw UsageError(request_.node.path + ": a " + std::string(Other::kName) +
-                     " cannot be computed by a plugin; use --device cpu");
-  }
+  // The CPU's own fusion (Backend::rewrite).
+  void operator()(const InvertedResidual& block) const { refuse(block.kName); }
 
  private:
+  [[noreturn]] void refuse(std::string_view layer) const {
+    throw UsageError(request_.node.path + ": a " + std::string(layer) +
+                     " cannot be computed by a plugin; use --device cpu");
+  }
   void convolution(const Conv2d& conv, const Shape& out) const {
     const Shape& in = request_.in[0];
     const Size2 before = conv.leading_padding(in);

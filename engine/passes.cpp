@@ -21,31 +21,41 @@ Node* sole_producer(Graph& graph, ValueId id, const KeptValues& kept) {
   return graph.producer(id);
 }
 
-// The epilogue's fields of a convolution or a linear layer.
-struct Epilogue {
-  bool* residual;
-  ActivationKind* activation;
-};
-bool has_epilogue(Layer& layer, Epilogue& epilogue) {
-  if (auto* conv = std::get_if<Conv2d>(&layer)) {
-    epilogue = {&conv->residual, &conv->activation};
-    return true;
-  }
-  if (auto* linear = std::get_if<Linear>(&layer)) {
-    epilogue = {&linear->residual, &linear->activation};
-    return true;
-  }
-  return false;
-}
+// What the passes may do with a layer. Each type of layer answers; one without an overload does not compile.
 
-bool is_identity(const Node& node) {
-  if (std::holds_alternative<Dropout>(node.layer)) return true;
-  if (const auto* activation = std::get_if<Activation>(&node.layer)) return activation->kind == ActivationKind::kNone;
-  if (const auto* pool = std::get_if<Pool2d>(&node.layer)) {
-    return pool->kernel == Size2(1) && pool->stride == Size2(1) && pool->padding == Size2(0);
+// The fields of a layer that adds a residual and applies an activation where it stores its result; null for others.
+struct Epilogue {
+  bool* residual = nullptr;
+  ActivationKind* activation = nullptr;
+};
+struct EpilogueOf {
+  Epilogue operator()(Conv2d& conv) const { return {&conv.residual, &conv.activation}; }
+  Epilogue operator()(Linear& linear) const { return {&linear.residual, &linear.activation}; }
+  template <OneOf<Activation, Add, Attention, BatchNorm, Concat, Dropout, Flatten, GlobalAveragePool, InvertedResidual,
+                  LayerNorm, LayerScale, Multiply, PatchEmbed, Pool2d, Softmax, TokenEmbed, TokenPool>
+                Other>
+  Epilogue operator()(Other&) const {
+    return {};
   }
-  return std::holds_alternative<Concat>(node.layer) && node.inputs.size() == 1;
-}
+};
+
+// Whether a layer gives its input as it is.
+struct IsIdentity {
+  std::size_t inputs;
+
+  bool operator()(const Dropout&) const { return true; }
+  bool operator()(const Activation& activation) const { return activation.kind == ActivationKind::kNone; }
+  bool operator()(const Pool2d& pool) const {
+    return pool.kernel == Size2(1) && pool.stride == Size2(1) && pool.padding == Size2(0);
+  }
+  bool operator()(const Concat&) const { return inputs == 1; }
+  template <OneOf<Add, Attention, BatchNorm, Conv2d, Flatten, GlobalAveragePool, InvertedResidual, LayerNorm,
+                  LayerScale, Linear, Multiply, PatchEmbed, Softmax, TokenEmbed, TokenPool>
+                Other>
+  bool operator()(const Other&) const {
+    return false;
+  }
+};
 
 constexpr std::array<Pass, 5> kPasses{{
     {"drop_identities", "removes layers that change nothing at inference", drop_identities},
@@ -60,7 +70,8 @@ constexpr std::array<Pass, 5> kPasses{{
 
 void drop_identities(Graph& graph, const KeptValues&) {
   for_each_node(graph, [&](std::size_t index) {
-    if (!is_identity(graph.nodes()[index])) return false;
+    const Node& node = graph.nodes()[index];
+    if (!std::visit(IsIdentity{node.inputs.size()}, node.layer)) return false;
     graph.bypass(index);  // the value's names go to the input, so that a tap on it still works
     return true;
   });
@@ -110,8 +121,8 @@ void fuse_residual(Graph& graph, const KeptValues& kept) {
     Node* second = graph.producer(add.inputs[1]);
     const std::size_t later = second > first ? 1 : 0;
     Node* producer = sole_producer(graph, add.inputs[later], kept);
-    Epilogue epilogue{};
-    if (producer == nullptr || !has_epilogue(producer->layer, epilogue)) return false;
+    const Epilogue epilogue = producer == nullptr ? Epilogue{} : std::visit(EpilogueOf(), producer->layer);
+    if (epilogue.residual == nullptr) return false;
     if (*epilogue.residual || *epilogue.activation != ActivationKind::kNone) return false;
     *epilogue.residual = true;
     producer->inputs.push_back(add.inputs[1 - later]);
@@ -126,8 +137,8 @@ void fuse_activation(Graph& graph, const KeptValues& kept) {
     const auto* activation = std::get_if<Activation>(&node.layer);
     if (activation == nullptr) return false;
     Node* producer = sole_producer(graph, node.inputs[0], kept);
-    Epilogue epilogue{};
-    if (producer == nullptr || !has_epilogue(producer->layer, epilogue)) return false;
+    const Epilogue epilogue = producer == nullptr ? Epilogue{} : std::visit(EpilogueOf(), producer->layer);
+    if (epilogue.activation == nullptr) return false;
     if (*epilogue.activation != ActivationKind::kNone) return false;
     *epilogue.activation = activation->kind;
     graph.absorb(index, *producer);

@@ -1,5 +1,6 @@
 #pragma once
-// The closed list of layers. Add one here, and the compiler names each place that must handle it.
+// The closed list of layers. Add one here (its header and its type), and the compiler names each place that must handle
+// it: the passes, the CPU's kernels, the description for devices. CMake takes the sources of the headers below.
 
 #include <concepts>
 #include <variant>
@@ -36,6 +37,11 @@ using LayerVariant = std::variant<Types...>;
 using Layer = LayerVariant<Conv2d, BatchNorm, Linear, LayerNorm, Attention, PatchEmbed, TokenEmbed, TokenPool, Pool2d,
                            GlobalAveragePool, Activation, Softmax, Add, Multiply, Concat, Flatten, LayerScale, Dropout,
                            InvertedResidual>;
+
+// For overloads that serve several types and name them, so that a type that is new is served by none:
+// `template <OneOf<Add, Multiply> L> void operator()(const L&)`.
+template <class T, class... Types>
+concept OneOf = (std::same_as<T, Types> || ...);
 
 // The members of face.h, with their defaults for layers that do not have them.
 std::string_view layer_name(const Layer& layer);
