@@ -104,25 +104,9 @@ std::unique_ptr<Backend> make_backend(const RunOptions& options, const ModelCard
 }
 
 Preprocess choose_preprocess(const ModelCard& card, const std::string& choice) {
-  if (choice == "model") return card.preprocess;
-  const PreprocessFlavour flavour = flavour_from_string(choice);
-  const int size = card.preprocess.output_size();
-  const Architecture& row = find_architecture(card.config.architecture);
-  Preprocess p = row.preprocess.at_size(size);
-  if (flavour == PreprocessFlavour::kTimm) {
-    p.mean = card.preprocess.mean;
-    p.std = card.preprocess.std;
-    return p;
-  }
-  if (row.family == "vit" && p.mean[0] == 0.5F) {  // google/vit-*: ViTImageProcessor
-    return Preprocess::hf_squash(size, Filter::kBilinear, p.mean, p.std, flavour);
-  }
-  // facebook/dinov2-* and microsoft/resnet-*: shortest edge to size / 0.875, centre crop
-  p.flavour = flavour;
-  p.resize = size * 8 / 7;
-  p.mean = card.preprocess.mean;
-  p.std = card.preprocess.std;
-  return p;
+  Preprocess preprocess = card.preprocess;
+  if (choice != "model") preprocess.flavour = flavour_from_string(choice);
+  return preprocess;
 }
 
 std::vector<double> probabilities(std::span<const float> logits) {

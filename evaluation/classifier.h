@@ -37,7 +37,8 @@ struct RunOptions {
 // device or model does not take, DeviceError for a device or instruction set that this build or machine does not have.
 std::unique_ptr<Backend> make_backend(const RunOptions& options, const ModelCard& card);
 
-// The card's own preprocessing, or another library's for the same architecture.
+// The card's own preprocessing: its sizes, filter, mean and deviation, whatever is chosen. "timm", "hf" and "hf-fast"
+// say whose resizing and rounding it has instead of the card's. Throws UsageError for another choice.
 Preprocess choose_preprocess(const ModelCard& card, const std::string& choice);
 
 struct ClassProbability {

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 struct ConvertCommand {
   std::string source, architecture, name, out;
-  bool json = false;
+  bool force = false, json = false;
 };
 
 struct SeedCommand {
@@ -38,6 +38,24 @@ fs::path output_path(const std::string& out, const std::string& name) {
   fs::create_directories(path.parent_path(), error);
   if (error) throw ResourceError(path.parent_path().string() + ": cannot be made (" + error.message() + ")");
   return path;
+}
+
+// An installed model is replaced by the same conversion made again, and by another only when --force says so.
+void check_installing(const ModelCard& card, bool force) {
+  const fs::path installed = installed_file(card.name);
+  if (installed.empty() || force) return;
+  try {
+    const ModelCard there = read_model_card(installed);
+    const bool same = there.source.sha256 == card.source.sha256 &&
+                      there.config.architecture == card.config.architecture &&
+                      there.config.parameters == card.config.parameters && there.preprocess == card.preprocess &&
+                      to_json(there.labels) == to_json(card.labels);
+    if (same) return;
+  } catch (const ModelFileError&) {
+    // What cannot be read is not this model.
+  }
+  throw UsageError("a model '" + card.name + "' is there already (" + installed.string() +
+                   "); --name gives this one another name, -o FILE.h5 writes it elsewhere, --force replaces the other");
 }
 
 int save(const LoadedModel& model, const fs::path& path, bool json) {
@@ -61,6 +79,10 @@ int run_convert(const ConvertCommand& command) {
   if (!command.architecture.empty()) options.architecture = command.architecture;
   if (!command.name.empty()) options.name = command.name;
   const LoadedModel model = convert_safetensors(command.source, options);
+  if (command.out.empty()) {
+    installed_path(model.card.name);  // which refuses names that cannot be used
+    check_installing(model.card, command.force);
+  }
   return save(model, output_path(command.out, model.card.name), command.json);
 }
 
@@ -114,6 +136,7 @@ void add_convert(CLI::App& app, Outcome& outcome) {
   command->add_option("--arch", options->architecture, "architecture (default: found from names and shapes)");
   command->add_option("--name", options->name, "the model's name (default: the source's)");
   command->add_option("-o,--out", options->out, "file to write (default: installed under its name)");
+  command->add_flag("--force", options->force, "replace an installed model of that name");
   add_json_option(*command, options->json);
   command->footer(
       "Examples:\n"

@@ -57,6 +57,7 @@ Json card_to_json(const ModelCard& card) {
                  {"licence", card.source.licence},
                  {"sha256", card.source.sha256},
                  {"notes", card.source.notes}}}};
+  if (!card.follows.empty()) json["follows"] = card.follows;
   if (!card.calibration.ranges.empty()) json["calibration"] = calibration_to_json(card.calibration);
   return json;
 }
@@ -68,12 +69,26 @@ Json parse(const std::string& text, const std::string& what) {
   return json;
 }
 
+// Index of the first control character, C0 or (in UTF-8) C1, or npos.
+std::size_t control_character(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x20 || byte == 0x7f) return i;
+    if (byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0) return i;
+  }
+  return std::string_view::npos;
+}
+
 // A text that is shown to the user: no control characters, which could steer a terminal.
-std::string plain_text(std::string text, const char* what) {
+std::string plain_text(std::string text, const std::string& what) {
   constexpr std::size_t kLongest = 4096;
-  const bool plain =
-      std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-  if (!plain || text.size() > kLongest) throw ModelFileError(fmt::format("its {} is too long or not plain text", what));
+  if (const std::size_t at = control_character(text); at != std::string::npos) {
+    throw ModelFileError(fmt::format("its {} is not plain text: a control character (0x{:02x}) after {} bytes", what,
+                                     static_cast<unsigned char>(text[at]), at));
+  }
+  if (text.size() > kLongest) {
+    throw ModelFileError(fmt::format("its {} is too long: {} bytes, at most {}", what, text.size(), kLongest));
+  }
   return text;
 }
 
@@ -117,7 +132,10 @@ ModelCard card_from_json(const Json& json) {
   card.config = make_config(json.at("architecture").get<std::string>(), json.at("parameters"));
   card.preprocess = preprocess_from_json(json.at("preprocess"));
   card.labels = label_set_from_json(json.at("labels"));
-  for (std::size_t i = 0; i < card.labels.size(); ++i) plain_text(card.labels.name(static_cast<int>(i)), "label");
+  for (std::size_t i = 0; i < card.labels.size(); ++i) {
+    plain_text(card.labels.name(static_cast<int>(i)), "label of class " + std::to_string(i));
+  }
+  card.follows = plain_text(json.value("follows", ""), "field 'follows'");
   const Json& source = json.at("source");
   card.source = {plain_text(source.value("origin", ""), "origin"), plain_text(source.value("licence", ""), "licence"),
                  plain_text(source.value("sha256", ""), "source"), plain_text(source.value("notes", ""), "notes")};
@@ -127,6 +145,20 @@ ModelCard card_from_json(const Json& json) {
     throw ModelFileError(fmt::format("{} labels for {} classes", card.labels.size(), classes));
   }
   return card;
+}
+
+// The card as it is written. What is written can be read: a card that reading would refuse is refused here.
+std::string card_text(const ModelCard& card, const std::filesystem::path& path) {
+  try {
+    const std::string text = card_to_json(card).dump(1);
+    if (static_cast<std::int64_t>(text.size()) > kMostCardBytes) throw ModelFileError("its card is over 4 MB");
+    card_from_json(parse(text, "its card"));
+    return text;
+  } catch (const Json::exception&) {
+    throw ModelFileError(path.string() + ": its name, labels or source are not UTF-8");
+  } catch (const Error& error) {
+    throw ModelFileError(path.string() + ": " + error.what());
+  }
 }
 
 using Digests = std::map<std::string, std::string, std::less<>>;  // SHA-256 by tensor
@@ -344,6 +376,7 @@ ModelCard save_model_file(const std::filesystem::path& path, const ModelCard& ca
                           int threads) {
   const std::vector<WeightSpec> specs = build_graph(card.config).weight_specs();
   check_weights(weights, specs, card.name);
+  const std::string text = card_text(card, path);
   std::vector<std::string> found(specs.size());
   ThreadPool pool(threads);
   pool.for_each(static_cast<std::int64_t>(specs.size()), [&](std::int64_t index, int) {
@@ -352,11 +385,10 @@ ModelCard save_model_file(const std::filesystem::path& path, const ModelCard& ca
   });
   Digests digests;
   for (std::size_t i = 0; i < specs.size(); ++i) digests[specs[i].name] = std::move(found[i]);
-  const std::string card_text = card_to_json(card).dump(1);
-  const Json manifest{{"card", sha256(std::as_bytes(std::span(card_text)))}, {"tensors", digests}};
+  const Json manifest{{"card", sha256(std::as_bytes(std::span(text)))}, {"tensors", digests}};
 
   Hdf5Writer file(path);
-  file.write_text("/card", card_text);
+  file.write_text("/card", text);
   file.write_text("/manifest", manifest.dump(1));
   for (const WeightSpec& spec : specs) {
     file.write(weight_path(spec.name), Hdf5Type::kFloat32, spec.shape, weights.at(spec.name).data());

@@ -36,6 +36,7 @@ struct ModelCard {
   Preprocess preprocess;
   LabelSet labels;
   Source source;
+  std::string follows;  // whose default decided what the converted configuration did not say: "timm 1.0.31"; or ""
   Calibration calibration;
   std::string sha256;  // of the names and SHA-256s of all tensors: identifies the weights
 };

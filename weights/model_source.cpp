@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/error.h"
@@ -48,13 +49,45 @@ void apply_image_size(ModelCard& card, const OpenOptions& options) {
   card.config.parameters["image_size"] = size;
 }
 
+// Text as it stands in JSON, so that no control character reaches a terminal.
+std::string json_escaped(const std::string& text) {
+  const std::string quoted = nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  return quoted.substr(1, quoted.size() - 2);
+}
+
+// Why a model could not be opened by that name once it is installed; "" where it could.
+std::string name_fault(const std::string& name) {
+  constexpr std::size_t kLongest = 200;
+  if (name.empty()) return "it is empty";
+  if (name.size() > kLongest) return "it is longer than 200 bytes";
+  if (nlohmann::json(name).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) != '"' + name + '"') {
+    return "it is not UTF-8, or holds control characters, quotes or backslashes";
+  }
+  if (name.starts_with(kSeeded)) return "'seeded:' means untrained weights";
+  if (name.ends_with(kEnding)) return "names that end in .h5 are files";
+  if (name.starts_with('/') || name.starts_with('.')) return "names that begin with '/' or '.' are files";
+  if (name.starts_with('-')) return "words that begin with '-' are options";
+  std::size_t begin = 0;
+  for (std::size_t end = 0; end != std::string::npos; begin = end + 1) {
+    end = name.find('/', begin);
+    const std::string part = name.substr(begin, end == std::string::npos ? end : end - begin);
+    if (part.empty() || part == "." || part == "..") return "a part of it is '" + part + "'";
+  }
+  return "";
+}
+
 // Where a model of that name lies in a folder of models.
-fs::path relative_path(const std::string& name) {
-  fs::path relative(name + std::string(kEnding));
-  const bool leaves =
-      relative.is_absolute() || std::ranges::any_of(relative, [](const fs::path& p) { return p == ".."; });
-  if (name.empty() || leaves) throw UsageError("'" + name + "' cannot be a model's name");
-  return relative;
+fs::path relative_path(const std::string& name) { return name + std::string(kEnding); }
+
+// "; `seeded:resnet50` ..." where the name, or what stands before its tag or behind its owner, is an architecture.
+std::string seeded_hint(const std::string& name) {
+  const std::string last = name.substr(name.rfind('/') + 1);
+  for (const std::string& candidate : {last, last.substr(0, last.find('.'))}) {
+    if (std::ranges::find(architectures(), candidate, &Architecture::name) != architectures().end()) {
+      return "; `" + std::string(kSeeded) + candidate + "` is that network with untrained weights";
+    }
+  }
+  return "";
 }
 
 // The user's, then those that came with the program.
@@ -66,13 +99,23 @@ std::vector<fs::path> model_folders() {
 
 fs::path find_file(const std::string& name) {
   std::error_code error;
-  if (fs::exists(name, error) && !fs::is_directory(name, error)) return name;
+  if (fs::exists(name, error) && !fs::is_directory(name, error)) {
+    if (fs::path(name).extension() == ".safetensors") {
+      throw ModelFileError(name + ": not a model file yet; `tessera convert " + name + "` makes one of it");
+    }
+    return name;
+  }
   const bool looks_like_path = name.ends_with(kEnding) || name.starts_with("/") || name.starts_with(".");
   if (!looks_like_path) {
     if (const fs::path installed = installed_file(name); !installed.empty()) return installed;
+  }
+  if (fs::is_directory(name, error)) {
+    throw ModelFileError(name + ": is a folder, not a model; `tessera convert " + name + "` makes one of its weights");
+  }
+  if (!looks_like_path) {
     throw ModelFileError("no model '" + name + "': neither a file nor installed in " + model_home().string() +
-                         did_you_mean(name, installed_models()) +
-                         " (`tessera models` lists what is there; `seeded:" + name + "` would make untrained weights)");
+                         did_you_mean(name, installed_models()) + " (`tessera models` lists what is there; `tessera " +
+                         "convert FOLDER --name " + name + "` installs one" + seeded_hint(name) + ")");
   }
   throw ModelFileError(name + ": no such file");
 }
@@ -117,10 +160,17 @@ fs::path model_home() {
   return fs::path(user == nullptr ? "." : user) / ".local" / "share" / "tessera";
 }
 
-fs::path installed_path(const std::string& name) { return model_home() / "models" / relative_path(name); }
+fs::path installed_path(const std::string& name) {
+  if (const std::string fault = name_fault(name); !fault.empty()) {
+    throw UsageError("'" + json_escaped(name) + "' cannot be a model's name: " + fault +
+                     "; --name gives another, -o FILE.h5 a file");
+  }
+  return model_home() / "models" / relative_path(name);
+}
 
 fs::path installed_file(const std::string& name) {
   std::error_code error;
+  if (!name_fault(name).empty()) return {};
   for (const fs::path& folder : model_folders()) {
     if (const fs::path file = folder / relative_path(name); fs::exists(file, error)) return file;
   }

@@ -26,7 +26,8 @@ ModelCard open_card(const std::string& name, const OpenOptions& options = {});
 
 // $TESSERA_HOME, or ~/.local/share/tessera.
 std::filesystem::path model_home();
-// Where a model of that name is to be installed. Throws UsageError for a name that would leave the folder.
+// Where a model of that name is to be installed. Throws UsageError, with the reason, for a name that would leave the
+// folder or by which the model could not be opened afterwards.
 std::filesystem::path installed_path(const std::string& name);
 // The file of an installed model: there, or among those that came with the program (share/tessera/models beside its
 // bin/). Empty where there is none of that name.

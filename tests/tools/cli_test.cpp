@@ -362,6 +362,15 @@ TEST_F(Cli, ConvertsInstallsAndVerifies) {
   const Outcome converted = run({"convert", source.string(), "--name", "google/tiny"});
   EXPECT_EQ(converted.exit_code, 0) << converted.err;
   EXPECT_TRUE(fs::exists(folder_ / "home" / "models" / "google" / "tiny.h5"));
+  EXPECT_EQ(run({"convert", source.string(), "--name", "google/tiny"}).exit_code, 0);  // the same again
+  const std::string other = (source.parent_path() / "hf_dinov2_hub").string();
+  const Outcome replacing = run({"convert", other, "--name", "google/tiny"});
+  EXPECT_EQ(replacing.exit_code, 2);
+  EXPECT_NE(replacing.err.find("--force"), std::string::npos) << replacing.err;
+  EXPECT_EQ(run({"convert", other, "--name", "shapes-vit"}).exit_code, 2);  // which comes with the program
+  EXPECT_EQ(run({"convert", other, "--name", "x/"}).exit_code, 2);
+  EXPECT_EQ(run({"convert", other, "--name", "google/tiny", "--force"}).exit_code, 0);
+  EXPECT_EQ(run({"convert", source.string(), "--name", "google/tiny", "--force"}).exit_code, 0);
   // Beside those that come with the program.
   EXPECT_EQ(run_json({"models"}).at("installed"), Json::array({"google/tiny", "shapes-resnet", "shapes-vit"}));
   const std::string reference = (source / "expected.h5").string();

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "evaluation/classifier.h"
 #include "evaluation/verify.h"
 #include "weights/name_maps.h"
 
@@ -217,6 +218,24 @@ TEST(NameMaps, KeepUnknownNamesForTheCheckToList) {
   const RenamedWeights renamed = rename_to_timm(std::move(weights));
   EXPECT_TRUE(renamed.weights.contains("vit.encoder.layer.0.extra.weight"));
   EXPECT_TRUE(renamed.weights.contains("vit.encoder.layer.x"));
+}
+
+// Another library's rounding, on the picture that the model was made for.
+TEST(ChoosePreprocess, KeepsTheCardsGeometry) {
+  ModelCard card{.name = "deit", .config = make_config("vit_base_patch16_224")};
+  card.preprocess = {.resize_mode = ResizeMode::kShortestEdge,
+                     .resize = 249,
+                     .crop = 224,
+                     .filter = Filter::kBicubic,
+                     .mean = {0.1F, 0.2F, 0.3F},
+                     .std = {0.4F, 0.5F, 0.6F}};
+  for (const char* flavour : {"timm", "hf", "hf-fast"}) {
+    Preprocess expected = card.preprocess;
+    expected.flavour = flavour_from_string(flavour);
+    EXPECT_EQ(choose_preprocess(card, flavour), expected) << flavour;
+  }
+  EXPECT_EQ(choose_preprocess(card, "model"), card.preprocess);
+  EXPECT_THROW(choose_preprocess(card, "keras"), UsageError);
 }
 
 }  // namespace

@@ -168,7 +168,7 @@ TEST_F(ModelFile, RefusesACardThatDoesNotMakeSense) {
   const std::tuple<const char*, Json, const char*> bad[] = {
       {"/architecture", "resnet51", "unknown architecture 'resnet51'"},
       {"/architecture", 3, "its card or manifest is damaged"},
-      {"/name", "\x1b[2J", "its name is too long or not plain text"},
+      {"/name", "\x1b[2J", "its name is not plain text"},
       {"/parameters/depth", 1'000'000'000, "the parameter depth is 1000000000; at most 1000 is read"},
       {"/parameters/dim", std::int64_t{1} << 51, "the parameter dim is"},
       {"/parameters/mlp_ratio", 1e8, "the parameter mlp_ratio is"},
@@ -293,6 +293,42 @@ TEST_F(ModelFile, LeavesTheOldFileWhenAWriteFails) {
   EXPECT_THROW(save_model_file(path_, model.card, model.weights), ModelFileError);
   EXPECT_EQ(bytes(), before);
   EXPECT_THROW(save_model_file(folder_ / "no" / "folder.h5", tiny_model().card, tiny_model().weights), ResourceError);
+}
+
+// A file that is written is a file that can be read.
+TEST_F(ModelFile, RefusesToWriteACardThatItWouldNotRead) {
+  const auto refused = [&](const std::function<void(ModelCard&)>& change, const std::string& part) {
+    LoadedModel model = tiny_model();
+    change(model.card);
+    const std::string text = error_of([&] { save_model_file(path_, model.card, model.weights); });
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+    EXPECT_EQ(load_model_file(path_).card.name, "tiny");  // what was there is there
+  };
+  refused([](ModelCard& card) { card.name = "a\nb"; }, "its name is not plain text");
+  refused(
+      [](ModelCard& card) {
+        card.name =
+            "\xc2\x9b"
+            "2J";
+      },
+      "its name is not plain text");
+  refused([](ModelCard& card) { card.name = std::string(4097, 'x'); }, "its name is too long: 4097 bytes");
+  refused([](ModelCard& card) { card.name = "caf\xe9"; }, "not UTF-8");
+  refused(
+      [](ModelCard& card) {
+        card.labels = LabelSet::custom({"a", "b", "c\x1b[2J", "d", "e"});
+      },
+      "its label of class 2 is not plain text");
+  refused([](ModelCard& card) { card.labels = LabelSet::custom({"a", "b"}); }, "2 labels for 5 classes");
+  refused([](ModelCard& card) { card.source.origin = "\x7f"; }, "its origin is not plain text");
+  refused([](ModelCard& card) { card.preprocess.std[1] = 0; }, "std positive");
+}
+
+TEST_F(ModelFile, KeepsWhoseDefaultsItFollows) {
+  LoadedModel model = tiny_model();
+  model.card.follows = "transformers 5.23";
+  save_model_file(path_, model.card, model.weights);
+  EXPECT_EQ(read_model_card(path_).follows, "transformers 5.23");
 }
 
 }  // namespace

@@ -62,7 +62,35 @@ TEST_F(ModelSource, RefusesNamesThatLeaveTheHome) {
   for (const char* name : {"", "../tiny", "timm/../../tiny", "/etc/passwd"}) {
     EXPECT_THROW(installed_path(name), UsageError) << name;
   }
-  failure("timm/../../../etc/passwd", ErrorKind::kUsage);
+  failure("timm/../../../etc/passwd", ErrorKind::kModelFile);
+}
+
+// What is installed under a name is opened by that name; other names are refused before anything is written.
+TEST_F(ModelSource, InstallsUnderNamesThatOpen) {
+  for (const char* name : {"a", "timm/resnet50.a1_in1k", "größe", "a b", "x@7", "x,y", "a/.b"}) {
+    fs::create_directories(installed_path(name).parent_path());
+    fs::copy_file(path_, installed_path(name));
+    EXPECT_EQ(open_card(name).name, "tiny") << name;
+  }
+  const std::string longest(200, 'x');
+  EXPECT_NO_THROW(installed_path(longest));
+  const std::string refused[] = {"..",          ".",      "x/",     "a//b", "a/./b",   "seeded:resnet18",
+                                 "-x",          "x.h5",   ".x",     "a\nb", "\x1b[2J", "\xff\xfe",
+                                 longest + "x", "a/../b", "caf\xe9"};
+  for (const std::string& name : refused) EXPECT_THROW(installed_path(name), UsageError) << name;
+}
+
+TEST_F(ModelSource, HintsAtNothingThatFailsWhenTyped) {
+  const std::string hub = failure("timm/resnet50.a1_in1k", ErrorKind::kModelFile);
+  EXPECT_EQ(hub.find("seeded:timm"), std::string::npos) << hub;
+  EXPECT_NE(hub.find("`seeded:resnet50`"), std::string::npos) << hub;
+  EXPECT_NE(hub.find("--name timm/resnet50.a1_in1k"), std::string::npos) << hub;
+  EXPECT_EQ(failure("google/vit", ErrorKind::kModelFile).find("seeded:"), std::string::npos);
+  fs::create_directories(folder_ / "weights");
+  EXPECT_NE(failure((folder_ / "weights").string(), ErrorKind::kModelFile).find("tessera convert"), std::string::npos);
+  std::ofstream(folder_ / "model.safetensors") << "x";
+  const std::string file = failure((folder_ / "model.safetensors").string(), ErrorKind::kModelFile);
+  EXPECT_NE(file.find("tessera convert"), std::string::npos) << file;
 }
 
 TEST_F(ModelSource, MakesSeededModels) {
