@@ -155,6 +155,7 @@ std::vector<std::string> summary_sentences(const ComparisonSummary& s) {
   const auto say = [&](std::string sentence) {
     if (!sentence.empty()) words.push_back(std::move(sentence));
   };
+  if (!s.sample.all()) say("The pictures are a sample: " + to_text(s.sample) + ".");
   if (s.interrupted) say("The run was interrupted: these are the pictures up to then.");
   if (s.errors > 0) {
     say(fmt::format("{} picture{} could not be read and {} in no figure.", s.errors, s.errors == 1 ? "" : "s",

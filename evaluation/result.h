@@ -56,6 +56,7 @@ struct ComparisonResult {
   // where that is not known.
   double alone_pictures = 0;
   bool interrupted = false;
+  PictureSample sample;  // of the data set, where the run took some of its pictures
 };
 
 // Fills in what follows from the five most probable classes and the picture's label.

@@ -66,6 +66,8 @@ ComparisonResult result_of(RunRecord record) {
                           .total_ms = record.loop_ms + record.load_ms,
                           .alone_pictures = record.alone_pictures};
   result.interrupted = result.rows.size() < pictures_of(record.header);
+  const nlohmann::json& settings = record.header.settings;
+  if (settings.is_object()) result.sample = picture_sample_from_json(settings.value("sample", nlohmann::json()));
   return result;
 }
 

@@ -264,7 +264,10 @@ nlohmann::json to_json(const PairSummary& pair, const ComparisonResult& result) 
 }  // namespace
 
 ComparisonSummary summarise(const ComparisonResult& result, const SummaryOptions& options) {
-  ComparisonSummary summary{.loop_ms = result.loop_ms, .total_ms = result.total_ms, .interrupted = result.interrupted};
+  ComparisonSummary summary{.loop_ms = result.loop_ms,
+                            .total_ms = result.total_ms,
+                            .interrupted = result.interrupted,
+                            .sample = result.sample};
   for (const ComparisonRow& row : result.rows) ++(row.error.empty() ? summary.pictures : summary.errors);
   summary.load = summarise_times(result, [](const auto& row) { return row.load_ms; });
   summary.read = summarise_times(result, [](const auto& row) { return row.read_ms; });
@@ -290,6 +293,7 @@ nlohmann::json summary_json(const ComparisonSummary& summary, const ComparisonRe
   if (summary.average_top1 >= 0) {
     json["average"] = {{"top1", summary.average_top1}, {"top5", summary.average_top5}};
   }
+  if (!summary.sample.all()) json["sample"] = to_json(summary.sample);
   if (summary.pipeline) json["pipeline"] = pipeline_json(*summary.pipeline);
   json["classes"] = nlohmann::json::array();
   for (const ClassAccuracy& of_class : summary.classes) {

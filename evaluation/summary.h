@@ -83,6 +83,7 @@ struct ComparisonSummary {
   double loop_ms = 0, total_ms = 0;
   std::optional<PipelineSummary> pipeline;
   bool interrupted = false;
+  PictureSample sample;  // as ComparisonResult has it
 };
 
 ComparisonSummary summarise(const ComparisonResult& result, const SummaryOptions& options = {});

@@ -193,6 +193,7 @@ std::string summary_text(const ComparisonSummary& s, const ComparisonResult& res
   table.line("COMPARISON SUMMARY");
   table.rule();
   if (s.interrupted) table.line("The run was interrupted: these are the pictures up to then.");
+  if (!s.sample.all()) table.line("The pictures are a sample: " + to_text(s.sample) + ".");
   if (s.errors > 0) table.line(fmt::format("{} picture(s) could not be read; they are in no figure.", s.errors));
   add_times(table, s);
   table.line("\n" + std::string(80, '='));

@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include "synth/random.h"
+#include "core/random.h"
 
 namespace tessera {
 

@@ -29,7 +29,7 @@ namespace fs = std::filesystem;
 
 struct CompareCommand {
   CommonOptions common;
-  std::string data, out, labels, ground_truth, mode, budget, shard = "1/1";
+  std::string data, out, labels, ground_truth, mode, budget, shard = "1/1", limit_order = "spread";
   std::vector<std::string> models;
   std::int64_t batch = 1, limit = 0, max_errors = 0;
   int warmup = 3, workers = 0;
@@ -60,6 +60,7 @@ nlohmann::json settings_of(const CompareCommand& command, const std::vector<std:
   nlohmann::json json{{"tessera", TESSERA_VERSION},
                       {"data_sha256", dataset_hash(dataset)},
                       {"limit", command.limit},
+                      {"sample", to_json(dataset.sample)},
                       {"mode", to_string(options.mode)},
                       {"batch", options.batch},
                       {"workers", options.mode == ComparisonMode::kLatency ? 0 : options.workers},
@@ -129,11 +130,17 @@ void print_note(const std::string& note) { fmt::print(stderr, "{}\n", note); }
 Dataset dataset_of(const CompareCommand& command, const Note& note) {
   DatasetOptions options = classes_of(command.models);
   options.limit = command.limit;
+  options.limit_order = limit_order_from_string(command.limit_order);
+  options.seed = command.seed;
   if (!command.labels.empty()) options.labels = command.labels;
   if (!command.ground_truth.empty()) options.ground_truth = command.ground_truth;
   Dataset dataset = open_dataset(command.data, options);
   for (const std::string& text : dataset.notes) note(text);
-  note(fmt::format("Found {} images in {}", dataset.samples.size(), command.data));
+  if (dataset.sample.all()) {
+    note(fmt::format("Found {} images in {}", dataset.samples.size(), command.data));
+  } else {
+    note(fmt::format("Taking {} in {}", to_text(dataset.sample), command.data));
+  }
   return dataset;
 }
 
@@ -322,10 +329,18 @@ void add_compare(CLI::App& app, Outcome& outcome) {
   command->add_option("--shard", options->shard, "only part i of n, as 2/4; `tessera merge` joins them")
       ->capture_default_str();
   command->add_flag("--mpi", options->mpi, "together with the other processes of mpirun, which need the same command");
-  command->add_option("--seed", options->seed, "of the order of the models and of the bootstrap")
+  command
+      ->add_option("--seed", options->seed,
+                   "of the sample that --limit draws, the order of the models and the bootstrap")
       ->capture_default_str();
   command->add_flag("!--no-resume", options->resume, "begin anew where the folder holds an unfinished run");
-  command->add_option("--limit", options->limit, "only the first so many pictures (0: all)")->capture_default_str();
+  command->add_option("--limit", options->limit, "only so many pictures, drawn over all classes by --seed (0: all)")
+      ->capture_default_str();
+  command
+      ->add_option("--limit-order", options->limit_order,
+                   "spread: each class has its share of --limit; first: the first pictures as they lie, class after "
+                   "class")
+      ->capture_default_str();
   command->add_option("--warmup", options->warmup, "runs before the first picture, in no figure")
       ->capture_default_str();
   command->add_option("--max-errors", options->max_errors, "pictures that may fail before the exit code is 3")

@@ -30,7 +30,7 @@ using Json = nlohmann::json;
 
 struct ProbeCommand {
   CommonOptions common;
-  std::string data, labels, model, out, features, name;
+  std::string data, labels, model, out, features, name, limit_order = "spread";
   std::int64_t batch = 16, per_class = 0, max_errors = 0;
   double holdout = 0.1;
   std::optional<double> l2;
@@ -102,10 +102,13 @@ ClassedData open_data(const ProbeCommand& command) {
   data.dataset = open_dataset(command.data, {.labels = labels,
                                              .class_names = data.classes,
                                              .classes = static_cast<int>(data.classes.size()),
-                                             .per_class = command.per_class});
+                                             .per_class = command.per_class,
+                                             .limit_order = limit_order_from_string(command.limit_order),
+                                             .seed = command.seed});
   for (const std::string& note : data.dataset.notes) fmt::print(stderr, "{}\n", note);
   fmt::print(stderr, "Found {} pictures of {} classes in {}\n", data.dataset.samples.size(), data.classes.size(),
              command.data);
+  if (!data.dataset.sample.all()) fmt::print(stderr, "They are {}\n", to_text(data.dataset.sample));
   return data;
 }
 
@@ -267,6 +270,7 @@ Json report_json(const ProbeCommand& command, const ClassedData& data, const Mod
             {"pictures", features.set.labels.size()},
             {"failed", failed},
             {"notes", data.dataset.notes},
+            {"sample", to_json(data.dataset.sample)},
             {"features",
              {{"file", features_path(command).string()},
               {"from_cache", features.from_cache},
@@ -378,8 +382,11 @@ void add_probe(CLI::App& app, Outcome& outcome) {
                   "held out)");
   sub->add_option("--holdout", command->holdout, "share of each class that is held out to choose l2 and to test")
       ->capture_default_str();
-  sub->add_option("--seed", command->seed, "of which pictures are held out")->capture_default_str();
-  sub->add_option("--per-class", command->per_class, "only the first so many pictures of each class (0: all)")
+  sub->add_option("--seed", command->seed, "of which pictures are held out, and of --per-class")->capture_default_str();
+  sub->add_option("--per-class", command->per_class, "only so many pictures of each class, drawn by --seed (0: all)")
+      ->capture_default_str();
+  sub->add_option("--limit-order", command->limit_order,
+                  "spread: --per-class draws; first: it takes the first pictures as they lie")
       ->capture_default_str();
   sub->add_option("--batch,--batch-size", command->batch, "pictures that run through the model at once")
       ->capture_default_str();

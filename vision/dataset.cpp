@@ -172,9 +172,61 @@ std::vector<std::string> classes_of_label_file(const fs::path& path) {
   return names;
 }
 
-void keep_per_class(std::vector<Sample>& samples, std::int64_t most) {
+std::vector<int> labels_of(const std::vector<Sample>& samples) {
+  std::vector<int> labels;
+  labels.reserve(samples.size());
+  for (const Sample& sample : samples) labels.push_back(sample.label);
+  return labels;
+}
+
+// The numbers of the first `most` pictures of each class.
+std::vector<std::size_t> first_per_class(std::span<const int> labels, std::int64_t most) {
   std::map<int, std::int64_t> seen;
-  std::erase_if(samples, [&](const Sample& sample) { return ++seen[sample.label] > most; });
+  std::vector<std::size_t> taken;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (++seen[labels[i]] <= most) taken.push_back(i);
+  }
+  return taken;
+}
+
+void keep(std::vector<Sample>& samples, const std::vector<std::size_t>& numbers) {
+  std::vector<Sample> kept;
+  kept.reserve(numbers.size());
+  for (const std::size_t number : numbers) kept.push_back(std::move(samples[number]));
+  samples = std::move(kept);
+}
+
+std::int64_t count_classes(const std::vector<Sample>& samples) {
+  std::set<int> labels;
+  for (const Sample& sample : samples) labels.insert(sample.label);
+  return static_cast<std::int64_t>(labels.size());
+}
+
+// Of all pictures those that the options' limits leave.
+void take_sample(Dataset& dataset, const DatasetOptions& options) {
+  const auto all = static_cast<std::int64_t>(dataset.samples.size());
+  const std::int64_t classes = count_classes(dataset.samples);
+  const bool spread = options.limit_order == LimitOrder::kSpread;
+  if (options.per_class > 0) {
+    const std::vector<int> labels = labels_of(dataset.samples);
+    keep(dataset.samples, spread ? draw_per_class(labels, static_cast<std::size_t>(options.per_class), options.seed)
+                                 : first_per_class(labels, options.per_class));
+  }
+  const auto limit = static_cast<std::size_t>(options.limit);
+  if (limit > 0 && limit < dataset.samples.size()) {
+    if (spread) {
+      keep(dataset.samples, draw_spread(labels_of(dataset.samples), limit, options.seed));
+    } else {
+      dataset.samples.resize(limit);
+    }
+  }
+  if (static_cast<std::int64_t>(dataset.samples.size()) == all) return;
+  dataset.sample = {.taken = static_cast<std::int64_t>(dataset.samples.size()),
+                    .of = all,
+                    .classes = count_classes(dataset.samples),
+                    .of_classes = classes,
+                    .order = options.limit_order,
+                    .seed = options.seed};
 }
 
 }  // namespace
@@ -199,9 +251,7 @@ Dataset open_dataset(const fs::path& path, const DatasetOptions& options) {
     for (const std::string& note : dataset.notes) message += "\n  " + note;
     throw InputError(message);
   }
-  if (options.per_class > 0) keep_per_class(dataset.samples, options.per_class);
-  const auto limit = static_cast<std::size_t>(options.limit);
-  if (limit > 0 && limit < dataset.samples.size()) dataset.samples.resize(limit);
+  take_sample(dataset, options);
   return dataset;
 }
 

@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "vision/picture_files.h"
+#include "vision/picture_sample.h"
 
 namespace tessera {
 
 struct Dataset {
   std::vector<Sample> samples;
   std::vector<std::string> notes;  // what was left out and why, for the user
+  PictureSample sample;            // of all that there are, where a limit took some
 };
 
 struct DatasetOptions {
@@ -24,8 +26,10 @@ struct DatasetOptions {
   // Names of the model's classes, which folders may bear; of names that are there twice none is taken.
   std::vector<std::string> class_names = {};
   int classes = 1000;          // labels must be below; 0: not checked
-  std::int64_t limit = 0;      // the first so many pictures; 0: all
-  std::int64_t per_class = 0;  // the first so many pictures of each class; 0: all
+  std::int64_t limit = 0;      // so many pictures; 0: all
+  std::int64_t per_class = 0;  // so many pictures of each class; 0: all. Taken before `limit`
+  LimitOrder limit_order = LimitOrder::kSpread;
+  std::uint64_t seed = 1;  // of the order spread
 };
 
 // `path` is

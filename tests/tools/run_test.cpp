@@ -183,6 +183,36 @@ TEST_F(CliRun, ShardsJoinIntoTheWhole) {
   EXPECT_EQ(run_json({"analyze", out.string()}).at("pictures"), 9);
 }
 
+TEST_F(CliRun, ALimitIsASampleOfAllClassesAndSaysSo) {
+  data_set(6);
+  const fs::path out = folder_ / "some";
+  const std::vector<std::string> some = expect_rows(out, {"--limit", "6"});
+  ASSERT_EQ(some.size(), 6U);
+  for (const char* wnid : {"n01440764", "n01443537", "n15075141"}) {
+    const auto of_class = [&](const std::string& row) { return row.find(wnid) != std::string::npos; };
+    EXPECT_EQ(std::ranges::count_if(some, of_class), 2) << wnid;
+  }
+  EXPECT_EQ(expect_rows(out, {"--limit", "6"}), some);  // the next sitting takes the same
+  const std::string words = "6 of 18 pictures, drawn over 3 of 3 classes (seed 1)";
+  EXPECT_NE(run({"analyze", out.string()}).out.find(words), std::string::npos);
+  EXPECT_NE(read_file(out / "report.html").find(words), std::string::npos);
+  for (const char* file : {"run.json", "summary.json"}) {
+    EXPECT_EQ(Json::parse(read_file(out / file)).at("sample").at("of"), 18) << file;
+  }
+  std::vector<std::string> merge{"merge", "--out", (folder_ / "merged").string()};
+  for (const char* shard : {"1/2", "2/2"}) {
+    merge.push_back((folder_ / ("shard" + std::string(1, shard[0]))).string());
+    expect_rows(merge.back(), {"--limit", "6", "--shard", shard});
+  }
+  ASSERT_EQ(run(merge).exit_code, 0);
+  EXPECT_EQ(without_times(folder_ / "merged" / "predictions.csv"), some);
+  expect_refused(compare(out, {"--limit", "6", "--limit-order", "first"}), 2, "sample/order");
+  for (const std::string& row : expect_rows(folder_ / "first", {"--limit", "6", "--limit-order", "first"})) {
+    EXPECT_NE(row.find("n01440764"), std::string::npos);
+  }
+  expect_refused(compare(folder_ / "x", {"--limit", "6", "--limit-order", "last"}), 2, "known: spread, first");
+}
+
 // MLPerf's TEST01: pictures that are run alone, in another order, give what they gave among the others.
 TEST_F(CliRun, PredictsTheSameOfASubset) {
   const fs::path data = data_set(2);

@@ -4,8 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/error.h"
 
@@ -196,10 +201,82 @@ TEST_F(DatasetTest, TakesNamesOfClassesInLists) {
 
 TEST_F(DatasetTest, TakesSoManyPicturesOfEachClass) {
   for (const char* file : {"a/1.png", "a/2.png", "a/3.png", "b/1.png", "b/2.png", "c/1.png"}) put(file);
-  const Dataset found = open_dataset(root_, {.class_names = {"a", "b", "c"}, .classes = 3, .per_class = 2});
-  ASSERT_EQ(found.samples.size(), 5U);
-  EXPECT_EQ(found.samples[1].name, "2.png");
-  EXPECT_EQ(found.samples[2].folder, "b");
+  const auto names = [&](LimitOrder order, std::uint64_t seed) {
+    std::string text;
+    for (const Sample& sample :
+         open_dataset(
+             root_, {.class_names = {"a", "b", "c"}, .classes = 3, .per_class = 2, .limit_order = order, .seed = seed})
+             .samples) {
+      text += sample.folder + sample.name.substr(0, 1) + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ(names(LimitOrder::kFirst, 1), "a1 a2 b1 b2 c1 ");
+  std::set<std::string> drawn;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) drawn.insert(names(LimitOrder::kSpread, seed));
+  EXPECT_EQ(drawn, (std::set<std::string>{"a1 a2 b1 b2 c1 ", "a1 a3 b1 b2 c1 ", "a2 a3 b1 b2 c1 "}));
+}
+
+TEST_F(DatasetTest, ALimitTakesPicturesOfAllClasses) {
+  for (const char* of_class : {"a", "b", "c", "d"}) {
+    for (int i = 0; i < 10; ++i) put(std::string(of_class) + "/" + std::to_string(i) + ".png");
+  }
+  DatasetOptions options{.class_names = {"a", "b", "c", "d"}, .classes = 4, .limit = 8};
+  const auto taken = [&] {
+    std::vector<std::string> names;
+    for (const Sample& sample : open_dataset(root_, options).samples) names.push_back(sample.folder + sample.name);
+    return names;
+  };
+  const std::vector<std::string> eight = taken();
+  ASSERT_EQ(eight.size(), 8U);
+  EXPECT_TRUE(std::ranges::is_sorted(eight));  // in the order that they have in the whole
+  std::map<char, int> of_class;
+  for (const std::string& name : eight) ++of_class[name[0]];
+  EXPECT_EQ(of_class, (std::map<char, int>{{'a', 2}, {'b', 2}, {'c', 2}, {'d', 2}}));
+  EXPECT_EQ(taken(), eight);
+  options.seed = 2;
+  EXPECT_NE(taken(), eight);
+  const PictureSample sample = open_dataset(root_, options).sample;
+  EXPECT_EQ(to_text(sample), "8 of 40 pictures, drawn over 4 of 4 classes (seed 2)");
+  options.limit_order = LimitOrder::kFirst;
+  for (const std::string& name : taken()) EXPECT_EQ(name[0], 'a');
+  EXPECT_EQ(to_text(open_dataset(root_, options).sample), "the first 8 of 40 pictures, of 1 of 4 classes");
+  options.limit = 40;
+  EXPECT_TRUE(open_dataset(root_, options).sample.all());
+}
+
+TEST(PictureSamples, GiveEachClassItsShareAndEachPictureTheSameChance) {
+  std::vector<int> labels;  // 1000 classes of 50, one of 500
+  for (int i = 0; i < 50'000; ++i) labels.push_back(i / 50);
+  labels.insert(labels.end(), 500, 1000);
+  for (const std::size_t count : {1U, 10U, 700U, 2000U, 50'499U}) {
+    std::map<int, std::size_t> of_class;
+    const std::vector<std::size_t> taken = draw_spread(labels, count, 7);
+    ASSERT_EQ(taken.size(), count);
+    EXPECT_EQ(std::set<std::size_t>(taken.begin(), taken.end()).size(), count);
+    for (const std::size_t number : taken) ++of_class[labels[number]];
+    for (int label = 0; label <= 1000; ++label) {
+      const double share = static_cast<double>(count) * (label == 1000 ? 500 : 50) / 50'500;
+      EXPECT_LT(std::abs(static_cast<double>(of_class[label]) - share), 1) << label << " of " << count;
+    }
+  }
+  // Over seeds each of seven pictures, in classes of one to three, is taken as often as any other.
+  const std::vector<int> few{0, 1, 1, 2, 2, 2, 3};
+  std::vector<int> times(few.size());
+  constexpr int kSeeds = 7000;
+  for (int seed = 0; seed < kSeeds; ++seed) {
+    for (const std::size_t number : draw_spread(few, 3, static_cast<std::uint64_t>(seed))) ++times[number];
+  }
+  for (const int count : times) EXPECT_NEAR(count, 3 * kSeeds / 7, 200);  // five standard deviations
+}
+
+TEST(PictureSamples, SurviveJson) {
+  const PictureSample sample{
+      .taken = 2, .of = 9, .classes = 1, .of_classes = 3, .order = LimitOrder::kFirst, .seed = 5};
+  EXPECT_EQ(to_text(picture_sample_from_json(to_json(sample))), to_text(sample));
+  EXPECT_TRUE(picture_sample_from_json(to_json(PictureSample{})).all());
+  EXPECT_THROW(picture_sample_from_json({{"of", 3}}), InputError);
+  EXPECT_THROW(limit_order_from_string("last"), UsageError);
 }
 
 }  // namespace
