@@ -1,24 +1,97 @@
 #include "core/json.h"
 
 #include <cmath>
+#include <utility>
+#include <vector>
 
 namespace tessera {
 
-nlohmann::json parse_json(std::string_view text) {
-  using Json = nlohmann::json;
-  constexpr int kDeepest = 16;
-  constexpr double kMostFraction = 2147483648.0;
-  bool sound = true;
-  const Json::parser_callback_t check = [&](int depth, Json::parse_event_t event, Json& value) {
-    if (depth > kDeepest) sound = false;
-    if (event == Json::parse_event_t::value && value.is_number_float()) {
-      sound = sound && std::abs(value.get<double>()) < kMostFraction;
+namespace {
+
+using Json = nlohmann::json;
+
+// Builds a value as the library's own parser does, and stops at what the rules do not allow. (The library's parser with
+// a callback looks through the whole parent at each object's end: quadratic time.)
+class Builder final : public Json::json_sax_t {
+ public:
+  explicit Builder(const JsonRules& rules) : rules_(rules) {}
+
+  bool null() override { return put(nullptr) != nullptr; }
+  bool boolean(bool value) override { return put(value) != nullptr; }
+  bool number_integer(std::int64_t value) override { return put(value) != nullptr; }
+  bool number_unsigned(std::uint64_t value) override { return put(value) != nullptr; }
+  bool number_float(double value, const std::string&) override {
+    if (!(std::abs(value) < rules_.most_fraction)) return refuse("holds a number that is too large");
+    return put(value) != nullptr;
+  }
+  bool string(std::string& value) override { return put(std::move(value)) != nullptr; }
+  bool binary(Json::binary_t&) override { return false; }
+
+  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(std::string& name) override {
+    Json& object = *open_.back();
+    if (rules_.names_once && object.contains(name)) return refuse("names '" + name + "' twice");
+    member_ = &object[name];
+    return true;
+  }
+
+  bool parse_error(std::size_t, const std::string&, const Json::exception&) override { return false; }
+
+  ParsedJson result(bool whole) {
+    if (!fault_.empty()) return {Json(Json::value_t::discarded), fault_};
+    if (!whole) return {Json(Json::value_t::discarded), "is not JSON"};
+    return {std::move(root_), {}};
+  }
+
+ private:
+  bool refuse(std::string fault) {
+    fault_ = std::move(fault);
+    return false;
+  }
+  // Where the value stands now; null where it may not. What is open is the last element of what it is in, so that its
+  // address holds while it is open.
+  Json* put(Json value) {
+    if (++values_ > rules_.most_values) {
+      refuse("has too many entries");
+      return nullptr;
     }
-    return sound;
-  };
-  Json json = Json::parse(text, check, false);
-  return sound ? json : Json(Json::value_t::discarded);
+    if (open_.empty()) return &(root_ = std::move(value));
+    if (open_.back()->is_object()) return &(*member_ = std::move(value));
+    open_.back()->push_back(std::move(value));
+    return &open_.back()->back();
+  }
+  bool open(Json empty) {
+    if (open_.size() >= rules_.deepest) return refuse("is nested too deeply");
+    Json* const placed = put(std::move(empty));
+    if (placed == nullptr) return false;
+    open_.push_back(placed);
+    return true;
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  JsonRules rules_;
+  Json root_;
+  std::vector<Json*> open_;  // arrays and objects, outermost first
+  Json* member_ = nullptr;   // of the innermost object, whose value comes next
+  std::size_t values_ = 0;
+  std::string fault_;
+};
+
+}  // namespace
+
+ParsedJson parse_json(std::string_view text, const JsonRules& rules) {
+  Builder builder(rules);
+  const bool whole = Json::sax_parse(text, &builder);
+  return builder.result(whole);
 }
+
+nlohmann::json parse_json(std::string_view text) { return parse_json(text, JsonRules{}).value; }
 
 std::string json_text(const nlohmann::json& json) {
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";

@@ -2,15 +2,20 @@
 # Fuzzes every reader of untrusted input: model files, their cards, safetensors, configurations, pictures, lists, tables of predictions, logs of runs.
 #
 #   scripts/fuzz.sh [SECONDS] [TARGET]...   each target for so long (default 30), as many at a time as there are cores
+#   scripts/fuzz.sh 0                       only looks whether every target reads its seeds
 #
-# What was found stays in build/fuzz/findings; `build/asan/tests/fuzz/TARGET_fuzz FILE` shows it again. What a run
-# learns (build/fuzz/corpus) the next one begins with.
+# A target is tests/fuzz/TARGET_fuzz.cpp; its seeds are in tests/fuzz/seeds/TARGET. First each seed is handed to its
+# target, which must read it: a target that refuses all it gets finds nothing. What was found stays in
+# build/fuzz/findings; `build/asan/tests/fuzz/TARGET_fuzz FILE` shows it again. What a run learns (build/fuzz/corpus) the
+# next one begins with.
 set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-30}
 [ $# -eq 0 ] || shift
-targets=${*:-config dataset model_card model_file picture predictions run_log safetensors}
+all=$(for source in tests/fuzz/*_fuzz.cpp; do basename "$source" _fuzz.cpp; done)
+targets=${*:-$all}
 corpus=build/fuzz/corpus
+seeds=build/fuzz/seeds
 data=tests/data
 
 scripts/setup.sh test
@@ -19,26 +24,36 @@ cmake --preset asan >/dev/null
 cmake --build --preset asan -j "$(nproc)" --target $(printf '%s_fuzz ' $targets)
 
 mkdir -p build/fuzz/findings
-for target in config dataset model_card model_file picture predictions run_log safetensors; do mkdir -p "$corpus/$target"; done
-cp tests/fuzz/seeds/config/* "$corpus/config"
-cp tests/fuzz/seeds/dataset/* "$corpus/dataset"
-cp tests/fuzz/seeds/predictions/* "$corpus/predictions"
-cp tests/fuzz/seeds/run_log/* "$corpus/run_log"
-cp tests/fuzz/seeds/model_card/* "$corpus/model_card"
-cp $data/vision/*.jpg $data/vision/*.png "$corpus/picture"
-cp $data/weights/h5py*.h5 "$corpus/model_file"
-cp tests/fuzz/seeds/model_file/* "$corpus/model_file"
+rm -rf "$seeds"
+for target in $all; do
+  mkdir -p "$corpus/$target" "$seeds/$target"
+  [ ! -d "tests/fuzz/seeds/$target" ] || cp tests/fuzz/seeds/"$target"/* "$seeds/$target"
+done
+# Files of the tests that are seeds as well.
+cp $data/vision/*.jpg $data/vision/*.png "$seeds/picture"
+cp $data/weights/h5py*.h5 "$seeds/model_file"
 for config in $data/weights/*/config.json; do
   folder=$(dirname "$config")
-  cp "$config" "$corpus/config/$(basename "$folder").json"
-  cp "$folder/model.safetensors" "$corpus/safetensors/$(basename "$folder")"
+  cp "$folder/model.safetensors" "$seeds/safetensors/$(basename "$folder")"
 done
+cp $data/weights/hf_vit_hub/config.json "$seeds/config/hf_vit_hub.json"
+
+export UBSAN_OPTIONS=print_stacktrace=1
+for target in $targets; do
+  if ! TESSERA_FUZZ_SEEDS=1 "build/asan/tests/fuzz/${target}_fuzz" "$seeds/$target"/* >"build/fuzz/$target.seeds.log" 2>&1; then
+    tail -n 40 "build/fuzz/$target.seeds.log"
+    echo "fuzz: $target: does not read its seeds" >&2
+    exit 1
+  fi
+  echo "fuzz: $target: reads its $(find "$seeds/$target" -type f | wc -l) seeds"
+done
+[ "$seconds" != 0 ] || exit 0
 
 # shellcheck disable=SC2086,SC2016
 printf '%s\n' $targets | SECONDS_EACH=$seconds xargs -P "$(nproc)" -I TARGET sh -c '
   log=build/fuzz/TARGET.log
   if build/asan/tests/fuzz/TARGET_fuzz -max_total_time="$SECONDS_EACH" -timeout=20 -rss_limit_mb=2048 -max_len=131072 \
-      -artifact_prefix=build/fuzz/findings/TARGET- build/fuzz/corpus/TARGET >"$log" 2>&1; then
+      -artifact_prefix=build/fuzz/findings/TARGET- build/fuzz/corpus/TARGET build/fuzz/seeds/TARGET >"$log" 2>&1; then
     echo "fuzz: TARGET: $(grep "^Done" "$log")"
   else
     tail -n 40 "$log"

@@ -52,7 +52,7 @@ class Hdf5Reader {
   Hdf5Reader& operator=(const Hdf5Reader&) = delete;
 
   const std::string& file() const noexcept { return file_; }
-  std::uint64_t file_bytes() const noexcept { return file_bytes_; }
+  std::uint64_t file_bytes() const noexcept;
   // Throw ModelFileError("<reason>") without the file's name, so that several faults can be listed: "missing",
   // "wrong shape: expected [..], found [..]". Not thread-safe (libhdf5 is not).
   Hdf5Dataset locate(const std::string& path, Hdf5Type type, const Shape& shape) const;
@@ -70,8 +70,6 @@ class Hdf5Reader {
  private:
   struct Handles;
   std::string file_;
-  std::uint64_t file_bytes_ = 0;
-  int descriptor_ = -1;
   std::unique_ptr<Handles> handles_;
 };
 

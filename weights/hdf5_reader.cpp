@@ -1,23 +1,21 @@
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <limits>
 #include <set>
 
 #include "core/error.h"
 #include "weights/hdf5.h"
 #include "weights/hdf5_chunk.h"
+#include "weights/hdf5_driver.h"
 #include "weights/hdf5_guard.h"
 #include "weights/hdf5_handles.h"
+#include "weights/input_file.h"
 
 namespace tessera {
 
 struct Hdf5Reader::Handles {
+  explicit Handles(const std::string& path) : input(path) {}
+  InputFile input;
   FileHandle file;
 };
 
@@ -177,40 +175,26 @@ void locate_storage(const DatasetHandle& dataset, hid_t properties, std::uint64_
   found.offset = offset;
 }
 
-// Opens the very file that the descriptor is of, though another may stand under its name by now.
-FileHandle open_descriptor(int descriptor) {
-  const PropertiesHandle access(H5Pcreate(H5P_FILE_ACCESS));
-  H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG);
-  // Nothing that HDF5's locks guard against can happen to a file that is only ever replaced whole; on read-only and
-  // network file systems they fail.
-  H5Pset_file_locking(access.get(), false, true);
-  const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
-  return FileHandle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
-}
-
 }  // namespace
 
-Hdf5Reader::Hdf5Reader(const std::filesystem::path& path)
-    : file_(path.string()), handles_(std::make_unique<Handles>()) {
+Hdf5Reader::Hdf5Reader(const std::filesystem::path& path) : file_(path.string()) {
   prepare_hdf5();
   H5PLset_loading_state(0);
-  descriptor_ = ::open(file_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor_ < 0) refuse(file_ + ": cannot be opened (" + std::strerror(errno) + ")");
   try {
-    struct stat status {};
-    if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) refuse("is not a regular file");
-    file_bytes_ = static_cast<std::uint64_t>(status.st_size);
-    if (file_bytes_ == 0) refuse("is empty");
-    expect_usual_superblock(descriptor_, file_bytes_);
-    handles_->file = open_descriptor(descriptor_);
+    handles_ = std::make_unique<Handles>(file_);
+    const InputFile& input = handles_->input;
+    if (input.bytes() == 0) refuse("is empty");
+    expect_usual_superblock(input.descriptor(), input.bytes());
+    handles_->file = open_hdf5(input);
     if (!handles_->file.valid()) refuse("is not an HDF5 file, or is cut off");
   } catch (const ModelFileError& error) {
-    ::close(descriptor_);
     refuse(file_ + ": " + error.what());
   }
 }
 
-Hdf5Reader::~Hdf5Reader() { ::close(descriptor_); }
+Hdf5Reader::~Hdf5Reader() = default;
+
+std::uint64_t Hdf5Reader::file_bytes() const noexcept { return handles_->input.bytes(); }
 
 Hdf5Dataset Hdf5Reader::locate(const std::string& path, Hdf5Type type, const Shape& shape) const {
   Hdf5Dataset found = locate_vector(path, type, -1);
@@ -220,7 +204,7 @@ Hdf5Dataset Hdf5Reader::locate(const std::string& path, Hdf5Type type, const Sha
 
 Hdf5Dataset Hdf5Reader::locate_vector(const std::string& path, Hdf5Type type, std::int64_t most) const {
   const hid_t file = handles_->file.get();
-  expect_sound_layout(descriptor_, file_bytes_, expect_hard_links(file, path));
+  expect_sound_layout(handles_->input.descriptor(), file_bytes(), expect_hard_links(file, path));
   const DatasetHandle dataset(H5Dopen2(file, path.c_str(), H5P_DEFAULT));
   if (!dataset.valid()) refuse("is not a dataset, or is damaged");
   const PropertiesHandle properties = plain_storage(dataset);
@@ -242,19 +226,19 @@ Hdf5Dataset Hdf5Reader::locate_vector(const std::string& path, Hdf5Type type, st
       refuse("has an impossible shape " + to_string(found.shape));
     }
   }
-  locate_storage(dataset, properties.get(), file_bytes_, found);
+  locate_storage(dataset, properties.get(), file_bytes(), found);
   return found;
 }
 
 void Hdf5Reader::read(const Hdf5Dataset& dataset, void* to) const {
   const std::size_t bytes = static_cast<std::size_t>(dataset.shape.count()) * size_of(dataset.type);
   if (dataset.chunk_shape.empty()) {
-    read_exactly(descriptor_, dataset.offset, {static_cast<std::byte*>(to), bytes});
+    read_exactly(handles_->input.descriptor(), dataset.offset, {static_cast<std::byte*>(to), bytes});
     return;
   }
   for (const Hdf5Dataset::Chunk& chunk : dataset.chunks) {
     std::vector<std::byte> raw(chunk.bytes);
-    read_exactly(descriptor_, chunk.offset, raw);
+    read_exactly(handles_->input.descriptor(), chunk.offset, raw);
     place_chunk(dataset, chunk, unpack_chunk(dataset, std::move(raw)), static_cast<std::byte*>(to));
   }
 }

@@ -1,23 +1,18 @@
 #include "weights/safetensors.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <nlohmann/json.hpp>
-#include <set>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "weights/hdf5_chunk.h"
+#include "weights/input_file.h"
 
 namespace tessera {
 
@@ -27,8 +22,8 @@ using Json = nlohmann::json;
 
 constexpr std::uint64_t kMostHeaderBytes = 100'000'000;
 constexpr std::size_t kMostEntries = 100'000;
-constexpr std::size_t kMostEvents = 24 * kMostEntries;  // an entry has some 16 keys, values and brackets
-constexpr int kDeepest = 4;
+constexpr std::size_t kMostValues = 16 * kMostEntries;  // an entry has up to 13: itself, two arrays, what they hold
+constexpr std::size_t kDeepest = 4;
 
 struct Entry {
   std::string name, type;
@@ -57,22 +52,11 @@ std::size_t bytes_of(const std::string& type) {
 
 // Parses the header; refuses keys that stand twice, which a JSON library would silently merge.
 Json parse_header(const std::string& text) {
-  std::vector<std::set<std::string>> keys;
-  std::size_t events = 0;
-  const Json::parser_callback_t strict = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > kDeepest) refuse("its header is nested too deeply");
-    if (++events > kMostEvents) refuse("its header has too many entries");
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
-      refuse("its header names '" + parsed.get<std::string>() + "' twice");
-    }
-    return true;
-  };
-  Json header = Json::parse(text, strict, false);
-  if (!header.is_object()) refuse("its header is not a JSON object");
-  if (header.size() > kMostEntries) refuse("its header has too many entries");
-  return header;
+  const ParsedJson header = parse_json(text, {.deepest = kDeepest, .most_values = kMostValues, .names_once = true});
+  if (header.value.is_discarded() && header.fault != "is not JSON") refuse("its header " + header.fault);
+  if (!header.value.is_object()) refuse("its header is not a JSON object");
+  if (header.value.size() > kMostEntries) refuse("its header has too many entries");
+  return header.value;
 }
 
 std::uint64_t unsigned_at(const Json& json, const std::string& name) {
@@ -193,20 +177,11 @@ SafetensorsFile read_open_file(int descriptor, std::uint64_t bytes) {
 }  // namespace
 
 SafetensorsFile read_safetensors(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) refuse(path.string() + ": cannot be opened (" + std::strerror(errno) + ")");
   try {
-    struct stat status {};
-    if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) refuse("is not a regular file");
-    SafetensorsFile file = read_open_file(descriptor, static_cast<std::uint64_t>(status.st_size));
-    ::close(descriptor);
-    return file;
+    const InputFile file(path);
+    return read_open_file(file.descriptor(), file.bytes());
   } catch (const ModelFileError& error) {
-    ::close(descriptor);
     throw ModelFileError(path.string() + ": " + error.what());
-  } catch (...) {
-    ::close(descriptor);
-    throw;
   }
 }
 

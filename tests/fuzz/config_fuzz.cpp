@@ -11,11 +11,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }();
   if (!copied) std::abort();
   fuzz::put_file("config.json", data, size);
-  fuzz::expect_answer([&] { convert_safetensors(fuzz::folder()); });
+  bool accepted = fuzz::expect_answer([&] { convert_safetensors(fuzz::folder()); });
   std::filesystem::copy_file(TESSERA_TEST_DATA "/weights/hf_vit_hub/config.json", fuzz::folder() / "config.json",
                              std::filesystem::copy_options::overwrite_existing);
   fuzz::put_file("preprocessor_config.json", data, size);
-  fuzz::expect_answer([&] { convert_safetensors(fuzz::folder()); });
+  accepted |= fuzz::expect_answer([&] { convert_safetensors(fuzz::folder()); });
   std::filesystem::remove(fuzz::folder() / "preprocessor_config.json");
-  return 0;
+  return fuzz::verdict(accepted);
 }

@@ -1,12 +1,14 @@
 #pragma once
 // What the fuzzers share. Each is a libFuzzer target: it hands bytes to one reader of untrusted input, where only a
-// tessera::Error is a proper answer; any other exception, and whatever the sanitizers see, is a finding.
+// tessera::Error is a proper answer; any other exception, and whatever the sanitizers see, is a finding. Its seeds
+// (tests/fuzz/seeds/TARGET) are inputs that it reads, which scripts/fuzz.sh checks before it begins.
 
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -55,13 +57,32 @@ inline std::filesystem::path put_file(const std::string& name, const std::uint8_
   return path;
 }
 
+// With TESSERA_FUZZ_SEEDS in the environment each input is a seed, and verdict() ends the process where it is refused.
+inline bool seeds_are_checked() {
+  static const bool checked = std::getenv("TESSERA_FUZZ_SEEDS") != nullptr;
+  return checked;
+}
+
+// True where the input was read, false where it was refused with a reason.
 template <typename Read>
-void expect_answer(Read&& read) {
+[[nodiscard]] bool expect_answer(Read&& read) {
   try {
     read();
-  } catch (const Error&) {
-    return;  // refused, with a reason
+    return true;
+  } catch (const Error& error) {
+    if (seeds_are_checked()) std::fprintf(stderr, "refused: %s\n", error.what());
+    return false;
   }
+}
+
+// What a target returns. `accepted`: one of its readers at least read the input. A target whose seeds are refused never
+// gets past the door, and finds nothing.
+inline int verdict(bool accepted) {
+  if (seeds_are_checked() && !accepted) {
+    std::fputs("a seed is refused by every reader of its target\n", stderr);
+    std::abort();
+  }
+  return 0;
 }
 
 }  // namespace tessera::fuzz

@@ -16,6 +16,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const nlohmann::json manifest = {{"card", sha256(fuzz::as_span(data, size))}, {"tensors", nlohmann::json::object()}};
   writer.write_text("/manifest", manifest.dump());
   writer.commit();
-  fuzz::expect_answer([&] { read_model_card(path); });
-  return 0;
+  return fuzz::verdict(fuzz::expect_answer([&] { read_model_card(path); }));
 }

@@ -6,7 +6,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace tessera;
   const auto path = fuzz::put_file("model.safetensors", data, size);
-  fuzz::expect_answer([&] { read_safetensors(path); });
-  fuzz::expect_answer([&] { convert_safetensors(path); });
-  return 0;
+  const bool read = fuzz::expect_answer([&] { read_safetensors(path); });
+  const bool converted = fuzz::expect_answer([&] { convert_safetensors(path); });
+  return fuzz::verdict(read && converted);
 }
