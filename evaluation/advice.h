@@ -11,8 +11,8 @@
 namespace tessera {
 
 struct Budget {
-  std::optional<double> latency_ms;         // most, p90 of preprocess + inference + postprocess of a picture
-  std::optional<double> images_per_second;  // least
+  std::optional<double> latency_ms;  // most, p90 of latency_ms() of result.h: of the whole batch where there is one
+  std::optional<double> images_per_second;  // least, throughput_of() of summary.h
   std::optional<double> memory_bytes;       // most
   std::optional<double> parameters;         // most
   std::optional<double> accuracy;           // least, top-1, 0 to 1

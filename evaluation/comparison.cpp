@@ -55,6 +55,12 @@ void run_model(Classifier& model, std::size_t index, PreparedBatch& batch, Proba
     set_best(prediction, top(all[i][index], kBest), row.sample.label);
     prediction.postprocess_ms = ms_since(begin);
   }
+  if (count == 1) return;
+  const double batch_ms = ms_since(start);
+  for (ComparisonRow& row : batch.rows) {
+    row.batch = count;
+    if (row.error.empty()) row.predictions[index].batch_ms = batch_ms;
+  }
 }
 
 // Summed in the order of the models, whichever ran first: the same digits in every run.
@@ -175,6 +181,17 @@ ComparisonMode mode_from_string(std::string_view name) {
     if (name == to_string(mode)) return mode;
   }
   throw UsageError("unknown mode '" + std::string(name) + "'; known: latency, throughput");
+}
+
+double latency_ms(const ComparisonRow& row, std::size_t model) {
+  const Prediction& p = row.predictions[model];
+  const double batch_ms =
+      p.batch_ms > 0 ? p.batch_ms : (p.inference_ms + p.postprocess_ms) * static_cast<double>(row.batch);
+  return p.preprocess_ms + batch_ms;
+}
+
+double batch_inference_ms(const ComparisonRow& row, std::size_t model) {
+  return row.predictions[model].inference_ms * static_cast<double>(row.batch);
 }
 
 void set_best(Prediction& prediction, std::vector<ClassProbability> best, int label) {

@@ -26,15 +26,16 @@ struct Times {
 
 struct Stage {
   const char* name;
-  double (*of_model)(const Prediction&);
+  double (*of_model)(const ComparisonRow&, std::size_t model);
   double (*of_all)(const ComparisonRow&);
 };
 
 constexpr std::array<Stage, 6> kStages{
-    {{"inference", [](const Prediction& p) { return p.inference_ms; }, nullptr},
-     {"preprocess", [](const Prediction& p) { return p.preprocess_ms; }, nullptr},
-     {"postprocess", [](const Prediction& p) { return p.postprocess_ms; }, nullptr},
-     {"each", [](const Prediction& p) { return p.preprocess_ms + p.inference_ms + p.postprocess_ms; }, nullptr},
+    {{"inference", batch_inference_ms, nullptr},
+     {"preprocess", [](const ComparisonRow& row, std::size_t m) { return row.predictions[m].preprocess_ms; }, nullptr},
+     {"postprocess", [](const ComparisonRow& row, std::size_t m) { return row.predictions[m].postprocess_ms; },
+      nullptr},
+     {"latency", latency_ms, nullptr},
      {"read", nullptr, [](const ComparisonRow& row) { return row.read_ms; }},
      // Where only the sum is known, that is what is shown.
      {"decode", nullptr, [](const ComparisonRow& row) { return row.load_ms - row.read_ms; }}}};
@@ -55,7 +56,7 @@ std::vector<Times> times_of(const ComparisonResult& result, const Stage& stage) 
     all.push_back({.model = {}, .sorted = sorted_times(result, stage.of_all)});
   } else {
     for (std::size_t m = 0; m < result.models.size(); ++m) {
-      const auto value = [&](const ComparisonRow& row) { return stage.of_model(row.predictions[m]); };
+      const auto value = [&](const ComparisonRow& row) { return stage.of_model(row, m); };
       all.push_back({.model = m, .sorted = sorted_times(result, value)});
     }
   }

@@ -10,9 +10,9 @@ namespace tessera {
 
 // Of each stage that took any time: [{"stage", "log": bins of equal ratio, "edges": [bins + 1, ms], "series":
 // [{"model": its number, or null for what all share, "counts": [bins], "below", "above": pictures outside of the edges,
-// "low", "quarter", "median", "three_quarters", "high": 1, 25, 50, 75, 99 %, "largest"}]}]. Stages: inference,
-// preprocess, postprocess, each (their sum), read, decode. The bins of a stage are the same for all models and hold the
-// middle 99 %.
+// "low", "quarter", "median", "three_quarters", "high": 1, 25, 50, 75, 99 %, "largest"}]}]. Stages: inference
+// (of the whole batch), preprocess, postprocess, latency (latency_ms() of result.h), read, decode. The bins of a stage
+// are the same for all models and hold the middle 99 %.
 nlohmann::json time_distributions(const ComparisonResult& result);
 
 // By class, in the order of summary.classes: {"top5": [class][model], "pairs": [pair][class][both right, first only,

@@ -105,24 +105,30 @@ void draw_load(Canvas& canvas, const Box& panel, const ComparisonSummary& s) {
 void draw_inference(Canvas& canvas, const Box& panel, const ComparisonSummary& s) {
   std::vector<Bar> bars;
   for (const ModelSummary& model : s.models) {
-    bars.push_back({.value = model.inference.mean, .mark = model.inference.median});
+    bars.push_back({.value = model.inference.mean, .mark = s.batch == 1 ? model.inference.median : 0});
   }
-  draw_bars(canvas, panel, "Inference per image [ms], mean (line: median)", s, bars);
+  draw_bars(canvas, panel,
+            s.batch == 1 ? "Inference per image [ms], mean (line: median)"
+                         : fmt::format("Inference [ms], mean of a batch (up to {}) / its images", s.batch),
+            s, bars);
 }
 
 // Two bars a group; the second paler.
 void draw_throughput(Canvas& canvas, const Box& panel, const ComparisonSummary& s) {
   double most = 0;
-  for (const ModelSummary& model : s.models) most = std::max(most, model.images_per_second);
-  Plot plot(canvas, panel, "Images per second (narrow: decoding counted)", most * 1.08);
+  for (const ModelSummary& model : s.models) most = std::max(most, throughput_of(s, model));
+  Plot plot(canvas, panel,
+            s.overlapped ? "Images per second of inference (narrow: all in turn)"
+                         : "Images per second (narrow: decoding counted)",
+            most * 1.08);
   for (std::size_t m = 0; m < s.models.size(); ++m) {
     const ModelSummary& model = s.models[m];
     const Box slot = plot.slot(m, s.models.size());
     const double width = std::min(slot.width * 0.3, 80.0), middle = slot.x + slot.width / 2;
-    plot.bar(middle - width, width, model.images_per_second, ink_of(m));
+    const double wide = throughput_of(s, model);
+    plot.bar(middle - width, width, wide, ink_of(m));
     plot.bar(middle + 4, width * 0.6, model.images_per_second_with_decoding, ink_of(m));
-    plot.above(middle - width / 2, model.images_per_second, fmt::format("{:.1f}", model.images_per_second),
-               width * 1.4);
+    plot.above(middle - width / 2, wide, fmt::format("{:.1f}", wide), width * 1.4);
     plot.above(middle + 4 + width * 0.3, model.images_per_second_with_decoding,
                fmt::format("{:.1f}", model.images_per_second_with_decoding), width * 1.2);
     plot.below(slot, short_name(model.model.name));
@@ -235,7 +241,10 @@ void draw_box(Canvas& canvas, const Plot& plot, const Box& slot, const TimeBox& 
 void draw_boxes(Canvas& canvas, const Box& panel, const ComparisonSummary& s, const std::vector<TimeBox>& boxes) {
   double most = 0;
   for (const TimeBox& box : boxes) most = std::max(most, box.high);
-  Plot plot(canvas, panel, "Inference time [ms]: quartiles, whiskers 1 % to 99 %", most * 1.12);
+  Plot plot(canvas, panel,
+            s.batch == 1 ? "Inference time [ms]: quartiles, whiskers 1 % to 99 %"
+                         : fmt::format("Inference of a batch (up to {}) [ms]: quartiles, 1 % to 99 %", s.batch),
+            most * 1.12);
   for (std::size_t m = 0; m < boxes.size(); ++m) {
     const Box slot = plot.slot(m, boxes.size());
     draw_box(canvas, plot, slot, boxes[m], ink_of(m));
@@ -273,7 +282,7 @@ std::vector<TimeBox> time_boxes(const ComparisonResult& result) {
   for (std::size_t m = 0; m < boxes.size(); ++m) {
     std::vector<double> times;
     for (const ComparisonRow& row : result.rows) {
-      if (row.error.empty()) times.push_back(row.predictions[m].inference_ms);
+      if (row.error.empty()) times.push_back(batch_inference_ms(row, m));
     }
     if (times.empty()) continue;
     std::ranges::sort(times);

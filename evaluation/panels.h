@@ -6,7 +6,8 @@
 
 namespace tessera {
 
-// Quantiles of what one picture's inference takes, ms; whiskers end at the 1st and 99th percentile.
+// Quantiles of what the inference of a picture's batch takes (of one picture: its own), ms; whiskers end at the 1st and
+// 99th percentile.
 struct TimeBox {
   double low = 0, quarter = 0, median = 0, three_quarters = 0, high = 0;
   std::size_t beyond = 0;  // pictures above `high`, not drawn

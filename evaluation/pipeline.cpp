@@ -28,6 +28,7 @@ std::optional<PipelineSummary> summarise_pipeline(const ComparisonResult& result
   const auto pictures = static_cast<double>(result.rows.size());
   PipelineSummary pipeline{.per_second = pictures / result.loop_ms * kMs,
                            .alone_per_second = result.alone_pictures / result.loop_ms * kMs,
+                           .parts = result.parts.size(),
                            .reached = pictures / result.alone_pictures,
                            .waited = waited / whole,
                            .other = other / whole};
@@ -48,16 +49,20 @@ std::string bound_of(const PipelineSummary& p) {
 
 std::string pipeline_text(const PipelineSummary& p) {
   return fmt::format(
-      "{:.2f} images/s, {:.1f} % of the {:.2f} that the models managed in the warm-up, alone: {}.\n"
+      "{:.2f} images/s{}, {:.1f} % of the {:.2f} that the models managed in the warm-up, alone: {}.\n"
       "Of the models' time: {:.1f} % waiting for pictures, {:.1f} % inference slower than alone, {:.1f} % softmax.",
-      p.per_second, p.reached * kPercent, p.alone_per_second, bound_of(p), p.waited * kPercent,
-      std::max(p.slowed, 0.0) * kPercent, p.other * kPercent);
+      p.per_second, p.parts > 0 ? fmt::format(" a process ({} shards)", p.parts) : "", p.reached * kPercent,
+      p.alone_per_second, bound_of(p), p.waited * kPercent, std::max(p.slowed, 0.0) * kPercent, p.other * kPercent);
 }
 
 nlohmann::json pipeline_json(const PipelineSummary& p) {
-  return {{"images_per_s", p.per_second}, {"alone_images_per_s", p.alone_per_second},
-          {"reached", p.reached},         {"waited", p.waited},
-          {"slowed", p.slowed},           {"other", p.other},
+  return {{"images_per_s", p.per_second},
+          {"alone_images_per_s", p.alone_per_second},
+          {"shards", p.parts},
+          {"reached", p.reached},
+          {"waited", p.waited},
+          {"slowed", p.slowed},
+          {"other", p.other},
           {"bound", bound_of(p)}};
 }
 

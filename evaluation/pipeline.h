@@ -12,8 +12,9 @@ namespace tessera {
 
 // The parts are shares of the time of the thread (with MPI: of each process) that runs the models.
 struct PipelineSummary {
-  double per_second = 0;        // pictures of this run
-  double alone_per_second = 0;  // pictures of its models in the warm-up, with nothing beside them
+  double per_second = 0;        // pictures of this run; of a merged one, of a shard's process on average
+  double alone_per_second = 0;  // pictures of its models in the best run of the warm-up, with nothing beside them
+  std::size_t parts = 0;        // shards of a merged run
   double reached = 0;           // the former over the latter
   double waited = 0;            // for pictures to be prepared
   double slowed = 0;            // by which inference took longer than in the warm-up; negative where it took less

@@ -134,6 +134,7 @@ Prediction read_prediction(const Table& table, const std::string& prefix) {
   p.preprocess_ms = table.time(prefix + "_preprocess_ms");
   p.inference_ms = table.time(prefix + "_inference_ms");
   p.postprocess_ms = table.time(prefix + "_postprocess_ms");
+  p.batch_ms = table.time(prefix + "_batch_ms");
   p.best = table.best(prefix + "_top5");
   return p;
 }
@@ -180,7 +181,9 @@ std::string predictions_csv(const ComparisonResult& result) {
   }
   csv += ",image_load_ms";
   for (const ComparedModel& model : result.models) csv += fmt::format(",{0}_postprocess_ms,{0}_top5", model.prefix);
-  csv += ",image_read_ms,average_top5,error\n";
+  csv += ",image_read_ms,average_top5,error,batch";
+  for (const ComparedModel& model : result.models) csv += fmt::format(",{}_batch_ms", model.prefix);
+  csv += "\n";
   for (const ComparisonRow& row : result.rows) {
     csv += fmt::format("{},{},{},{}", csv_field(row.sample.name), csv_field(row.sample.folder), row.sample.label,
                        csv_field(result.labels.name(row.sample.label)));
@@ -200,7 +203,11 @@ std::string predictions_csv(const ComparisonResult& result) {
       csv +=
           failed ? ",," : fmt::format(",{},{}", row.predictions[m].postprocess_ms, best_text(row.predictions[m].best));
     }
-    csv += fmt::format(",{},{},{}\n", row.read_ms, best_text(row.average), csv_field(row.error));
+    csv += fmt::format(",{},{},{},{}", row.read_ms, best_text(row.average), csv_field(row.error), row.batch);
+    for (std::size_t m = 0; m < result.models.size(); ++m) {
+      csv += failed ? "," : fmt::format(",{}", row.predictions[m].batch_ms);
+    }
+    csv += "\n";
   }
   return csv;
 }
@@ -226,6 +233,10 @@ ComparisonResult read_predictions_csv(const std::filesystem::path& path) {
     row.error = table->text("error");
     row.load_ms = table->time("image_load_ms");
     row.read_ms = table->time("image_read_ms");
+    if (table->has("batch")) row.batch = table->index("batch");
+    constexpr std::int64_t kMostBatch = 1 << 20;
+    if (row.batch < 1 || row.batch > kMostBatch) table->fail("batch", "how many pictures ran together");
+    result.overlapped = result.overlapped || row.batch > 1;
     row.average = table->best("average_top5");
     row.number = static_cast<std::int64_t>(result.rows.size()) - 1;
     names.add(row.sample.label, table->text("gt_label"));

@@ -12,8 +12,9 @@ namespace tessera {
 // image, wnid, gt_idx, gt_label; for each model PREFIX_pred_idx, _pred_label, _top1_correct, _top5_correct, _conf
 // (percent), _preprocess_ms, _inference_ms; image_load_ms; then what the article does not have: for each model
 // PREFIX_postprocess_ms and PREFIX_top5 ("281:0.913 282:0.04 ...", classes and probabilities), image_read_ms (of
-// image_load_ms), average_top5 (of the mean of the models' probabilities), and error. A picture that could not be read
-// has empty predictions and an error.
+// image_load_ms), average_top5 (of the mean of the models' probabilities), error, batch (pictures that ran together;
+// inference_ms is its share of what they took) and PREFIX_batch_ms (until all of them were done; 0 for a picture
+// alone). A picture that could not be read has empty predictions and an error.
 std::string predictions_csv(const ComparisonResult& result);
 
 // Such a file, or the article's. Models are what has a column PREFIX_pred_idx and are named by their prefix; columns in

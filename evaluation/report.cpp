@@ -106,12 +106,13 @@ std::vector<const PairSummary*> told_pairs(const ComparisonSummary& s) {
 
 std::string speed_sentence(const ComparisonSummary& s, const PairSummary& pair) {
   const ModelSummary &a = s.models[pair.first], &b = s.models[pair.second];
-  if (!(a.inference.median > 0 && b.inference.median > 0)) return "";
-  const bool first_is_slower = a.inference.median >= b.inference.median;
-  const ModelSummary &slow = first_is_slower ? a : b, &fast = first_is_slower ? b : a;
-  return fmt::format("The median picture takes {} {:.3g} ms and {} {:.3g} ms of inference, {:.2f} times as long.",
-                     fast.model.name, fast.inference.median, slow.model.name, slow.inference.median,
-                     slow.inference.median / fast.inference.median);
+  const double first = a.batch_inference.median, second = b.batch_inference.median;
+  if (!(first > 0 && second > 0)) return "";
+  const ModelSummary &slow = first >= second ? a : b, &fast = first >= second ? b : a;
+  return fmt::format("The median {} takes {} {:.3g} ms and {} {:.3g} ms of inference, {:.2f} times as long.",
+                     s.batch == 1 ? "picture" : fmt::format("picture's batch of up to {}", s.batch), fast.model.name,
+                     std::min(first, second), slow.model.name, std::max(first, second),
+                     std::max(first, second) / std::min(first, second));
 }
 
 std::string calibration_sentence(const ModelSummary& model, std::int64_t pictures) {
@@ -122,18 +123,6 @@ std::string calibration_sentence(const ModelSummary& model, std::int64_t picture
                                                             : "about as sure as it is right";
   return fmt::format("{} is {}: mean confidence {:.1f} %, accuracy {:.1f} %.", model.model.name, said, confidence,
                      accuracy);
-}
-
-// The first call without a warm-up is no sample of what follows.
-std::string outlier_sentence(const ModelSummary& model, std::int64_t pictures) {
-  constexpr double kTimes = 5;
-  const TimeSummary& time = model.inference;
-  if (pictures < 2 || time.first < kTimes * time.median || !(time.median > 0)) return "";
-  return fmt::format(
-      "The first picture took {} {:.3g} ms, {:.0f} times the median: without it the mean is {:.2f} ms, not "
-      "{:.2f} ms.",
-      model.model.name, time.first, time.first / time.median,
-      (time.total - time.first) / static_cast<double>(pictures - 1), time.mean);
 }
 
 std::string title_of(const ComparisonResult& result) {
@@ -158,7 +147,7 @@ std::vector<std::string> summary_sentences(const ComparisonSummary& s) {
   if (!s.sample.all()) say("The pictures are a sample: " + to_text(s.sample) + ".");
   if (s.interrupted) say("The run was interrupted: these are the pictures up to then.");
   if (s.errors > 0) {
-    say(fmt::format("{} picture{} could not be read and {} in no figure.", s.errors, s.errors == 1 ? "" : "s",
+    say(fmt::format("{} picture{} ended in an error and {} in no figure.", s.errors, s.errors == 1 ? "" : "s",
                     s.errors == 1 ? "is" : "are"));
   }
   if (s.pictures == 0) {
@@ -183,7 +172,7 @@ std::vector<std::string> summary_sentences(const ComparisonSummary& s) {
   }
   for (const ModelSummary& model : s.models) {
     say(calibration_sentence(model, s.pictures));
-    say(outlier_sentence(model, s.pictures));
+    say(outlier_sentence(s, model));
   }
   return words;
 }

@@ -19,17 +19,23 @@ struct Prediction {
   bool top5_correct = false;
   std::vector<ClassProbability> best;  // the five most probable; empty where only `index` is known (the article's CSV)
   double preprocess_ms = 0;
-  double inference_ms = 0;    // of the batch, divided by its pictures
+  double inference_ms = 0;    // its share: that of the batch, divided by the batch's pictures
   double postprocess_ms = 0;  // softmax and top 5
+  // From the start of the batch's inference until all its pictures have their best classes; 0 where not known.
+  double batch_ms = 0;
 };
 
 struct ComparisonRow {
   std::int64_t number = 0;  // of the picture in the data set, from 0
   Sample sample;
-  std::string error;                    // not empty: the picture could not be read, and there are no predictions
-  double read_ms = 0;                   // 0 where only the sum is known
-  double load_ms = 0;                   // read and decode
-  double wait_ms = 0;                   // the models waited for its batch, divided by the batch's pictures
+  std::string error;       // not empty: the picture could not be read, and there are no predictions
+  double read_ms = 0;      // 0 where only the sum is known
+  double load_ms = 0;      // read and decode
+  double wait_ms = 0;      // the models waited for its batch, divided by the batch's pictures
+  std::int64_t batch = 1;  // pictures that ran through the models together, this one counted
+  // By the wall: from the end of the batch before it (or the beginning) to the end of its batch, divided by the batch's
+  // pictures. They add up to the time of the loop. 0 where not known.
+  double wall_ms = 0;
   std::vector<Prediction> predictions;  // by model
   // The five most probable classes by the mean of the models' probabilities; empty for one model or where not known.
   std::vector<ClassProbability> average;
@@ -46,18 +52,35 @@ struct ComparedModel {
   std::int64_t memory_bytes = 0;  // weights as they are packed, arena and scratch
 };
 
+// What one shard was of a run that was merged.
+struct RunPart {
+  std::int64_t pictures = 0;
+  double loop_ms = 0;
+};
+
 struct ComparisonResult {
   std::vector<ComparedModel> models;
   LabelSet labels;
   std::vector<ComparisonRow> rows;
-  double loop_ms = 0;   // of all sittings; 0 where only the predictions are known; so is the next
+  // Of all sittings; of a merged run the sum over its shards, although they may have run beside each other. 0 where
+  // only the predictions are known; so is the next.
+  double loop_ms = 0;
   double total_ms = 0;  // loop and loading
   // Pictures that the models would have done in loop_ms with nothing beside them, by what they did in the warm-up; 0
   // where that is not known.
   double alone_pictures = 0;
   bool interrupted = false;
-  PictureSample sample;  // of the data set, where the run took some of its pictures
+  PictureSample sample;        // of the data set, where the run took some of its pictures
+  bool overlapped = false;     // mode throughput: pictures were prepared beside the models
+  int warmup = -1;             // runs of each model before the first picture; -1 where not known
+  std::vector<RunPart> parts;  // of a merged run, by shard; otherwise empty
 };
+
+// What a picture waits for a model: its own preprocessing, then inference and softmax of its whole batch. Reading and
+// decoding, and the wait until the batch is full, are not in it.
+double latency_ms(const ComparisonRow& row, std::size_t model);
+// The inference of the batch that the picture was in.
+double batch_inference_ms(const ComparisonRow& row, std::size_t model);
 
 // Fills in what follows from the five most probable classes and the picture's label.
 void set_best(Prediction& prediction, std::vector<ClassProbability> best, int label);

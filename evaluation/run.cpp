@@ -68,11 +68,25 @@ ComparisonResult result_of(RunRecord record) {
   result.interrupted = result.rows.size() < pictures_of(record.header);
   const nlohmann::json& settings = record.header.settings;
   if (settings.is_object()) result.sample = picture_sample_from_json(settings.value("sample", nlohmann::json()));
+  result.parts = std::move(record.parts);
+  if (settings.is_object()) {
+    const auto mode = settings.find("mode"), warmup = settings.find("warmup");
+    result.overlapped = mode != settings.end() && *mode == to_string(ComparisonMode::kThroughput);
+    if (warmup != settings.end() && warmup->is_number_integer()) result.warmup = warmup->get<int>();
+  }
   return result;
 }
 
 RunRecord join_runs(std::vector<RunRecord> records, const std::vector<std::string>& names) {
+  std::vector<RunPart> parts;
+  for (const RunRecord& record : records) {
+    if (record.parts.empty()) {
+      parts.push_back({.pictures = static_cast<std::int64_t>(record.rows.size()), .loop_ms = record.loop_ms});
+    }
+    parts.insert(parts.end(), record.parts.begin(), record.parts.end());
+  }
   RunRecord joined = std::move(records.front());
+  if (parts.size() > 1) joined.parts = std::move(parts);
   for (std::size_t i = 1; i < records.size(); ++i) {
     RunRecord& other = records[i];
     if (other.header.settings != joined.header.settings || other.header.pictures != joined.header.pictures) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 
@@ -74,15 +75,19 @@ double RunLedger::seconds() const { return start_ ? std::chrono::duration<double
 
 void RunLedger::take(std::span<const ComparisonRow> rows) {
   const std::scoped_lock lock(mutex_);
-  progress_.seconds = seconds();
+  const double before = std::exchange(progress_.seconds, seconds());
+  constexpr double kMs = 1e3;
+  const double wall_ms =
+      kMs * (progress_.seconds - before) / static_cast<double>(std::max<std::size_t>(rows.size(), 1));
   for (const ComparisonRow& row : rows) {
     if (row.number < 0 || row.number >= plan_.header.pictures) {
       throw InternalError(fmt::format("a row is of picture {}, which there is not", row.number));
     }
-    log_.append(row, progress_.seconds);
-    record_.rows.push_back(row);
-    record_.rows.back().sample = dataset_.samples[static_cast<std::size_t>(row.number)];
-    count(row);
+    ComparisonRow& kept = record_.rows.emplace_back(row);
+    kept.wall_ms = wall_ms;
+    kept.sample = dataset_.samples[static_cast<std::size_t>(row.number)];
+    log_.append(kept, progress_.seconds);
+    count(kept);
     ++progress_.here;
   }
   voice_.progress(progress_);

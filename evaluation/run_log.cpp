@@ -67,11 +67,13 @@ std::vector<ClassProbability> best_from_json(const Json& json) {
 Json row_to_json(const ComparisonRow& row, double seconds) {
   Json json{{"number", row.number},      {"image", row.sample.name}, {"folder", row.sample.folder},
             {"label", row.sample.label}, {"seconds", seconds},       {"read_ms", row.read_ms},
-            {"load_ms", row.load_ms}};
+            {"load_ms", row.load_ms},    {"wall_ms", row.wall_ms},   {"batch", row.batch}};
   if (row.wait_ms != 0) json["wait_ms"] = row.wait_ms;
   if (!row.error.empty()) json["error"] = row.error;
   for (const Prediction& p : row.predictions) {
-    json["models"].push_back({{"best", to_json(p.best)}, {"ms", {p.preprocess_ms, p.inference_ms, p.postprocess_ms}}});
+    Json ms{p.preprocess_ms, p.inference_ms, p.postprocess_ms};
+    if (p.batch_ms > 0) ms.push_back(p.batch_ms);
+    json["models"].push_back({{"best", to_json(p.best)}, {"ms", std::move(ms)}});
   }
   if (!row.average.empty()) json["average"] = to_json(row.average);
   return json;
@@ -85,10 +87,12 @@ Prediction prediction_from_json(const Json& json, int label) {
   p.preprocess_ms = json.at("ms").at(0).get<double>();
   p.inference_ms = json.at("ms").at(1).get<double>();
   p.postprocess_ms = json.at("ms").at(2).get<double>();
+  if (json.at("ms").size() > 3) p.batch_ms = json.at("ms").at(3).get<double>();
   return p;
 }
 
-ComparisonRow row_from_json(const Json& json, std::size_t models) {
+// `batch`: of a row that does not say it.
+ComparisonRow row_from_json(const Json& json, std::size_t models, std::int64_t batch) {
   ComparisonRow row;
   row.number = json.at("number").get<std::int64_t>();
   row.sample.name = json.at("image").get<std::string>();
@@ -98,6 +102,10 @@ ComparisonRow row_from_json(const Json& json, std::size_t models) {
   row.read_ms = json.at("read_ms").get<double>();
   row.load_ms = json.at("load_ms").get<double>();
   row.wait_ms = json.value("wait_ms", 0.0);
+  row.wall_ms = json.value("wall_ms", 0.0);
+  row.batch = json.value("batch", batch);
+  constexpr std::int64_t kMostBatch = 1 << 20;
+  if (row.batch < 1 || row.batch > kMostBatch) throw InputError(fmt::format("a batch has {} pictures", row.batch));
   for (const Json& model : json.value("models", Json::array())) {
     row.predictions.push_back(prediction_from_json(model, row.sample.label));
   }
@@ -156,6 +164,8 @@ class LogReader {
     if (!next(line)) return std::nullopt;
     const Json header = parse_line(line);
     record_.header = header_from_json(header);
+    const Json& settings = record_.header.settings;
+    if (settings.is_object()) batch_ = settings.value("batch", batch_);
     while (next(line)) take(parse_line(line));
     if (whole_ < text_.size()) note("a line was cut off at the end and is dropped; its picture is done again");
     end_sitting();
@@ -184,8 +194,13 @@ class LogReader {
       for (const Json& model : json.at("sitting")) record_.load_ms += model.get<double>();
     } else if (json.contains("alone")) {
       alone_ += json.at("alone").get<double>();
+    } else if (json.contains("parts")) {
+      for (const Json& part : json.at("parts")) {
+        record_.parts.push_back(
+            {.pictures = part.at("pictures").get<std::int64_t>(), .loop_ms = part.at("loop_ms").get<double>()});
+      }
     } else {
-      record_.rows.push_back(row_from_json(json, record_.header.models.size()));
+      record_.rows.push_back(row_from_json(json, record_.header.models.size(), batch_));
       seconds_ = json.at("seconds").get<double>();
       const std::int64_t number = record_.rows.back().number;
       if (number < 0 || number >= record_.header.pictures) {
@@ -208,8 +223,9 @@ class LogReader {
   std::string_view text_;
   std::size_t whole_ = 0;
   std::size_t number_ = 0;
-  double seconds_ = 0;  // of the last row in this sitting
-  double alone_ = 0;    // pictures a second, summed over the processes of this sitting
+  double seconds_ = 0;      // of the last row in this sitting
+  double alone_ = 0;        // pictures a second, summed over the processes of this sitting
+  std::int64_t batch_ = 1;  // by the settings: logs of earlier versions do not say it of each row
   RunRecord record_;
 };
 
@@ -267,6 +283,11 @@ std::string differing_settings(const RunHeader& there, const RunHeader& here) {
 std::string run_log_text(const RunRecord& record) {
   constexpr double kMs = 1e3;
   std::string text = line_of(to_json(record.header)) + line_of({{"sitting", {record.load_ms}}});
+  if (!record.parts.empty()) {
+    Json parts = Json::array();
+    for (const RunPart& part : record.parts) parts.push_back({{"pictures", part.pictures}, {"loop_ms", part.loop_ms}});
+    text += line_of({{"parts", std::move(parts)}});
+  }
   if (record.loop_ms > 0) text += line_of({{"alone", record.alone_pictures / (record.loop_ms / kMs)}});
   for (const ComparisonRow& row : record.rows) text += line_of(row_to_json(row, record.loop_ms / kMs));
   return text;
@@ -285,7 +306,7 @@ std::vector<ComparisonRow> rows_of_lines(std::string_view lines, std::size_t mod
     const Json json = parse_line(lines.substr(0, end));
     if (end == std::string_view::npos || !json.is_object()) throw InputError("a row is damaged");
     try {
-      rows.push_back(row_from_json(json, models));
+      rows.push_back(row_from_json(json, models, 1));
     } catch (const Json::exception& error) {
       throw InputError(std::string("a row is not what a run writes: ") + error.what());
     }

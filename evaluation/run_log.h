@@ -3,7 +3,7 @@
 //
 // A text file. Each line is the CRC-32 (zlib) of what follows in eight hexadecimal digits, a space, and one JSON
 // document: first the header, then "sitting" (a process began to write here), "alone" (pictures a second of a process's
-// models with nothing beside them) and one row for each picture. A line is
+// models with nothing beside them), in a merged log "parts" (the shards), and one row for each picture. A line is
 // written by a single write(), so that a process that dies tears at most the last one; that one is dropped and its
 // picture done again. The file is locked (flock) while it is written.
 
@@ -46,6 +46,7 @@ struct RunRecord {
   double loop_ms = 0;               // from the first picture to the last, summed over the sittings
   double load_ms = 0;               // loading the models, likewise
   double alone_pictures = 0;        // as ComparisonResult has it
+  std::vector<RunPart> parts;       // likewise
   std::vector<std::string> notes;   // lines that were not whole, for the user
 };
 

@@ -36,6 +36,42 @@ double coin_tail(std::int64_t k, std::int64_t n) {
   return sum;
 }
 
+// A number of successes in `trials`, from `uniform` in [0, 1): the probabilities of the numbers are taken away from it,
+// beginning with the most probable number and going outwards to both sides. std::binomial_distribution draws other
+// numbers in each standard library.
+std::int64_t binomial_draw(std::int64_t trials, double p, double uniform) {
+  if (trials <= 0 || p <= 0) return 0;
+  if (p >= 1) return trials;
+  const auto n = static_cast<double>(trials);
+  const std::int64_t mode = std::min(trials, static_cast<std::int64_t>((n + 1) * p));
+  const auto middle = static_cast<double>(mode);
+  double above = std::exp(std::lgamma(n + 1) - std::lgamma(middle + 1) - std::lgamma(n - middle + 1) +
+                          middle * std::log(p) + (n - middle) * std::log1p(-p));
+  double below = above, left = uniform - above;
+  const double odds = p / (1 - p);
+  constexpr double kNothing = 1e-18;  // what rounding leaves over belongs to the most probable number
+  for (std::int64_t up = mode, down = mode; left >= 0;) {
+    if (up < trials) {
+      above *= static_cast<double>(trials - up) / static_cast<double>(up + 1) * odds;
+      ++up;
+      left -= above;
+      if (left < 0) return up;
+    } else {
+      above = 0;
+    }
+    if (down > 0) {
+      below *= static_cast<double>(down) / static_cast<double>(trials - down + 1) / odds;
+      --down;
+      left -= below;
+      if (left < 0) return down;
+    } else {
+      below = 0;
+    }
+    if (above + below < kNothing) break;
+  }
+  return mode;
+}
+
 }  // namespace
 
 Interval wilson_interval(std::int64_t successes, std::int64_t trials) {
@@ -59,20 +95,32 @@ McNemar mcnemar(const PairCounts& counts) {
   return test;
 }
 
+std::vector<double> holm_adjusted(std::span<const double> p_values) {
+  std::vector<std::size_t> order(p_values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return p_values[i]; });
+  std::vector<double> adjusted(p_values.size());
+  double largest = 0;
+  for (std::size_t rank = 0; rank < order.size(); ++rank) {
+    largest = std::max(largest, p_values[order[rank]] * static_cast<double>(order.size() - rank));
+    adjusted[order[rank]] = std::min(1.0, largest);
+  }
+  return adjusted;
+}
+
 Difference bootstrap_difference(const PairCounts& counts, std::uint64_t seed, int samples) {
   const std::int64_t total = counts.total();
   if (total == 0 || samples < 1) return {};
   const std::int64_t rest = total - counts.first_only;
   std::mt19937_64 random(seed);
-  std::binomial_distribution<std::int64_t> draw_first(total, share(counts.first_only, total));
-  using Parameters = std::binomial_distribution<std::int64_t>::param_type;
+  const auto uniform = [&random] { return static_cast<double>(random() >> 11U) * 0x1p-53; };
+  const double first_share = share(counts.first_only, total);
   const double second_share = rest == 0 ? 0 : share(counts.second_only, rest);
-  std::binomial_distribution<std::int64_t> draw_second;
   std::vector<double> differences;
   differences.reserve(static_cast<std::size_t>(samples));
   for (int i = 0; i < samples; ++i) {
-    const std::int64_t first = draw_first(random);
-    const std::int64_t second = draw_second(random, Parameters(total - first, second_share));
+    const std::int64_t first = binomial_draw(total, first_share, uniform());
+    const std::int64_t second = binomial_draw(total - first, second_share, uniform());
     differences.push_back(share(first - second, total));
   }
   std::ranges::sort(differences);
@@ -152,7 +200,11 @@ std::vector<ReliabilityBin> reliability(std::span<const double> confidence, cons
     result[i].low = static_cast<double>(i) / count;
     result[i].high = static_cast<double>(i + 1) / count;
   }
+  constexpr double kMost = 1 + 1e-6;  // float32 may pass 1 by a rounding
   for (std::size_t i = 0; i < confidence.size(); ++i) {
+    if (!(confidence[i] >= 0 && confidence[i] <= kMost)) {
+      throw InternalError("a confidence is " + std::to_string(confidence[i]) + ", not 0 to 1");
+    }
     const auto bin = static_cast<std::ptrdiff_t>(std::ceil(confidence[i] * count)) - 1;
     ReliabilityBin& to =
         result[static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(bin, 0, static_cast<std::ptrdiff_t>(bins) - 1))];

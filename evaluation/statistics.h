@@ -31,9 +31,14 @@ struct McNemar {
 };
 McNemar mcnemar(const PairCounts& counts);
 
+// The p values of several tests, adjusted so that all of them together err once in twenty where each is held against
+// 0.05 (Holm 1979): in their order, the smallest times their number, the next times one less, ..., none below the one
+// before it and none above 1. In the order in which they were given.
+std::vector<double> holm_adjusted(std::span<const double> p_values);
+
 // Difference of accuracies, first - second, and its 95 % interval: percentiles of bootstrap samples of pictures (Efron
 // 1979). A sample of pictures is drawn as the counts that it has, which is the same distribution at no cost per
-// picture. The same seed gives the same interval.
+// picture. The same seed gives the same interval, whichever standard library the program was built with.
 struct Difference {
   double difference = 0;
   Interval interval;
@@ -73,7 +78,7 @@ struct ReliabilityBin {
   double confidence = 0;  // means; 0 for an empty bin
   double accuracy = 0;
 };
-// `confidence` 0 to 1. Throws InternalError when the lengths differ.
+// `confidence` 0 to 1. Throws InternalError when the lengths differ or a confidence is not in that range.
 std::vector<ReliabilityBin> reliability(std::span<const double> confidence, const std::vector<bool>& correct,
                                         std::size_t bins = 15);
 // Expected calibration error (Guo et al. 2017): the mean distance of confidence from accuracy over the bins.

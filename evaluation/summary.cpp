@@ -65,13 +65,12 @@ ModelSummary summarise_model(const ComparisonResult& result, std::size_t m, doub
   model.preprocess = summarise_times(result, [m](const auto& row) { return row.predictions[m].preprocess_ms; });
   model.inference = summarise_times(result, [m](const auto& row) { return row.predictions[m].inference_ms; });
   model.postprocess = summarise_times(result, [m](const auto& row) { return row.predictions[m].postprocess_ms; });
-  model.each = summarise_times(result, [m](const auto& row) {
-    const Prediction& p = row.predictions[m];
-    return p.preprocess_ms + p.inference_ms + p.postprocess_ms;
-  });
+  model.batch_inference = summarise_times(result, [m](const auto& row) { return batch_inference_ms(row, m); });
+  model.latency = summarise_times(result, [m](const auto& row) { return latency_ms(row, m); });
   const double each = model.preprocess.mean + model.inference.mean;
   model.images_per_second = rate(each);
   model.images_per_second_with_decoding = rate(each + load_ms);
+  model.inference_per_second = rate(model.inference.mean);
   model.reliability = reliability(confidence, correct);
   model.calibration_error = expected_calibration_error(model.reliability);
   return model;
@@ -143,21 +142,44 @@ void add_row(PairSummary& pair, const ComparisonResult& result, std::size_t inde
   if (pair.examples[kind].size() < kExamples) pair.examples[kind].push_back(index);
 }
 
+// Inference of two models, measurement by measurement: of each picture, or of each batch where there are any. The
+// pictures of a batch share one measurement, by which they are known.
+struct PairedTimes {
+  std::vector<double> first, second;
+};
+PairedTimes paired_times(const ComparisonResult& result, std::size_t first, std::size_t second) {
+  PairedTimes times;
+  std::map<std::pair<double, double>, std::size_t> batches;
+  for (const ComparisonRow& row : result.rows) {
+    if (!row.error.empty()) continue;
+    const double a = row.predictions[first].inference_ms, b = row.predictions[second].inference_ms;
+    if (row.batch > 1) {
+      const auto [place, is_new] = batches.emplace(std::pair(a, b), times.first.size());
+      if (!is_new) {
+        times.first[place->second] += a;
+        times.second[place->second] += b;
+        continue;
+      }
+    }
+    times.first.push_back(a);
+    times.second.push_back(b);
+  }
+  return times;
+}
+
 PairSummary summarise_pair(const ComparisonResult& result, const std::vector<ClassAccuracy>& classes, std::size_t first,
                            std::size_t second, const SummaryOptions& options) {
   PairSummary pair{.first = first, .second = second};
   std::vector<int> labels_first, labels_second;
-  std::vector<double> times_first, times_second;
   for (const std::size_t index : predicted_rows(result)) {
     add_row(pair, result, index);
     labels_first.push_back(result.rows[index].predictions[first].index);
     labels_second.push_back(result.rows[index].predictions[second].index);
-    times_first.push_back(result.rows[index].predictions[first].inference_ms);
-    times_second.push_back(result.rows[index].predictions[second].inference_ms);
   }
   pair.test = mcnemar(pair.correct);
   pair.difference = bootstrap_difference(pair.correct, options.seed);
-  pair.time = ratio_of_means(times_first, times_second);
+  const PairedTimes times = paired_times(result, first, second);
+  pair.time = ratio_of_means(times.first, times.second);
   pair.error_consistency = error_consistency(pair.correct);
   pair.cohen_kappa = cohen_kappa(labels_first, labels_second);
   std::ranges::stable_sort(pair.disagreements, std::greater(), [&](std::size_t index) {
@@ -177,7 +199,13 @@ nlohmann::json to_json(const TimeSummary& time) {
 
 nlohmann::json to_json(const Interval& interval) { return {interval.low, interval.high}; }
 
-nlohmann::json to_json(const ModelSummary& model, std::int64_t pictures) {
+// What was divided by the pictures of a batch has a sum and a mean; its percentiles would be of no time that passed.
+nlohmann::json share_json(const TimeSummary& time, std::int64_t batch) {
+  if (batch == 1) return to_json(time);
+  return {{"total", time.total}, {"mean", time.mean}};
+}
+
+nlohmann::json to_json(const ModelSummary& model, std::int64_t pictures, std::int64_t batch) {
   const auto share = [&](std::int64_t count) {
     return pictures == 0 ? 0 : static_cast<double>(count) / static_cast<double>(pictures);
   };
@@ -201,11 +229,13 @@ nlohmann::json to_json(const ModelSummary& model, std::int64_t pictures) {
           {"top1_interval", to_json(model.top1_interval)},
           {"top5_interval", to_json(model.top5_interval)},
           {"preprocess_ms", to_json(model.preprocess)},
-          {"inference_ms", to_json(model.inference)},
+          {"inference_ms", share_json(model.inference, batch)},
+          {"batch_inference_ms", to_json(model.batch_inference)},
           {"postprocess_ms", to_json(model.postprocess)},
-          {"each_ms", to_json(model.each)},
+          {"latency_ms", to_json(model.latency)},
           {"images_per_second", model.images_per_second},
           {"images_per_second_with_decoding", model.images_per_second_with_decoding},
+          {"inference_per_second", model.inference_per_second},
           {"mean_confidence", model.confidence},
           {"calibration_error", model.calibration_error},
           {"reliability", bins}};
@@ -246,6 +276,7 @@ nlohmann::json to_json(const PairSummary& pair, const ComparisonResult& result) 
           {"same_wrong_prediction", pair.same_wrong},
           {"mcnemar",
            {{"p_exact", pair.test.p_exact},
+            {"p_adjusted", pair.p_adjusted},
             {"chi2_corrected", pair.test.chi2_corrected},
             {"p_corrected", pair.test.p_corrected}}},
           {"top1_difference", pair.difference.difference},
@@ -261,14 +292,42 @@ nlohmann::json to_json(const PairSummary& pair, const ComparisonResult& result) 
           {"classes_that_differ", classes}};
 }
 
+void adjust_tests(std::vector<PairSummary>& pairs) {
+  std::vector<double> p_values;
+  for (const PairSummary& pair : pairs) p_values.push_back(pair.test.p_exact);
+  const std::vector<double> adjusted = holm_adjusted(p_values);
+  for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i].p_adjusted = adjusted[i];
+}
+
+void summarise_speed(const ComparisonResult& result, ComparisonSummary& summary) {
+  constexpr double kMs = 1e3;
+  const auto speed = [](std::int64_t pictures, double ms) {
+    return ms > 0 ? static_cast<double>(pictures) / (ms / kMs) : 0;
+  };
+  summary.parts = result.parts.size();
+  summary.run_per_second = speed(static_cast<std::int64_t>(result.rows.size()), result.loop_ms);
+  for (const RunPart& part : result.parts) summary.run_per_second_together += speed(part.pictures, part.loop_ms);
+  if (result.parts.empty()) summary.run_per_second_together = summary.run_per_second;
+}
+
 }  // namespace
+
+double throughput_of(const ComparisonSummary& summary, const ModelSummary& model) {
+  return summary.overlapped ? model.inference_per_second : model.images_per_second;
+}
 
 ComparisonSummary summarise(const ComparisonResult& result, const SummaryOptions& options) {
   ComparisonSummary summary{.loop_ms = result.loop_ms,
                             .total_ms = result.total_ms,
+                            .overlapped = result.overlapped,
+                            .warmup = result.warmup,
                             .interrupted = result.interrupted,
                             .sample = result.sample};
-  for (const ComparisonRow& row : result.rows) ++(row.error.empty() ? summary.pictures : summary.errors);
+  for (const ComparisonRow& row : result.rows) {
+    ++(row.error.empty() ? summary.pictures : summary.errors);
+    summary.batch = std::max(summary.batch, row.batch);
+  }
+  summarise_speed(result, summary);
   summary.load = summarise_times(result, [](const auto& row) { return row.load_ms; });
   summary.read = summarise_times(result, [](const auto& row) { return row.read_ms; });
   summary.pipeline = summarise_pipeline(result);
@@ -282,6 +341,7 @@ ComparisonSummary summarise(const ComparisonResult& result, const SummaryOptions
       summary.pairs.push_back(summarise_pair(result, summary.classes, a, b, options));
     }
   }
+  adjust_tests(summary.pairs);
   return summary;
 }
 
@@ -294,6 +354,14 @@ nlohmann::json summary_json(const ComparisonSummary& summary, const ComparisonRe
     json["average"] = {{"top1", summary.average_top1}, {"top5", summary.average_top5}};
   }
   if (!summary.sample.all()) json["sample"] = to_json(summary.sample);
+  json["mode"] = {{"batch", summary.batch}, {"overlapped", summary.overlapped}};
+  if (summary.warmup >= 0) json["mode"]["warmup"] = summary.warmup;
+  if (summary.parts > 0) json["mode"]["shards"] = summary.parts;
+  if (summary.run_per_second > 0) {
+    json["run_images_per_second"] = {{"process", summary.run_per_second},
+                                     {"together", summary.run_per_second_together}};
+  }
+  json["multiple_tests"] = {{"method", "Holm"}, {"tests", summary.pairs.size()}};
   if (summary.pipeline) json["pipeline"] = pipeline_json(*summary.pipeline);
   json["classes"] = nlohmann::json::array();
   for (const ClassAccuracy& of_class : summary.classes) {
@@ -302,7 +370,9 @@ nlohmann::json summary_json(const ComparisonSummary& summary, const ComparisonRe
                                {"pictures", of_class.pictures},
                                {"correct", of_class.correct}});
   }
-  for (const ModelSummary& model : summary.models) json["models"].push_back(to_json(model, summary.pictures));
+  for (const ModelSummary& model : summary.models) {
+    json["models"].push_back(to_json(model, summary.pictures, summary.batch));
+  }
   for (const PairSummary& pair : summary.pairs) {
     json["pairs"].push_back(to_json(pair, result));
     json["pairs"].back()["verdict"] = verdict(summary, pair);

@@ -52,23 +52,60 @@ double percent(std::int64_t part, std::int64_t whole) {
   return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
 }
 
-// The first call without a warm-up is no sample of what follows.
 void add_outliers(Table& table, const ComparisonSummary& s) {
-  constexpr double kTimes = 5;
   for (const ModelSummary& m : s.models) {
-    if (s.pictures < 2 || m.inference.first < kTimes * m.inference.median) continue;
-    const double others = (m.inference.total - m.inference.first) / static_cast<double>(s.pictures - 1);
-    table.line(
-        fmt::format("  {}: the first picture took {:.2f} ms, {:.0f} times the median; the mean of the others is "
-                    "{:.2f} ms. A warm-up would have kept it out.",
-                    m.model.name, m.inference.first, m.inference.first / m.inference.median, others));
+    if (const std::string sentence = outlier_sentence(s, m); !sentence.empty()) table.line("  " + sentence);
   }
+}
+
+std::string clock_of(const ComparisonSummary& s) {
+  if (s.total_ms <= 0) return "as the table has them";
+  if (s.warmup < 0) return "monotonic clock";
+  if (s.warmup == 0) return "monotonic clock, no warm-up";
+  return fmt::format("monotonic clock, warm-up of {} run{} excluded", s.warmup, s.warmup == 1 ? "" : "s");
+}
+
+void add_percentiles(Table& table, const ComparisonSummary& s) {
+  if (s.batch > 1) {
+    table.line(fmt::format("\n--- LATENCY [ms]: until a picture's whole batch, of up to {}, is done ---", s.batch));
+  }
+  const std::string what = s.batch == 1 ? "Inference" : "Inference of its batch";
+  table.row(what + " (median)", [](const ModelSummary& m) { return m.batch_inference.median; });
+  table.row(what + " (p90)", [](const ModelSummary& m) { return m.batch_inference.p90; });
+  table.row(what + " (p99)", [](const ModelSummary& m) { return m.batch_inference.p99; });
+  if (s.batch > 1) table.row("Preprocess to softmax (p90)", [](const ModelSummary& m) { return m.latency.p90; });
+  add_outliers(table, s);
+}
+
+void add_throughput(Table& table, const ComparisonSummary& s) {
+  table.line(fmt::format("\n--- THROUGHPUT [images/sec] ({}) ---",
+                         s.overlapped ? "by mean times; in turn: as if nothing overlapped" : "preprocess + inference"));
+  if (s.overlapped) table.row("Inference alone", [](const ModelSummary& m) { return m.inference_per_second; });
+  const std::string in_turn = s.overlapped ? "Preprocess + inference, in turn" : "Images/second";
+  table.row(in_turn, [](const ModelSummary& m) { return m.images_per_second; });
+  const std::string decoding = s.overlapped ? "Decoding counted, in turn" : "Images/second, decoding counted";
+  table.row(decoding, [](const ModelSummary& m) { return m.images_per_second_with_decoding; });
+}
+
+// Times of the whole run. A merged one has the sum of its shards' times.
+void add_run(Table& table, const ComparisonSummary& s) {
+  if (s.parts > 0) {
+    table.line(fmt::format("\n--- THE RUN: {} SHARDS, their times added up ---", s.parts));
+  }
+  table.shared("Evaluation loop total", s.loop_ms);
+  table.shared("Total run time", s.total_ms);
+  table.shared("Total run time", s.total_ms / 1e3, " sec");
+  const std::string all = s.models.size() == 1 ? "Images/second of the run" : "Images/second, all models";
+  table.shared(s.parts == 0 ? all : all + ", by shard", s.run_per_second);
+  if (s.parts > 0) table.shared("  if they ran beside each other", s.run_per_second_together);
 }
 
 void add_times(Table& table, const ComparisonSummary& s) {
   const bool ran = s.total_ms > 0;  // otherwise only the predictions are known
-  table.line(fmt::format("TIMING COMPARISON ({}) - ALL TIMES IN MILLISECONDS",
-                         ran ? "monotonic clock, warm-up excluded" : "as the table has them"));
+  table.line(fmt::format("TIMING COMPARISON ({}) - ALL TIMES IN MILLISECONDS", clock_of(s)));
+  if (s.overlapped) {
+    table.line("Pictures were prepared beside the models: these times overlap, and their sums are work, not duration.");
+  }
   table.header("METRIC", " (ms)");
   if (ran) table.row("Model load time", [](const ModelSummary& m) { return m.model.load_ms; });
   table.line(fmt::format("\n--- TOTAL TIME ({} images) [ms] ---", s.pictures));
@@ -76,30 +113,24 @@ void add_times(Table& table, const ComparisonSummary& s) {
   table.row("Inference (total)", [](const ModelSummary& m) { return m.inference.total; });
   table.row("Preprocess + Inference (total)",
             [](const ModelSummary& m) { return m.preprocess.total + m.inference.total; });
-  table.line("\n--- PER-IMAGE AVERAGE [ms] ---");
+  const std::string shares = s.batch == 1 ? "" : ", inference: a batch's time divided by its images";
+  table.line("\n--- PER-IMAGE AVERAGE [ms]" + shares + " ---");
   table.row("Preprocessing (avg)", [](const ModelSummary& m) { return m.preprocess.mean; });
   table.row("Inference (avg)", [](const ModelSummary& m) { return m.inference.mean; });
   table.row("Preprocess + Inference (avg)", [](const ModelSummary& m) { return m.preprocess.mean + m.inference.mean; });
-  table.row("Inference (median)", [](const ModelSummary& m) { return m.inference.median; });
-  table.row("Inference (p90)", [](const ModelSummary& m) { return m.inference.p90; });
-  table.row("Inference (p99)", [](const ModelSummary& m) { return m.inference.p99; });
-  add_outliers(table, s);
-  table.line("\n--- PER-IMAGE MIN [ms] ---");
+  add_percentiles(table, s);
+  table.line("\n--- PER-IMAGE MIN [ms]" + shares + " ---");
   table.row("Preprocessing (min)", [](const ModelSummary& m) { return m.preprocess.min; });
   table.row("Inference (min)", [](const ModelSummary& m) { return m.inference.min; });
-  table.line("\n--- PER-IMAGE MAX [ms] ---");
+  table.line("\n--- PER-IMAGE MAX [ms]" + shares + " ---");
   table.row("Preprocessing (max)", [](const ModelSummary& m) { return m.preprocess.max; });
   table.row("Inference (max)", [](const ModelSummary& m) { return m.inference.max; });
-  table.line("\n--- THROUGHPUT [images/sec] (preprocess + inference) ---");
-  table.row("Images/second", [](const ModelSummary& m) { return m.images_per_second; });
-  table.row("Images/second, decoding counted", [](const ModelSummary& m) { return m.images_per_second_with_decoding; });
+  add_throughput(table, s);
   table.line("\n--- SHARED TIMING [ms] ---");
   table.shared("Image loading - total", s.load.total);
   table.shared("Image loading - avg", s.load.mean);
   if (!ran) return;
-  table.shared("Evaluation loop total", s.loop_ms);
-  table.shared("Total run time", s.total_ms);
-  table.shared("Total run time", s.total_ms / 1e3, " sec");
+  add_run(table, s);
   if (s.pipeline) table.line("\n--- AGAINST THE MODELS ALONE ---\n" + pipeline_text(*s.pipeline));
 }
 
@@ -127,6 +158,9 @@ void add_statistics(Table& table, const ComparisonSummary& s, const PairSummary&
   table.line("\n" + verdict(s, pair));
   table.line(fmt::format("McNemar: exact p = {:.4g} (chi2 with correction {:.3f}, p = {:.4g})", pair.test.p_exact,
                          pair.test.chi2_corrected, pair.test.p_corrected));
+  if (s.pairs.size() > 1) {
+    table.line(fmt::format("Adjusted for {} pairs (Holm): p = {:.4g}", s.pairs.size(), pair.p_adjusted));
+  }
   table.line(fmt::format("Error consistency (kappa of being right): {:.4f}; Cohen's kappa of the predictions: {:.4f}",
                          pair.error_consistency, pair.cohen_kappa));
   table.line(fmt::format("The same wrong prediction: {} ({:.2f} %)", pair.same_wrong, share(pair.same_wrong)));
@@ -194,7 +228,7 @@ std::string summary_text(const ComparisonSummary& s, const ComparisonResult& res
   table.rule();
   if (s.interrupted) table.line("The run was interrupted: these are the pictures up to then.");
   if (!s.sample.all()) table.line("The pictures are a sample: " + to_text(s.sample) + ".");
-  if (s.errors > 0) table.line(fmt::format("{} picture(s) could not be read; they are in no figure.", s.errors));
+  if (s.errors > 0) table.line(fmt::format("{} picture(s) ended in an error; they are in no figure.", s.errors));
   add_times(table, s);
   table.line("\n" + std::string(80, '='));
   table.line("ACCURACY");
@@ -223,13 +257,35 @@ std::string verdict(const ComparisonSummary& s, const PairSummary& pair) {
   const Difference& d = pair.difference;
   const std::string interval =
       fmt::format("95 % interval {:+.2f} to {:+.2f}", d.interval.low * kPercent, d.interval.high * kPercent);
-  if (pair.test.p_exact >= kSignificant) {
-    return fmt::format("{} and {} differ by {:+.2f} points of top-1 ({}): not distinguishable on {} pictures.", a, b,
-                       d.difference * kPercent, interval, s.pictures);
+  if (pair.p_adjusted >= kSignificant) {
+    // Without these words the interval of this pair alone, which may leave out 0, would speak against the verdict.
+    const std::string adjusted = pair.test.p_exact >= kSignificant
+                                     ? ""
+                                     : fmt::format("; p = {:.2g} of this pair alone, {:.2g} as one of {} (Holm)",
+                                                   pair.test.p_exact, pair.p_adjusted, s.pairs.size());
+    return fmt::format("{} and {} differ by {:+.2f} points of top-1 ({}): not distinguishable on {} pictures{}.", a, b,
+                       d.difference * kPercent, interval, s.pictures, adjusted);
   }
   return fmt::format("{} is right more often than {}: by {:.2f} points of top-1 ({} for {} - {}).",
                      d.difference > 0 ? a : b, d.difference > 0 ? b : a, std::abs(d.difference) * kPercent, interval, a,
                      b);
+}
+
+std::string outlier_sentence(const ComparisonSummary& s, const ModelSummary& model) {
+  constexpr double kTimes = 5;
+  const TimeSummary& time = model.batch_inference;
+  if (s.pictures <= s.batch || !(time.median > 0) || time.first < kTimes * time.median) return "";
+  const std::string first = s.batch == 1 ? fmt::format("the first picture took {:.3g} ms", time.first)
+                                         : fmt::format("the first picture's batch took {:.3g} ms", time.first);
+  const std::string mean = s.batch == 1
+                               ? fmt::format("; without it the mean is {:.2f} ms, not {:.2f} ms",
+                                             (time.total - time.first) / static_cast<double>(s.pictures - 1), time.mean)
+                               : "";
+  const char* why = "";
+  if (s.warmup == 0) why = " The run had no warm-up, which would have kept it out.";
+  if (s.warmup > 0) why = " The warm-up did not keep it out.";
+  return fmt::format("{}: {}, {:.0f} times the median{}.{}", model.model.name, first, time.first / time.median, mean,
+                     why);
 }
 
 }  // namespace tessera

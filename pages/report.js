@@ -30,6 +30,7 @@
     return of > 0 ? [Math.max(0, middle - half), Math.min(1, middle + half)] : [0, 1];
   };
 
+  const { batch, overlapped, warmup, shards: parts } = summary.mode;
   const state = { place: -1, pair: 0 };  // place: of the class in `classes`, -1 for all
   const watchers = [];
   const changed = () => watchers.forEach((watcher) => watcher());
@@ -74,7 +75,12 @@
     const interval = (m) => state.place < 0 ? (top === 5 ? models[m].top5_interval : models[m].top1_interval) : wilson(right(m), of);
     return plot(bars({
       title: 'Top-' + top, about: 'of ' + scope() + '; lines: 95 % intervals', unit: '%', most: 115, format: (value) => value > 100 ? '' : format.count(value),
-      values: 'The same numbers are in the table above.',
+      values: state.place < 0 ? 'The same numbers are in the table above.' : table([
+        { title: 'Model', text: true, value: (m) => names[m] },
+        { title: 'Top-' + top, value: (m) => share(right(m), of), format: (value) => format.percent(value) },
+        { title: '95 % interval', value: (m) => interval(m)[0], format: (low, m) => range(interval(m), format.percent) },
+        { title: 'Right', value: right, format: format.count },
+      ], models.map((model, m) => m), { caption: `Top-${top} of ${scope()}`, sortable: false }),
       rows: models.map((model, m) => {
         const [low, high] = interval(m);
         return { name: names[m], value: 100 * share(right(m), of), low: 100 * low, high: 100 * high, series: m, shown: format.percent(share(right(m), of)),
@@ -119,6 +125,7 @@
     const facts = [
       ['Difference of top-1, points', points(pair.top1_difference), 'bootstrap, 95 %: ' + range(pair.top1_difference_interval, points)],
       ['McNemar’s exact test', 'p = ' + format.probability(pair.mcnemar.p_exact), 'two-sided, from the pictures on which only one is right'],
+      ...(pairs.length > 1 ? [['McNemar, adjusted', 'p = ' + format.probability(pair.mcnemar.p_adjusted), `by Holm for ${pairs.length} pairs; the verdict goes by it`]] : []),
       ['Cohen’s kappa of the predictions', format.number(pair.cohen_kappa, 4), '1: always the same class; 0: as often as chance'],
       ['Error consistency', format.number(pair.error_consistency, 4), 'kappa of being right'],
       ['The same wrong prediction', format.percent(share(pair.same_wrong_prediction, summary.pictures)), format.count(pair.same_wrong_prediction) + ' pictures'],
@@ -128,7 +135,7 @@
       ['The more confident one right', format.percent(share(pair.more_confident_correct, summary.pictures)), 'always believing it'],
     ];
     if (pair.inference_time_ratio !== null) {
-      facts.push(['Mean inference time, ratio', format.number(pair.inference_time_ratio, 3), pair.inference_time_ratio_interval[0] === null ? '' : '95 %: ' + range(pair.inference_time_ratio_interval, (v) => format.number(v, 3))]);
+      facts.push(['Mean inference time, ratio', format.number(pair.inference_time_ratio, 3), names[a] + ' over ' + names[b] + (pair.inference_time_ratio_interval[0] === null ? '' : ', ') + (pair.inference_time_ratio_interval[0] === null ? '' : '95 %: ' + range(pair.inference_time_ratio_interval, (v) => format.number(v, 3)))]);
     }
     return table([
       { title: 'Statistic', text: true, value: (row) => row[0], format: (name, row) => element('span', {}, name, element('span', { class: 'remark' }, row[2])) },
@@ -143,11 +150,12 @@
       { title: 'Difference, points', value: (i) => pairs[i].top1_difference, format: points },
       { title: '95 % interval', value: (i) => pairs[i].top1_difference_interval[0], format: (low, i) => range(pairs[i].top1_difference_interval, points) },
       { title: 'McNemar p', value: (i) => pairs[i].mcnemar.p_exact, format: format.probability },
+      { title: 'p, adjusted (Holm)', value: (i) => pairs[i].mcnemar.p_adjusted, format: format.probability },
       { title: 'Same prediction', value: (i) => share(pairs[i].same_prediction, summary.pictures), format: (value) => format.percent(value) },
       { title: 'Both right', value: (i) => share(pairs[i].both_correct, summary.pictures), format: (value) => format.percent(value) },
       { title: 'Kappa', value: (i) => pairs[i].cohen_kappa, format: (value) => format.number(value, 4) },
-    ], pairs.map((pair, i) => i), { caption: 'Every two models' }) : null,
-    live({}, () => [element('p', { class: 'verdict' }, pairs[state.pair].verdict), element('div', { class: 'plots' }, fourWays(state.pair)), pairFacts(state.pair)]));
+    ], pairs.map((pair, i) => i), { caption: 'Every two models, all pictures' }) : null,
+    live({}, () => [element('p', { class: 'verdict' }, (state.place < 0 ? '' : 'Over all pictures: ') + pairs[state.pair].verdict), element('div', { class: 'plots' }, fourWays(state.pair)), pairFacts(state.pair)]));
 
   // ---------------------------------------------------------------- classes
 
@@ -228,12 +236,14 @@
       { title: 'Mean confidence', value: (m) => models[m].mean_confidence, format: (value) => format.percent(value) },
       { title: 'Top-1', value: (m) => models[m].top1_share, format: (value) => format.percent(value) },
       { title: 'Calibration error', value: (m) => models[m].calibration_error, format: (value) => format.number(value, 4) },
-    ], models.map((model, m) => m), { caption: 'Confidence and calibration' }),
+    ], models.map((model, m) => m), { caption: 'Confidence and calibration, all pictures' }),
     element('div', { class: 'plots' }, reliability(), live({}, () => models.map((model, m) => confidencePlot(m)))));
 
   // ---------------------------------------------------------------- times
 
-  const stageNames = { inference: 'inference', preprocess: 'preprocessing', postprocess: 'softmax and top 5', each: 'all that is done for one model', read: 'reading the file', decode: 'decoding' };
+  const ofBatch = batch > 1 ? ` of its batch (up to ${batch})` : '';
+  const stageNames = { inference: 'inference' + ofBatch, preprocess: 'preprocessing', postprocess: 'softmax and top 5',
+    latency: batch > 1 ? 'latency: its preprocessing, then inference and softmax' + ofBatch : 'preprocessing, inference and softmax', read: 'reading the file', decode: 'decoding' };
   const seriesName = (series) => series.model === null ? 'all models share it' : names[series.model];
   const boxes = (stage) => plot({
     title: 'Time a picture, ' + stageNames[stage.stage], about: 'box: quartiles; whiskers: 1 % to 99 %', height: stage.series.length * 60 + 56,
@@ -242,7 +252,12 @@
     marks: stage.series.map((series, i) => ({ shape: 'box', y0: i + 0.4, y1: i + 0.85, low: series.low, quarter: series.quarter, median: series.median,
       threeQuarters: series.three_quarters, high: series.high, series: series.model || 0,
       text: `${seriesName(series)}: median ${format.ms(series.median)} ms\nhalf within ${format.ms(series.quarter)} to ${format.ms(series.three_quarters)} ms, the slowest ${format.ms(series.largest)} ms` })),
-    values: 'The same numbers are in the table of times.' });
+    values: table([
+      { title: 'Model', text: true, value: (series) => seriesName(series) },
+      { title: '1 %', value: (series) => series.low, format: format.ms }, { title: '25 %', value: (series) => series.quarter, format: format.ms },
+      { title: 'Median', value: (series) => series.median, format: format.ms }, { title: '75 %', value: (series) => series.three_quarters, format: format.ms },
+      { title: '99 %', value: (series) => series.high, format: format.ms }, { title: 'Most', value: (series) => series.largest, format: format.ms },
+    ], stage.series, { caption: 'Quartiles, ms: ' + stageNames[stage.stage], sortable: false }) });
   const histogram = (stage, series) => {
     const most = Math.max(1, ...series.counts), outside = series.below + series.above;
     return plot({ title: seriesName(series), about: stageNames[stage.stage] + (outside > 0 ? `; ${format.count(outside)} pictures lie outside, the slowest at ${format.ms(series.largest)} ms` : ''), height: 170,
@@ -256,7 +271,7 @@
       ], series.counts.map((count, i) => i).filter((i) => series.counts[i] > 0), { caption: seriesName(series), sortable: false }) });
   };
   const timeRows = () => [
-    ...models.flatMap((model, m) => [['inference', model.inference_ms], ['preprocess', model.preprocess_ms], ['postprocess', model.postprocess_ms], ['each', model.each_ms]]
+    ...models.flatMap((model, m) => [['inference', model.batch_inference_ms], ['preprocess', model.preprocess_ms], ['postprocess', model.postprocess_ms], ['latency', model.latency_ms]]
       .map(([stage, time]) => ({ m, stage, time }))),
     { m: -1, stage: 'read', time: summary.read_ms }, { m: -1, stage: 'read and decode', time: summary.load_ms }].filter((row) => row.time.max > 0);
   const times = () => {
@@ -268,17 +283,22 @@
     const show = () => plots.replaceChildren(boxes(stage), element('div', { class: 'plots' }, stage.series.map((series) => histogram(stage, series))));
     show();
     return section('times', 'Times',
-      summary.total_ms > 0 ? 'Milliseconds a picture, by a monotonic clock; warm-up excluded.' : 'Milliseconds a picture, as the table of predictions has them.',
+      (summary.total_ms > 0 ? 'Milliseconds for a picture, by a monotonic clock' + (warmup > 0 ? `; a warm-up of ${warmup} run${warmup === 1 ? '' : 's'} is not in them.` : warmup === 0 ? '; there was no warm-up.' : '.')
+        : 'Milliseconds for a picture, as the table of predictions has them.')
+        + (batch > 1 ? ` Pictures ran in batches of up to ${batch}: the times of inference are those of the whole batch that a picture was in.` : '')
+        + (overlapped ? ' Pictures were prepared beside the models, so that stages overlap.' : ''),
       table([
         { title: 'Stage', text: true, value: (row) => row.m < 0 ? 'shared' : names[row.m], format: (text, row) => [row.m < 0 ? 'shared' : names[row.m], ': ', stageNames[row.stage] || row.stage] },
         column('Mean', 'mean'), column('Median', 'median'), column('p90', 'p90'), column('p99', 'p99'), column('Least', 'min'), column('Most', 'max'), column('First picture', 'first'),
       ], rows, { caption: 'Times, ms a picture' }),
       table([
         { title: 'Model', text: true, value: (m) => models[m].name, format: (name, m) => named(m) },
+        ...(overlapped ? [{ title: 'Inference alone', value: (m) => models[m].inference_per_second, format: (value) => format.number(value, 1) }] : []),
         { title: 'Preprocess + inference', value: (m) => models[m].images_per_second, format: (value) => format.number(value, 1) },
         { title: 'Decoding counted', value: (m) => models[m].images_per_second_with_decoding, format: (value) => format.number(value, 1) },
-      ], models.map((model, m) => m), { caption: 'Images per second (1000 over the mean times)' }),
-      summary.total_ms > 0 ? element('p', { class: 'note' }, `The whole took ${format.number(summary.total_ms / 1000, 1)} s, loading the models included.`) : null,
+      ], models.map((model, m) => m), { caption: 'Images per second (1000 over the mean times' + (overlapped ? ', as if nothing overlapped)' : ')') }),
+      summary.total_ms > 0 ? element('p', { class: 'note' }, (parts > 0 ? `The ${parts} shards took ${format.number(summary.total_ms / 1000, 1)} s, added up,` : `The whole took ${format.number(summary.total_ms / 1000, 1)} s,`) + ' loading the models included'
+        + (summary.run_images_per_second ? `; through all models ${format.number(summary.run_images_per_second.process, 1)} images a second` + (parts > 0 ? ` by a shard's process on average, ${format.number(summary.run_images_per_second.together, 1)} if the shards ran beside each other` : '') : '') + '.') : null,
       data.times.length > 1 ? select('Stage', data.times.map((of, i) => ({ value: String(i), text: stageNames[of.stage] })), (value) => { stage = data.times[Number(value)]; show(); }) : null,
       plots);
   };
@@ -286,7 +306,8 @@
   // ---------------------------------------------------------------- cost
 
   const cost = () => {
-    const known = models.some((model) => model.parameters > 0), timed = models.every((model) => model.each_ms.p90 > 0);
+    const known = models.some((model) => model.parameters > 0), timed = models.every((model) => model.latency_ms.p90 > 0);
+    const rate = (m) => overlapped ? models[m].inference_per_second : models[m].images_per_second;
     const positive = (value) => value > 0 ? value : null;
     const budgeted = data.budget !== '';
     return section('cost', 'Cost and worth',
@@ -294,8 +315,8 @@
       table([
         { title: 'Model', text: true, value: (m) => models[m].name, format: (name, m) => named(m) },
         { title: 'Top-1', value: (m) => models[m].top1_share, format: (value) => format.percent(value) },
-        { title: 'p90', unit: 'ms', value: (m) => positive(models[m].each_ms.p90), format: format.ms },
-        { title: 'Images/s', value: (m) => positive(models[m].images_per_second), format: (value) => format.number(value, 1) },
+        { title: batch > 1 ? 'p90, batch' : 'p90', unit: 'ms', value: (m) => positive(models[m].latency_ms.p90), format: format.ms },
+        { title: overlapped ? 'Images/s, inference' : 'Images/s', value: (m) => positive(rate(m)), format: (value) => format.number(value, 1) },
         ...(known ? [
           { title: 'Parameters', value: (m) => positive(models[m].parameters), format: format.metric },
           { title: 'MACs', value: (m) => positive(models[m].macs), format: format.metric },
@@ -305,12 +326,12 @@
         ...(budgeted ? [{ title: 'Budget ' + data.budget, text: true, value: (m) => data.advice[m].meets_budget ? 'met' : data.advice[m].misses.join('; ') }] : []),
       ], models.map((model, m) => m), { caption: 'What each model gives and costs' }),
       models.length > 1 && timed ? plot({ title: 'Accuracy and latency', about: 'up and to the left is better', height: 260, legend: legend(),
-        x: { label: 'p90 of all that is done for a picture, ms', from: 0, to: 1.1 * Math.max(...models.map((model) => model.each_ms.p90)), grid: true },
+        x: { label: 'p90 of ' + stageNames.latency + ', ms', from: 0, to: 1.1 * Math.max(...models.map((model) => model.latency_ms.p90)), grid: true },
         y: { label: 'top-1, %', from: 0, to: 100 },
         marks: models.flatMap((model, m) => [
-          { shape: 'interval', x: model.each_ms.p90, y0: 100 * model.top1_interval[0], y1: 100 * model.top1_interval[1] },
-          { shape: 'point', x: model.each_ms.p90, y: 100 * model.top1_share, r: 6, series: m, text: `${names[m]}: top-1 ${format.percent(model.top1_share)}, p90 ${format.ms(model.each_ms.p90)} ms` }]),
-        values: 'The same numbers are in the table above.' }) : null);
+          { shape: 'interval', x: model.latency_ms.p90, y0: 100 * model.top1_interval[0], y1: 100 * model.top1_interval[1] },
+          { shape: 'point', x: model.latency_ms.p90, y: 100 * model.top1_share, r: 6, series: m, text: `${names[m]}: top-1 ${format.percent(model.top1_share)}, p90 ${format.ms(model.latency_ms.p90)} ms` }]),
+        values: 'The same numbers are in the table above, the intervals in that of accuracy.' }) : null);
   };
 
   // ---------------------------------------------------------------- gallery
@@ -354,6 +375,7 @@
         element('div', {}, choices.length > 2 ? select('Who is right', choices, (value) => { kind = value; all = false; show(); }, kind) : null),
         element('p', { class: 'note', role: 'status', 'aria-live': 'polite' }, (kept < sum(found)
           ? `This page holds ${format.count(kept)} of the ${format.count(sum(found))}: the most confident ${format.count(data.gallery.of_a_kind)} of each kind and at least one for each class. ` : '')
+          + (state.place < 0 ? '' : 'The numbers in brackets are of all classes. ')
           + (cards.length === 0 ? 'None of them is of this kind and class.' : `${format.count(cards.length)} to see.`)),
         element('div', { class: 'cards' }, (all ? cards : cards.slice(0, kMost)).map((picture) => card(picture, shown))),
         !all && cards.length > kMost ? element('button', { type: 'button', class: 'more', click: () => { all = true; show(); } }, `Show all ${format.count(cards.length)}`) : '');
@@ -366,7 +388,7 @@
 
   // ---------------------------------------------------------------- errors, environment
 
-  const errors = () => summary.errors === 0 ? null : section('errors', 'Pictures that could not be read', format.count(summary.errors) + ' of them; they are in no figure.',
+  const errors = () => summary.errors === 0 ? null : section('errors', 'Pictures with an error', format.count(summary.errors) + ' of them; they are in no figure.',
     table([{ title: 'Picture', text: true, value: (row) => (row.folder ? row.folder + '/' : '') + row.image }, { title: 'Error', text: true, value: (row) => row.error }],
       data.errors, { caption: data.errors.length < summary.errors ? 'The first ' + data.errors.length : 'All of them' }));
 
@@ -387,7 +409,8 @@
   // Numbers that were float32 without the digits that are not theirs.
   const rounded = (name, value) => typeof value === 'number' ? Number(value.toPrecision(6)) : value;
   const modelSettings = (run) => table([
-    { title: 'Model', text: true, value: (model) => model.name }, { title: 'Architecture', text: true, value: (model) => model.architecture },
+    // The names of the comparison, which tell two models of one name apart.
+    { title: 'Model', text: true, value: (model) => run.models.length === models.length ? models[run.models.indexOf(model)].name : model.name }, { title: 'Architecture', text: true, value: (model) => model.architecture },
     { title: 'Type', text: true, value: (model) => model.dtype }, { title: 'Backend', text: true, value: (model) => [model.backend, model.isa].filter(Boolean).join(', ') },
     { title: 'Threads', value: (model) => model.threads },
     { title: 'Preprocessing', text: true, value: (model) => JSON.stringify(model.preprocess, rounded), format: (text) => element('code', {}, text) },
@@ -396,7 +419,7 @@
   const environment = () => {
     const run = data.run;
     if (!run) {
-      return section('environment', 'Environment', null, element('p', {}, 'Not known: this page was made from predictions alone. It does not say on which machine, in which way or with which weights they were made.'));
+      return section('environment', 'Environment', null, element('p', {}, 'Not known: there was no run.json beside the predictions. They do not say on which machine, in which way or with which weights they were made.'));
     }
     const shards = run.shards || [run];
     return section('environment', 'Environment', null, settingFacts(run), Array.isArray(run.models) ? modelSettings(run) : null,

@@ -12,7 +12,7 @@ ModelSummary model(const char* name, std::int64_t top1, double p90, std::int64_t
   summary.model.memory_bytes = megabytes * 1'000'000;
   summary.model.parameters = parameters * 1'000'000;
   summary.top1 = top1;
-  summary.each.p90 = p90;
+  summary.latency.p90 = p90;
   summary.images_per_second = 1000 / p90;
   return summary;
 }
@@ -55,6 +55,20 @@ TEST(Advice, FindsTheFrontAndWhatMeetsTheBudget) {
   EXPECT_EQ(advice_text(summary, advice).find("None of"), std::string::npos);
   EXPECT_NE(advice_text(summary, advise(summary, budget_from_string("latency=1ms"))).find("None of"),
             std::string::npos);
+}
+
+TEST(Advice, InBatchesSpeaksOfTheBatchAndOfInferenceAlone) {
+  ComparisonSummary summary = four_models();
+  summary.batch = 8;
+  summary.overlapped = true;
+  for (ModelSummary& of_model : summary.models) of_model.inference_per_second = 10 * of_model.images_per_second;
+  const std::vector<ModelAdvice> advice = advise(summary, budget_from_string("latency=50ms,throughput=100"));
+  EXPECT_TRUE(advice[1].misses.empty()) << advice[1].misses[0];  // 50 a second in turn, 500 of inference
+  ASSERT_EQ(advice[3].misses.size(), 1U);
+  EXPECT_EQ(advice[3].misses[0], "latency of a batch of 8 90 ms > 50 ms");
+  const std::string text = advice_text(summary, advice);
+  EXPECT_NE(text.find("of its whole batch of up to 8"), std::string::npos) << text;
+  EXPECT_NE(text.find("inference alone"), std::string::npos) << text;
 }
 
 TEST(Advice, SaysWhatIsNotKnown) {

@@ -43,6 +43,14 @@ TEST(Pipeline, NamesTheLargestLoss) {
   EXPECT_NE(bound_of(*summarise_pipeline(result_with(1, 59, 40, 17))).find("softmax"), std::string::npos);
 }
 
+TEST(Pipeline, OfAMergedRunSpeaksOfOneProcess) {
+  ComparisonResult result = result_with(30, 68, 2, 16);
+  EXPECT_EQ(pipeline_text(*summarise_pipeline(result)).find("a process"), std::string::npos);
+  result.parts = {{.pictures = 5, .loop_ms = 500}, {.pictures = 5, .loop_ms = 500}};
+  const std::string text = pipeline_text(*summarise_pipeline(result));
+  EXPECT_NE(text.find("10.00 images/s a process (2 shards), 62.5 %"), std::string::npos) << text;
+}
+
 TEST(Pipeline, IsSilentWhereTheSpeedAloneIsNotKnown) {
   EXPECT_FALSE(summarise_pipeline(result_with(1, 97, 2, 0)));
   EXPECT_FALSE(summarise_pipeline(ComparisonResult{.alone_pictures = 5}));

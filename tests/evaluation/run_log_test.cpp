@@ -1,7 +1,9 @@
 #include "evaluation/run_log.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <fstream>
 
@@ -140,6 +142,56 @@ TEST_F(RunLogTest, KeepsWhatTheModelsManageAloneAndHowLongTheyWaited) {
   EXPECT_DOUBLE_EQ(record.rows[1].wait_ms, 12.5);
   put(run_log_text(record));
   EXPECT_DOUBLE_EQ(read_run_log(path_).alone_pictures, 36);
+}
+
+TEST_F(RunLogTest, KeepsTheBatchOfAPictureAndItsTimes) {
+  RunHeader batches = header();
+  batches.settings["batch"] = 8;
+  {
+    RunLog log(path_, batches, true);
+    ComparisonRow last = row(0);  // alone in the last batch of a run in eights
+    last.wall_ms = 3.25;
+    log.append(last, 1);
+    ComparisonRow shared = row(1);
+    shared.batch = 8;
+    shared.predictions[0].batch_ms = 44.5;
+    log.append(shared, 2);
+  }
+  RunRecord record = read_run_log(path_);
+  EXPECT_EQ(record.rows[0].batch, 1);
+  EXPECT_EQ(record.rows[0].wall_ms, 3.25);
+  EXPECT_EQ(record.rows[1].batch, 8);
+  EXPECT_EQ(record.rows[1].predictions[0].batch_ms, 44.5);
+  record.parts = {{.pictures = 1, .loop_ms = 20}, {.pictures = 1, .loop_ms = 30}};
+  put(run_log_text(record));
+  EXPECT_EQ(read_run_log(path_).parts.at(1).loop_ms, 30);
+  EXPECT_EQ(read_run_log(path_).rows.size(), 2U);
+}
+
+// Such a log has neither "batch" nor "wall_ms" in its rows; what ran together is in its settings.
+TEST_F(RunLogTest, KnowsTheBatchesOfALogOfAnEarlierVersion) {
+  const auto line = [](const nlohmann::json& json) {
+    const std::string text = json.dump();
+    return fmt::format("{:08x} {}\n", ::crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()), text);
+  };
+  RunHeader batches = header();
+  batches.settings["batch"] = 8;
+  std::string earlier = run_log_text({.header = batches, .rows = {}});
+  earlier += line(
+      {{"number", 0},
+       {"image", "x"},
+       {"folder", "cat"},
+       {"label", 2},
+       {"seconds", 1},
+       {"read_ms", 0},
+       {"load_ms", 1},
+       {"models", {{{"best", {{2, 0.5}}}, {"ms", {1.0, 2.0, 0.5}}}, {{"best", {{1, 0.5}}}, {"ms", {1.0, 4.0, 0.5}}}}}});
+  put(earlier);
+  const RunRecord record = read_run_log(path_);
+  ASSERT_EQ(record.rows.size(), 1U);
+  EXPECT_EQ(record.rows[0].batch, 8);
+  EXPECT_DOUBLE_EQ(batch_inference_ms(record.rows[0], 1), 32);
+  EXPECT_DOUBLE_EQ(latency_ms(record.rows[0], 0), 1 + 8 * 2.5);
 }
 
 TEST_F(RunLogTest, SendsRowsAsLines) {

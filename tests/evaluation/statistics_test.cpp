@@ -98,6 +98,24 @@ TEST(Statistics, BootstrapIntervals) {
   EXPECT_NE(bootstrap_difference(imagenet, 7).interval.low, bootstrap_difference(imagenet, 8).interval.low);
 }
 
+// The draws are the project's own: these are the numbers with every standard library. Binomial numbers have the mean
+// and the deviation that they should have, for few, many, rare and near-certain ones (the counts' interval is theirs).
+TEST(Statistics, TheSameSeedGivesTheSameIntervalEverywhere) {
+  const Interval found = bootstrap_difference({36800, 3400, 3350, 6450}, 7, 1000).interval;
+  EXPECT_NEAR(found.low * 50000, -103, 1e-6);
+  EXPECT_NEAR(found.high * 50000, 214, 1e-6);
+}
+
+TEST(Statistics, HolmAdjustsTheTestsOfManyPairs) {
+  for (const Json& entry : reference().at("holm")) {
+    const std::vector<double> found = holm_adjusted(entry.at("p").get<std::vector<double>>());
+    const auto expected = entry.at("adjusted").get<std::vector<double>>();
+    ASSERT_EQ(found.size(), expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-14) << i;
+  }
+  EXPECT_TRUE(holm_adjusted({}).empty());
+}
+
 // What the interval promises: of 200 experiments with a known difference, some 95 % cover it.
 TEST(Statistics, BootstrapIntervalsCoverTheTruth) {
   constexpr int kExperiments = 200, kPictures = 2000;
@@ -142,6 +160,9 @@ TEST(Statistics, Calibration) {
     EXPECT_EQ(total, static_cast<std::int64_t>(confidence.size()));
   }
   EXPECT_EQ(expected_calibration_error(reliability({}, {})), 0);
+  for (const double none : {std::nan(""), -0.1, 1.1, HUGE_VAL}) {
+    EXPECT_THROW(reliability(std::vector{none}, {true}), InternalError) << none;
+  }
 }
 
 TEST(Statistics, BatchMeansFollowTheDriftOfTheMachine) {

@@ -13,6 +13,7 @@ from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 PAIRS = [(724, 76, 56, 144), (36800, 3400, 3350, 6450), (3, 2, 0, 1), (0, 5, 5, 0), (10, 0, 0, 0), (0, 0, 0, 7),
@@ -82,8 +83,17 @@ def ratio(seed, count):
             "bootstrap": [low, high]}
 
 
+def holm(values):
+    return {"p": values, "adjusted": multipletests(values, method="holm")[1].tolist()}
+
+
+HOLM = [[0.03], [0.01, 0.04, 0.03], [0.2, 1e-12, 0.049, 0.05, 0.001, 1.0, 0.9, 0.001, 0.02, 0.3], [0.9, 0.8]]
+for seed in (1, 2):
+    HOLM.append(numpy.round(numpy.random.default_rng(seed).beta(0.3, 2, 45), 8).tolist())
+
 print(json.dumps({"ratios": [ratio(1, 200), ratio(2, 3)],
                   "wilson": [wilson(*case) for case in [(804, 1000), (0, 10), (10, 10), (1, 3), (40191, 50000), (0, 1)]],
                   "pairs": [pair(*case) for case in PAIRS],
                   "labels": [labels(1, 10, 500, 0.7), labels(2, 1000, 300, 0.9), labels(3, 3, 50, 0.0)],
+                  "holm": [holm(values) for values in HOLM],
                   "calibration": [calibration(1, 400, 15), calibration(2, 60, 10)]}))

@@ -116,7 +116,7 @@ class Cli : public testing::Test {
     std::getline(text, header);
     std::vector<bool> keep;
     std::istringstream names(header);
-    for (std::string name; std::getline(names, name, ',');) keep.push_back(!name.ends_with("_ms"));
+    for (std::string name; std::getline(names, name, ',');) keep.push_back(!name.ends_with("_ms") && name != "batch");
     std::vector<std::string> rows;
     while (std::getline(text, line)) {
       std::string kept;

@@ -245,7 +245,8 @@ TEST_F(Cli, ComparesIntoTheArticlesColumns) {
       "vit_top5_correct,vit_conf,vit_preprocess_ms,vit_inference_ms,image_load_ms";
   EXPECT_EQ(
       csv.find(article +
-               ",resnet_postprocess_ms,resnet_top5,vit_postprocess_ms,vit_top5,image_read_ms,average_top5,error\n"),
+               ",resnet_postprocess_ms,resnet_top5,vit_postprocess_ms,vit_top5,image_read_ms,average_top5,error,batch,"
+               "resnet_batch_ms,vit_batch_ms\n"),
       0U)
       << csv.substr(0, 500);
   EXPECT_NE(csv.find("0_jpeg_444.jpg,n01440764,0,\"tench, Tinca tinca\","), std::string::npos);
