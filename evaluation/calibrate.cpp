@@ -34,6 +34,10 @@ class RangeObserver final : public Observer {
     Seen& seen = seen_[event.index];
     const std::span<const float> values = event.output.f32().values();
     if (!counting_) {
+      // No order has a place for nan, which would pass unseen between numbers.
+      if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) {
+        throw ModelFileError(event.node.path + " gives values that are not finite; ranges cannot be measured");
+      }
       const auto [low, high] = std::ranges::minmax_element(values);
       seen.low = std::min(seen.low, *low);
       seen.high = std::max(seen.high, *high);
@@ -118,9 +122,6 @@ std::optional<Calibration> calibrate(Classifier& classifier, const std::vector<f
       .ranges = {}, .pictures = static_cast<std::int64_t>(pictures.size()), .method = std::string(to_string(method))};
   for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
     const Seen& seen = ranges.seen()[n];
-    if (!std::isfinite(seen.low) || !std::isfinite(seen.high)) {
-      throw CheckError(graph.nodes()[n].path + " gives values that are not finite");
-    }
     const ValueRange range = method == RangeMethod::kMse ? least_error_range(seen) : ValueRange{seen.low, seen.high};
     calibration.ranges[graph.nodes()[n].origin.back()] = range;
   }

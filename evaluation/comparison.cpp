@@ -40,6 +40,13 @@ std::vector<std::size_t> order_of_models(std::size_t models, std::uint64_t seed,
 // What each model says of the pictures of one batch, by picture and model.
 using Probabilities = std::vector<std::vector<std::vector<double>>>;
 
+// Of logits that are no numbers nothing follows: the picture has no predictions, not even those of the other models.
+void fail(ComparisonRow& row, const std::string& model, const std::string& fault) {
+  row.error = where(row.sample) + ": " + model + " gives no prediction: " + fault +
+              "; its weights or its preprocessing are wrong (`tessera verify` finds the first layer that is)";
+  row.model_failed = true;
+}
+
 void run_model(Classifier& model, std::size_t index, PreparedBatch& batch, Probabilities& all) {
   const auto count = static_cast<std::int64_t>(batch.rows.size());
   const auto start = Clock::now();
@@ -48,10 +55,15 @@ void run_model(Classifier& model, std::size_t index, PreparedBatch& batch, Proba
   for (std::size_t i = 0; i < batch.rows.size(); ++i) {
     ComparisonRow& row = batch.rows[i];
     if (!row.error.empty()) continue;
+    const std::span<const float> logits = output.slice(static_cast<std::int64_t>(i)).values();
+    if (const std::string fault = fault_of_logits(logits); !fault.empty()) {
+      fail(row, model.card().name, fault);
+      continue;
+    }
     Prediction& prediction = row.predictions[index];
     prediction.inference_ms = inference_ms;
     const auto begin = Clock::now();
-    all[i][index] = probabilities(output.slice(static_cast<std::int64_t>(i)).values());
+    all[i][index] = probabilities(logits);
     set_best(prediction, top(all[i][index], kBest), row.sample.label);
     prediction.postprocess_ms = ms_since(begin);
   }
@@ -86,6 +98,7 @@ class Comparison {
     }
     for (std::size_t i = 0; i < batch.rows.size(); ++i) {
       ComparisonRow& row = batch.rows[i];
+      if (row.model_failed) row.predictions.clear();
       if (row.error.empty() && models_.size() > 1) row.average = best_of_mean(all[i]);
     }
     work_.take(batch.rows);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
@@ -12,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "build_commit.h"
 #include "core/thread_pool.h"
 #include "cpu/cpu_backend.h"
 
@@ -69,11 +71,27 @@ std::string processor_name() {
   return name.empty() ? "unknown processor" : name;
 }
 
+std::string machine_of(const nlohmann::json& environment) {
+  if (!environment.is_object() || !environment.contains("processor") || !environment["processor"].is_string())
+    return "";
+  std::string machine = environment["processor"].get<std::string>();
+  const auto cores = environment.find("physical_cores"), isa = environment.find("isa");
+  if (cores != environment.end() && cores->is_number_integer()) {
+    machine += ", " + std::to_string(cores->get<std::int64_t>()) + " cores";
+  }
+  if (isa != environment.end() && isa->is_array() && !isa->empty() && isa->front().is_string()) {
+    machine += ", " + isa->front().get<std::string>();
+  }
+  return machine;
+}
+
+std::string_view build_commit() { return TESSERA_COMMIT; }
+
 nlohmann::json environment_record() {
   nlohmann::json record{{"tessera", TESSERA_VERSION}, {"processor", processor_name()},
                         {"isa", cpu_isas()},          {"physical_cores", physical_cores()},
-                        {"compiler", compiler()},     {"libraries", libraries()},
-                        {"time", utc_now()}};
+                        {"compiler", compiler()},     {"commit", build_commit()},
+                        {"libraries", libraries()},   {"time", utc_now()}};
   const long cores = ::sysconf(_SC_NPROCESSORS_ONLN), pages = ::sysconf(_SC_PHYS_PAGES);
   if (cores > 0) record["logical_cores"] = cores;
   if (pages > 0) record["memory_bytes"] = std::int64_t{pages} * ::sysconf(_SC_PAGESIZE);

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 namespace tessera {
 
@@ -10,6 +11,13 @@ namespace tessera {
 // "compiler", "libraries": {name: version}, "load_average": [1, 5, 15 minutes], "time": UTC}. What the system does not
 // tell is left out.
 nlohmann::json environment_record();
+
+// Of such a record, what times follow from: "AMD EPYC 9454, 8 cores, avx512". "" for what is no such record.
+std::string machine_of(const nlohmann::json& environment);
+
+// What this program was built from: "a8ad09d3c1f2", with "-changed-" and a hash where files differed from the commit;
+// "" where that is not known (a source archive).
+std::string_view build_commit();
 
 // "AMD EPYC 9454": the first one's name; "unknown processor" where the system does not tell.
 std::string processor_name();

@@ -28,11 +28,13 @@ struct Prediction {
 struct ComparisonRow {
   std::int64_t number = 0;  // of the picture in the data set, from 0
   Sample sample;
-  std::string error;       // not empty: the picture could not be read, and there are no predictions
-  double read_ms = 0;      // 0 where only the sum is known
-  double load_ms = 0;      // read and decode
-  double wait_ms = 0;      // the models waited for its batch, divided by the batch's pictures
-  std::int64_t batch = 1;  // pictures that ran through the models together, this one counted
+  std::string error;           // not empty: the picture gave no predictions, and this is why
+  bool model_failed = false;   // the error is a model's (logits that are no numbers), not the picture's
+  std::int64_t contents = -1;  // CRC-32 of the picture's file; -1 where not known
+  double read_ms = 0;          // 0 where only the sum is known
+  double load_ms = 0;          // read and decode
+  double wait_ms = 0;          // the models waited for its batch, divided by the batch's pictures
+  std::int64_t batch = 1;      // pictures that ran through the models together, this one counted
   // By the wall: from the end of the batch before it (or the beginning) to the end of its batch, divided by the batch's
   // pictures. They add up to the time of the loop. 0 where not known.
   double wall_ms = 0;
@@ -70,10 +72,11 @@ struct ComparisonResult {
   // where that is not known.
   double alone_pictures = 0;
   bool interrupted = false;
-  PictureSample sample;        // of the data set, where the run took some of its pictures
-  bool overlapped = false;     // mode throughput: pictures were prepared beside the models
-  int warmup = -1;             // runs of each model before the first picture; -1 where not known
-  std::vector<RunPart> parts;  // of a merged run, by shard; otherwise empty
+  std::vector<std::string> machines;  // on which pictures were run, each once; empty where not known
+  PictureSample sample;               // of the data set, where the run took some of its pictures
+  bool overlapped = false;            // mode throughput: pictures were prepared beside the models
+  int warmup = -1;                    // runs of each model before the first picture; -1 where not known
+  std::vector<RunPart> parts;         // of a merged run, by shard; otherwise empty
 };
 
 // What a picture waits for a model: its own preprocessing, then inference and softmax of its whole batch. Reading and

@@ -1,6 +1,9 @@
 #include "evaluation/run.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -22,6 +25,51 @@ std::size_t pictures_of(const RunHeader& header) {
   return static_cast<std::size_t>((header.pictures - (header.shard.index - 1) + count - 1) / count);
 }
 
+// Of a picture's file in bytes; -1 where it cannot be looked at (reading it will say why).
+std::int64_t size_of(const Sample& sample) {
+  if (sample.size >= 0) return sample.size;
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(sample.path, error);
+  return error ? -1 : static_cast<std::int64_t>(size);
+}
+
+// Holds the lock of a log that is there, as who writes it does (RunLog).
+class LogLock {
+ public:
+  explicit LogLock(const std::filesystem::path& path) : file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    if (file_ < 0 || ::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
+    ::close(file_);
+    throw UsageError(path.string() + ": another process is writing this run; give another --out");
+  }
+  ~LogLock() {
+    if (file_ >= 0) ::close(file_);
+  }
+  LogLock(const LogLock&) = delete;
+  LogLock& operator=(const LogLock&) = delete;
+
+ private:
+  int file_;
+};
+
+// The log of the same merge made before may be replaced, and one without a row.
+void refuse_other_log(const std::filesystem::path& path, const RunHeader& header) {
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::symlink_status(path, error);
+  if (!std::filesystem::exists(status)) return;
+  const auto refuse = [&](const std::string& why) {
+    throw UsageError(path.string() + ": " + why + "; give another --out, or --force to replace it");
+  };
+  if (!std::filesystem::is_regular_file(status)) refuse("is there, and is no file of its own");
+  try {
+    const RunRecord there = read_run_log(path);
+    if (there.rows.empty()) return;
+    if (there.header.shard == header.shard && there.header.settings == header.settings) return;
+  } catch (const InputError& problem) {
+    throw UsageError(std::string(problem.what()) + "; give another --out, or --force to replace it");
+  }
+  refuse("is the log of another comparison");
+}
+
 void refuse_gap(const RunHeader& header, const std::vector<ComparisonRow>& rows) {
   for (std::size_t i = 0; i < rows.size() + 1; ++i) {
     const bool there = i < rows.size() && rows[i].number == static_cast<std::int64_t>(i);
@@ -37,7 +85,7 @@ void refuse_gap(const RunHeader& header, const std::vector<ComparisonRow>& rows)
 std::string dataset_hash(const Dataset& dataset) {
   std::string text;
   for (const Sample& sample : dataset.samples) {
-    text += fmt::format("{}/{}\t{}\n", sample.folder, sample.name, sample.label);
+    text += fmt::format("{}/{}\t{}\t{}\n", sample.folder, sample.name, sample.label, size_of(sample));
   }
   return sha256(std::as_bytes(std::span(text)));
 }
@@ -66,6 +114,7 @@ ComparisonResult result_of(RunRecord record) {
                           .total_ms = record.loop_ms + record.load_ms,
                           .alone_pictures = record.alone_pictures};
   result.interrupted = result.rows.size() < pictures_of(record.header);
+  result.machines = machines_of(record.sittings);
   const nlohmann::json& settings = record.header.settings;
   if (settings.is_object()) result.sample = picture_sample_from_json(settings.value("sample", nlohmann::json()));
   result.parts = std::move(record.parts);
@@ -89,10 +138,11 @@ RunRecord join_runs(std::vector<RunRecord> records, const std::vector<std::strin
   if (parts.size() > 1) joined.parts = std::move(parts);
   for (std::size_t i = 1; i < records.size(); ++i) {
     RunRecord& other = records[i];
-    if (other.header.settings != joined.header.settings || other.header.pictures != joined.header.pictures) {
-      throw InputError(names[i] + ": is a shard of another run than " + names.front() + " (" +
-                       differing_settings(joined.header, other.header) + ")");
+    const std::string differing = differing_settings(joined.header, other.header);
+    if (other.header.settings != joined.header.settings || !differing.empty()) {
+      throw InputError(names[i] + ": is a shard of another run than " + names.front() + " (" + differing + ")");
     }
+    joined.sittings.insert(joined.sittings.end(), other.sittings.begin(), other.sittings.end());
     joined.rows.insert(joined.rows.end(), std::make_move_iterator(other.rows.begin()),
                        std::make_move_iterator(other.rows.end()));
     joined.loop_ms += other.loop_ms;
@@ -110,8 +160,11 @@ RunRecord join_runs(std::vector<RunRecord> records, const std::vector<std::strin
   return joined;
 }
 
-void write_run_log(const std::filesystem::path& folder, const RunRecord& record) {
-  write_file(folder / kRunLogName, run_log_text(record));
+void write_run_log(const std::filesystem::path& folder, const RunRecord& record, bool force) {
+  const std::filesystem::path path = folder / kRunLogName;
+  const LogLock lock(path);  // so that no run that is going on loses its log
+  if (!force) refuse_other_log(path, record.header);
+  write_file(path, run_log_text(record));
 }
 
 void write_figure(const std::filesystem::path& folder, const ComparisonResult& result,

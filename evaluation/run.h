@@ -12,13 +12,14 @@
 
 namespace tessera {
 
-// Of the names, folders and labels of the pictures, in their order; SHA-256 in hexadecimal digits.
+// Of the names, folders, labels and sizes of the pictures, in their order; SHA-256 in hexadecimal digits.
 std::string dataset_hash(const Dataset& dataset);
 
 struct RunPlan {
   RunHeader header;
   std::filesystem::path folder;  // is made
   bool resume = true;
+  nlohmann::json environments = nlohmann::json::array();  // of the processes that run
   ComparisonOptions options;
 };
 
@@ -39,8 +40,9 @@ ComparisonResult run_comparison(std::vector<std::unique_ptr<Classifier>>& models
 // What is in logs of one run: one log, or all its shards. Throws InputError for logs of different runs, for a picture
 // that is in two of them or, in more than one log, in none.
 RunRecord join_runs(std::vector<RunRecord> records, const std::vector<std::string>& names);
-// Writes the joined record as folder/run.log.
-void write_run_log(const std::filesystem::path& folder, const RunRecord& record);
+// Writes the joined record as folder/run.log. Throws UsageError where that is the log of another comparison (unless
+// `force`) or where a process is writing it.
+void write_run_log(const std::filesystem::path& folder, const RunRecord& record, bool force);
 
 // The result that a record comes to. An unfinished one is marked as interrupted.
 ComparisonResult result_of(RunRecord record);

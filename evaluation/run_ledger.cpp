@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "evaluation/picture_contents.h"
 
 namespace tessera {
 
@@ -22,6 +23,11 @@ std::deque<std::int64_t> not_done(const RunHeader& header, const std::vector<Com
   return left;
 }
 
+// Takes out the rows of pictures that could not be read, which may have been mended since; how many.
+std::size_t take_failed(std::vector<ComparisonRow>& rows) {
+  return std::erase_if(rows, [](const ComparisonRow& row) { return !row.error.empty() && !row.model_failed; });
+}
+
 std::filesystem::path made(const std::filesystem::path& folder) {
   make_folder(folder);
   return folder;
@@ -34,11 +40,16 @@ RunLedger::RunLedger(const Dataset& dataset, const RunPlan& plan, std::function<
       plan_(plan),
       stop_(std::move(stop)),
       voice_(voice),
-      log_(made(plan.folder) / kRunLogName, plan.header, plan.resume),
+      log_(made(plan.folder) / kRunLogName, plan.header, plan.resume, plan.environments),
       record_(log_.before()),
+      again_(take_failed(record_.rows)),
       left_(not_done(plan.header, record_.rows)) {
   const std::string log = (plan.folder / kRunLogName).string();
   for (const std::string& text : record_.notes) voice.note(log + ": " + text);
+  if (plan.header.pictures != static_cast<std::int64_t>(dataset.samples.size())) {
+    throw InternalError("a run's plan is of another data set");
+  }
+  expect_same_contents(log, dataset, record_.rows);
   record_.header = plan.header;
   progress_.total = record_.rows.size() + left_.size();
   progress_.top1.resize(plan.header.models.size());
@@ -46,6 +57,7 @@ RunLedger::RunLedger(const Dataset& dataset, const RunPlan& plan, std::function<
     row.sample = dataset.samples[static_cast<std::size_t>(row.number)];
     count(row);
   }
+  if (again_ > 0) voice.note(fmt::format("{}: {} pictures could not be read and are tried again", log, again_));
   if (record_.rows.empty()) return;
   voice.note(
       fmt::format("Going on with {}: {} pictures are done, {} are left", log, record_.rows.size(), left_.size()));
@@ -109,6 +121,9 @@ ComparisonResult RunLedger::finish() {
   record_.alone_pictures += progress_.seconds * alone_;
   for (const ComparedModel& model : plan_.header.models) record_.load_ms += model.load_ms;
   std::ranges::sort(record_.rows, {}, &ComparisonRow::number);
+  record_.sittings.push_back({.environments = plan_.environments,
+                              .pictures = static_cast<std::int64_t>(progress_.here),
+                              .loop_ms = progress_.seconds * kMs});
   return result_of(std::move(record_));
 }
 

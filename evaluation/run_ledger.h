@@ -42,6 +42,7 @@ class RunLedger final : public Work {
   mutable std::mutex mutex_;  // of all that follows
   RunLog log_;
   RunRecord record_;
+  std::size_t again_;  // pictures that failed in earlier sittings
   std::deque<std::int64_t> left_;
   ComparisonProgress progress_;
   std::optional<Clock::time_point> start_;

@@ -8,14 +8,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cmath>
 #include <cstring>
-#include <set>
 
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "evaluation/environment.h"
 
 namespace tessera {
 
@@ -23,8 +22,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kFormat = "tessera-run-log";
-constexpr int kVersion = 1;
 constexpr std::size_t kChecksumLength = 9;  // eight digits and a space
 
 std::string checksum_text(std::string_view text) {
@@ -70,6 +67,8 @@ Json row_to_json(const ComparisonRow& row, double seconds) {
             {"load_ms", row.load_ms},    {"wall_ms", row.wall_ms},   {"batch", row.batch}};
   if (row.wait_ms != 0) json["wait_ms"] = row.wait_ms;
   if (!row.error.empty()) json["error"] = row.error;
+  if (row.model_failed) json["model_failed"] = true;
+  if (row.contents >= 0) json["crc"] = row.contents;
   for (const Prediction& p : row.predictions) {
     Json ms{p.preprocess_ms, p.inference_ms, p.postprocess_ms};
     if (p.batch_ms > 0) ms.push_back(p.batch_ms);
@@ -99,6 +98,8 @@ ComparisonRow row_from_json(const Json& json, std::size_t models, std::int64_t b
   row.sample.folder = json.at("folder").get<std::string>();
   row.sample.label = json.at("label").get<int>();
   row.error = json.value("error", "");
+  row.model_failed = json.value("model_failed", false);
+  row.contents = json.value("crc", std::int64_t{-1});
   row.read_ms = json.at("read_ms").get<double>();
   row.load_ms = json.at("load_ms").get<double>();
   row.wait_ms = json.value("wait_ms", 0.0);
@@ -110,47 +111,12 @@ ComparisonRow row_from_json(const Json& json, std::size_t models, std::int64_t b
     row.predictions.push_back(prediction_from_json(model, row.sample.label));
   }
   row.average = best_from_json(json.value("average", Json::array()));
+  for (const double ms : {row.read_ms, row.load_ms, row.wait_ms}) {
+    if (ms < 0) throw InputError("a time is negative");
+  }
+  if (row.sample.label < -1) throw InputError(fmt::format("a label is {}", row.sample.label));
   if (row.predictions.size() != (row.error.empty() ? models : 0)) throw InputError("predictions are missing");
   return row;
-}
-
-Json to_json(const ComparedModel& model) {
-  return {{"name", model.name},       {"prefix", model.prefix},
-          {"load_ms", model.load_ms}, {"parameters", model.parameters},
-          {"macs", model.macs},       {"memory_bytes", model.memory_bytes}};
-}
-
-ComparedModel model_from_json(const Json& json) {
-  return {.name = json.at("name").get<std::string>(),
-          .prefix = json.at("prefix").get<std::string>(),
-          .load_ms = json.at("load_ms").get<double>(),
-          .parameters = json.at("parameters").get<std::int64_t>(),
-          .macs = json.at("macs").get<std::int64_t>(),
-          .memory_bytes = json.at("memory_bytes").get<std::int64_t>()};
-}
-
-Json to_json(const RunHeader& header) {
-  Json models = Json::array();
-  for (const ComparedModel& model : header.models) models.push_back(to_json(model));
-  return {{"format", kFormat},
-          {"version", kVersion},
-          {"settings", header.settings},
-          {"pictures", header.pictures},
-          {"shard", {header.shard.index, header.shard.count}},
-          {"models", models},
-          {"labels", to_json(header.labels)}};
-}
-
-RunHeader header_from_json(const Json& json) {
-  if (!json.is_object() || json.value("format", "") != kFormat) throw InputError("is not the log of a run");
-  if (json.at("version") != kVersion) throw InputError("is the log of another version of tessera");
-  RunHeader header;
-  header.settings = json.at("settings");
-  header.pictures = json.at("pictures").get<std::int64_t>();
-  header.shard = {json.at("shard").at(0).get<int>(), json.at("shard").at(1).get<int>()};
-  for (const Json& model : json.at("models")) header.models.push_back(model_from_json(model));
-  header.labels = label_set_from_json(json.at("labels"));
-  return header;
 }
 
 // What the text of a log comes to, and how much of it is whole.
@@ -165,18 +131,30 @@ class LogReader {
     const Json header = parse_line(line);
     record_.header = header_from_json(header);
     const Json& settings = record_.header.settings;
-    if (settings.is_object()) batch_ = settings.value("batch", batch_);
-    while (next(line)) take(parse_line(line));
+    batch_ = settings.value("batch", batch_);
+    while (next(line)) {
+      try {
+        take(parse_line(line));
+      } catch (const std::exception& error) {
+        throw InputError(fmt::format("line {}: {}", number_, error.what()));
+      }
+    }
     if (whole_ < text_.size()) note("a line was cut off at the end and is dropped; its picture is done again");
     end_sitting();
-    std::ranges::stable_sort(record_.rows, {}, &ComparisonRow::number);
-    const auto same = [](const ComparisonRow& a, const ComparisonRow& b) { return a.number == b.number; };
-    record_.rows.erase(std::unique(record_.rows.begin(), record_.rows.end(), same), record_.rows.end());
+    keep_last(record_.rows);
     return std::move(record_);
   }
   std::size_t whole() const noexcept { return whole_; }
 
  private:
+  // Sorts by number; of two rows of one picture the later one is what it came to.
+  static void keep_last(std::vector<ComparisonRow>& rows) {
+    std::ranges::stable_sort(rows, {}, &ComparisonRow::number);
+    const auto same = [](const ComparisonRow& a, const ComparisonRow& b) { return a.number == b.number; };
+    const auto first = std::unique(rows.rbegin(), rows.rend(), same).base();
+    rows.erase(rows.begin(), first);
+  }
+
   bool next(std::string_view& line) {
     const std::size_t end = text_.find('\n', whole_);
     if (end == std::string_view::npos) return false;
@@ -191,7 +169,7 @@ class LogReader {
       note(fmt::format("line {} is damaged; its picture is done again", number_));
     } else if (json.contains("sitting")) {
       end_sitting();
-      for (const Json& model : json.at("sitting")) record_.load_ms += model.get<double>();
+      begin_sitting(json.at("sitting"));
     } else if (json.contains("alone")) {
       alone_ += json.at("alone").get<double>();
     } else if (json.contains("parts")) {
@@ -204,8 +182,25 @@ class LogReader {
       seconds_ = json.at("seconds").get<double>();
       const std::int64_t number = record_.rows.back().number;
       if (number < 0 || number >= record_.header.pictures) {
-        throw InputError(fmt::format("line {}: there is no picture {}", number_, number));
+        throw InputError(fmt::format("there is no picture {}", number));
       }
+      ++sitting_.pictures;
+    }
+  }
+
+  // Its models' times of loading, in a list alone before format 2. A merged log has the shards' sittings in one.
+  void begin_sitting(const Json& sitting) {
+    in_sitting_ = true;
+    for (const Json& model : sitting.is_array() ? sitting : sitting.at("load_ms")) {
+      record_.load_ms += model.get<double>();
+    }
+    if (sitting.is_array()) return;
+    sitting_.environments = sitting.value("environments", Json::array());
+    for (const Json& part : sitting.value("of", Json::array())) {
+      record_.sittings.push_back({.environments = part.at("environments"),
+                                  .pictures = part.at("pictures").get<std::int64_t>(),
+                                  .loop_ms = part.at("loop_ms").get<double>()});
+      in_sitting_ = false;
     }
   }
 
@@ -213,6 +208,10 @@ class LogReader {
     constexpr double kMs = 1e3;
     record_.loop_ms += seconds_ * kMs;
     record_.alone_pictures += seconds_ * alone_;
+    sitting_.loop_ms = seconds_ * kMs;
+    if (in_sitting_) record_.sittings.push_back(sitting_);
+    sitting_ = {};
+    in_sitting_ = false;
     seconds_ = alone_ = 0;
   }
   void note(std::string text) {
@@ -226,6 +225,8 @@ class LogReader {
   double seconds_ = 0;      // of the last row in this sitting
   double alone_ = 0;        // pictures a second, summed over the processes of this sitting
   std::int64_t batch_ = 1;  // by the settings: logs of earlier versions do not say it of each row
+  RunSitting sitting_;
+  bool in_sitting_ = false;
   RunRecord record_;
 };
 
@@ -235,6 +236,8 @@ auto named(const std::filesystem::path& path, Read&& read) {
     return read();
   } catch (const Json::exception& error) {
     throw InputError(path.string() + ": a line is not what a run writes: " + error.what());
+  } catch (const ResourceError& error) {
+    throw ResourceError(path.string() + ": " + error.what());
   } catch (const Error& error) {
     throw InputError(path.string() + ": " + error.what());
   }
@@ -242,27 +245,8 @@ auto named(const std::filesystem::path& path, Read&& read) {
 
 constexpr std::uintmax_t kMostBytes = std::uintmax_t{1} << 36;
 
-// "models/0/isa: avx512 there, avx2 here" of every leaf, the first few of them.
-std::string differences(const Json& there, const Json& here) {
-  constexpr int kShown = 6;
-  const Json leaves = here.flatten(), others = there.flatten();
-  std::set<std::string> pointers;
-  for (const Json& side : {leaves, others}) {
-    for (const auto& leaf : side.items()) pointers.insert(leaf.key());
-  }
-  std::string text;
-  int count = 0;
-  for (const std::string& pointer : pointers) {
-    const Json value = leaves.value(pointer, Json()), other = others.value(pointer, Json());
-    if (other == value || ++count > kShown) continue;
-    text +=
-        fmt::format("{}{}: {} there, {} here", text.empty() ? "" : ", ", pointer.substr(1), other.dump(), value.dump());
-  }
-  return count > kShown ? text + fmt::format(" and {} more", count - kShown) : text;
-}
-
 void check_same_run(const std::filesystem::path& path, const RunHeader& there, const RunHeader& here) {
-  std::string differing = differences(there.settings, here.settings);
+  std::string differing = differing_settings(there, here);
   if (there.shard != here.shard) {
     differing += fmt::format("{}shard {}/{} there, {}/{} here", differing.empty() ? "" : ", ", there.shard.index,
                              there.shard.count, here.shard.index, here.shard.count);
@@ -275,14 +259,32 @@ void check_same_run(const std::filesystem::path& path, const RunHeader& there, c
 
 }  // namespace
 
-std::string differing_settings(const RunHeader& there, const RunHeader& here) {
-  if (there.pictures != here.pictures) return fmt::format("{} pictures there, {} here", there.pictures, here.pictures);
-  return differences(there.settings, here.settings);
+nlohmann::json to_json(const std::vector<RunSitting>& sittings) {
+  Json json = Json::array();
+  for (const RunSitting& sitting : sittings) {
+    json.push_back(
+        {{"environments", sitting.environments}, {"pictures", sitting.pictures}, {"loop_ms", sitting.loop_ms}});
+  }
+  return json;
+}
+
+std::vector<std::string> machines_of(const std::vector<RunSitting>& sittings) {
+  std::vector<std::string> machines;
+  for (const RunSitting& sitting : sittings) {
+    if (sitting.pictures == 0 || !sitting.environments.is_array()) continue;
+    for (const Json& environment : sitting.environments) {
+      const std::string machine = machine_of(environment);
+      if (!machine.empty() && std::ranges::find(machines, machine) == machines.end()) machines.push_back(machine);
+    }
+  }
+  return machines;
 }
 
 std::string run_log_text(const RunRecord& record) {
   constexpr double kMs = 1e3;
-  std::string text = line_of(to_json(record.header)) + line_of({{"sitting", {record.load_ms}}});
+  const Json load_ms = Json::array({record.load_ms});
+  std::string text = line_of(to_json(record.header)) +
+                     line_of({{"sitting", {{"load_ms", load_ms}, {"of", to_json(record.sittings)}}}});
   if (!record.parts.empty()) {
     Json parts = Json::array();
     for (const RunPart& part : record.parts) parts.push_back({{"pictures", part.pictures}, {"loop_ms", part.loop_ms}});
@@ -315,20 +317,6 @@ std::vector<ComparisonRow> rows_of_lines(std::string_view lines, std::size_t mod
   return rows;
 }
 
-Shard shard_from_string(const std::string& text) {
-  Shard shard;
-  const char* const end = text.data() + text.size();
-  const auto first = std::from_chars(text.data(), end, shard.index);
-  const bool slash = first.ec == std::errc() && first.ptr != end && *first.ptr == '/';
-  const auto second = slash ? std::from_chars(first.ptr + 1, end, shard.count) : first;
-  constexpr int kMost = 1'000'000;
-  if (!slash || second.ec != std::errc() || second.ptr != end || shard.index < 1 || shard.index > shard.count ||
-      shard.count > kMost) {
-    throw UsageError("--shard '" + text + "': expected i/n with i from 1 to n, as in 2/4");
-  }
-  return shard;
-}
-
 RunRecord read_run_log(const std::filesystem::path& path) {
   const std::string text = read_file(path, kMostBytes);
   std::optional<RunRecord> record = named(path, [&] { return LogReader(text).read(); });
@@ -336,36 +324,44 @@ RunRecord read_run_log(const std::filesystem::path& path) {
   return *std::move(record);
 }
 
-RunLog::RunLog(std::filesystem::path path, const RunHeader& header, bool resume) : path_(std::move(path)) {
-  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_APPEND, 0666);
+RunLog::RunLog(std::filesystem::path path, const RunHeader& header, bool resume, const nlohmann::json& environments)
+    : path_(std::move(path)) {
+  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0666);
+  if (file_ < 0 && errno == ELOOP)
+    throw InputError(path_.string() + ": is a symbolic link; a log is a file of its own");
   if (file_ < 0) throw ResourceError(path_.string() + ": cannot be opened (" + std::strerror(errno) + ")");
   try {
     if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
       throw UsageError(path_.string() + ": another process is writing this run");
     }
-    begin(header, resume);
+    begin(header, resume, environments);
   } catch (...) {
     ::close(file_);
     throw;
   }
 }
 
-void RunLog::begin(const RunHeader& header, bool resume) {
+// A log without a row holds nothing that could be lost: the command that made it was refused, or stopped at once.
+void RunLog::begin(const RunHeader& header, bool resume, const nlohmann::json& environments) {
+  const std::string text = read_file(path_, kMostBytes);
   if (resume) {
-    const std::string text = read_file(path_, kMostBytes);
     LogReader reader(text);
     std::optional<RunRecord> record = named(path_, [&] { return reader.read(); });
-    if (record) {
+    if (record && !record->rows.empty()) {
       check_same_run(path_, record->header, header);
       before_ = *std::move(record);
       length_ = static_cast<std::int64_t>(reader.whole());
     }
   }
+  if (length_ == 0 && !text.empty() && !begins_a_header(text)) {
+    throw InputError(path_.string() +
+                     ": is not the log of a run, and is left as it is; remove it, or give another --out");
+  }
   if (::ftruncate(file_, length_) != 0) throw ResourceError(path_.string() + ": " + std::strerror(errno));
   if (length_ == 0) write_line(to_json(header));
   Json load_ms = Json::array();
   for (const ComparedModel& model : header.models) load_ms.push_back(model.load_ms);
-  write_line({{"sitting", load_ms}});
+  write_line({{"sitting", {{"load_ms", load_ms}, {"environments", environments}}}});
   sync();
 }
 

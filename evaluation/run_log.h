@@ -2,8 +2,9 @@
 // The log of a run: what makes it survive kill -9, a full disk and a power cut, and what shards are joined from.
 //
 // A text file. Each line is the CRC-32 (zlib) of what follows in eight hexadecimal digits, a space, and one JSON
-// document: first the header, then "sitting" (a process began to write here), "alone" (pictures a second of a process's
-// models with nothing beside them), in a merged log "parts" (the shards), and one row for each picture. A line is
+// document: first the header, then "sitting" (a process began to write here, on which machine), "alone" (pictures a
+// second of a process's models with nothing beside them), in a merged log "parts" (the shards), and one row for each
+// picture. A line is
 // written by a single write(), so that a process that dies tears at most the last one; that one is dropped and its
 // picture done again. The file is locked (flock) while it is written.
 
@@ -16,38 +17,30 @@
 #include <string_view>
 #include <vector>
 
-#include "evaluation/result.h"
+#include "evaluation/run_header.h"
 
 namespace tessera {
 
-// Which pictures of a data set a process takes: those whose number leaves `index - 1` when divided by `count`.
-struct Shard {
-  int index = 1;  // 1 to count
-  int count = 1;
-  bool operator==(const Shard&) const = default;
+// A stretch of a run that was made by one process, or by the processes of one mpirun.
+struct RunSitting {
+  nlohmann::json environments = nlohmann::json::array();  // environment_record() of each process, where it is known
+  std::int64_t pictures = 0;
+  double loop_ms = 0;
 };
-// "2/4". Throws UsageError.
-Shard shard_from_string(const std::string& text);
-
-struct RunHeader {
-  // Everything that predictions or times follow from: models and the hashes of their weights, preprocessing, kernels,
-  // dtype, batch, mode, the hash of the data set's names and labels. The same for all shards of a run.
-  nlohmann::json settings;
-  std::int64_t pictures = 0;  // of the data set, all shards together
-  Shard shard;
-  std::vector<ComparedModel> models;
-  LabelSet labels;
-};
+nlohmann::json to_json(const std::vector<RunSitting>& sittings);
+// The machines on which the sittings ran pictures, each once: "AMD EPYC 9454 (8 cores, avx512)".
+std::vector<std::string> machines_of(const std::vector<RunSitting>& sittings);
 
 // What a log holds.
 struct RunRecord {
   RunHeader header;
-  std::vector<ComparisonRow> rows;  // by number; each number once
-  double loop_ms = 0;               // from the first picture to the last, summed over the sittings
-  double load_ms = 0;               // loading the models, likewise
-  double alone_pictures = 0;        // as ComparisonResult has it
-  std::vector<RunPart> parts;       // likewise
-  std::vector<std::string> notes;   // lines that were not whole, for the user
+  std::vector<ComparisonRow> rows;  // by number; each number once, the last that was written of it
+  std::vector<RunSitting> sittings;
+  double loop_ms = 0;              // from the first picture to the last, summed over the sittings
+  double load_ms = 0;              // loading the models, likewise
+  double alone_pictures = 0;       // as ComparisonResult has it
+  std::vector<RunPart> parts;      // likewise
+  std::vector<std::string> notes;  // lines that were not whole, for the user
 };
 
 // Throws InputError naming the file, for one that is no log, a header that is damaged, a row that cannot be.
@@ -61,16 +54,15 @@ std::vector<ComparisonRow> rows_of_lines(std::string_view lines, std::size_t mod
 // The record as a log of one sitting.
 std::string run_log_text(const RunRecord& record);
 
-// The names of the settings in which two runs differ, with their values.
-std::string differing_settings(const RunHeader& there, const RunHeader& here);
-
 // Not thread-safe.
 class RunLog {
  public:
-  // Opens or makes the log. With `resume` what it holds is in before(), otherwise it begins anew. Throws UsageError
-  // when another process writes it or when it belongs to a run with other settings (which are named), InputError for a
-  // file that is no log, ResourceError.
-  RunLog(std::filesystem::path path, const RunHeader& header, bool resume);
+  // Opens or makes the log. With `resume` what it holds is in before(), otherwise it begins anew, as it does where a
+  // log has no row yet. `environments` are those of the processes that run. Throws UsageError when another process
+  // writes it or when it belongs to a run with other settings (which are named), InputError for a file that is no log
+  // (which is never written over), ResourceError.
+  RunLog(std::filesystem::path path, const RunHeader& header, bool resume,
+         const nlohmann::json& environments = nlohmann::json::array());
   ~RunLog();
   RunLog(const RunLog&) = delete;
   RunLog& operator=(const RunLog&) = delete;
@@ -85,7 +77,7 @@ class RunLog {
   void sync();
 
  private:
-  void begin(const RunHeader& header, bool resume);
+  void begin(const RunHeader& header, bool resume, const nlohmann::json& environments);
   void write_line(const nlohmann::json& json);
 
   std::filesystem::path path_;

@@ -161,6 +161,10 @@ ModelConfig make_config(std::string_view architecture, const nlohmann::json& ove
     }
     config.parameters[key] = value;
   }
+  const double epsilon = config.parameters.value("norm_eps", 1e-5);
+  if (!(epsilon > 0 && epsilon < 1)) {  // beneath a root, beside a variance
+    throw UsageError(row.name + ": norm_eps must lie between 0 and 1, not " + config.parameters["norm_eps"].dump());
+  }
   return config;
 }
 

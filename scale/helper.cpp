@@ -21,8 +21,10 @@ Helper::Helper(Messenger& messenger, const std::atomic<bool>& stop) : messenger_
 Helper::~Helper() { messenger_.close(); }
 
 void Helper::run(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset, const RunPlan& plan) {
-  const nlohmann::json hello{
-      {"host", messenger_.host()}, {"settings", plan.header.settings}, {"pictures", plan.header.pictures}};
+  const nlohmann::json hello{{"host", messenger_.host()},
+                             {"settings", plan.header.settings},
+                             {"pictures", plan.header.pictures},
+                             {"environments", plan.environments}};
   messenger_.send(0, kHello, hello.dump());
   compare_models(models, dataset, plan.options, *this);
   messenger_.send(0, kDone, std::string(stop_ ? kWasStopped : ""));

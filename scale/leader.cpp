@@ -159,8 +159,14 @@ void Leader::wait_for_others() {
 ComparisonResult Leader::run(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
                              const RunPlan& plan, const RunVoice& voice) {
   gather(plan.header);
+  RunPlan all = plan;
+  for (const Process& process : processes_) {
+    if (process.hello.empty()) continue;
+    const nlohmann::json hello = parse_json(process.hello);
+    if (hello.contains("environments")) all.environments.push_back(hello["environments"].at(0));
+  }
   RunLedger ledger(
-      dataset, plan, [this] { return stop_ || stopped_; }, voice);
+      dataset, all, [this] { return stop_ || stopped_; }, voice);
   open(ledger, plan);
   try {
     if (ledger.left() > 0) compare_models(models, dataset, plan.options, ledger);

@@ -63,7 +63,7 @@ struct Result {
   double preprocess_ms = 0, inference_ms = 0, postprocess_ms = 0;
 };
 
-Result classify(Classifier& model, const Image& image, const ClassifyOptions& options) {
+Result classify(Classifier& model, const Image& image, const std::string& file, const ClassifyOptions& options) {
   Result result;
   auto start = Clock::now();
   model.preprocess(image, 0);
@@ -72,6 +72,10 @@ Result classify(Classifier& model, const Image& image, const ClassifyOptions& op
   const ConstView output = model.run(1);
   result.inference_ms = ms_since(start);
   start = Clock::now();
+  if (const std::string fault = fault_of_logits(output.values()); !fault.empty()) {
+    throw ModelFileError(file + ": " + model.card().name + " gives no prediction: " + fault +
+                         "; its weights or its preprocessing are wrong");
+  }
   result.top = top(probabilities(output.values()), static_cast<std::size_t>(options.top));
   result.postprocess_ms = ms_since(start);
   if (options.logits) result.logits.assign(output.values().begin(), output.values().end());
@@ -129,14 +133,15 @@ int run_classify(const ClassifyOptions& options) {
         fmt::print("{} ({}x{}, decode {:.2f} ms)\n", file, image.width, image.height, decode_ms);
       }
       for (const auto& model : models) {
-        const Result result = classify(*model, image, options);
+        const Result result = classify(*model, image, file, options);
         if (options.common.json) {
           results.push_back(result_json(file, *model, result, decode_ms));
         } else {
           print_result(*model, result, options);
         }
       }
-    } catch (const InputError& error) {
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kInput && error.kind() != ErrorKind::kModelFile) throw;
       fmt::print(stderr, "tessera: {}\n", error.what());
       if (options.common.json) results.push_back({{"image", file}, {"error", error.what()}});
       exit_code = error.exit_code();

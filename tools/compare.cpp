@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <new>
@@ -20,6 +21,7 @@
 #include "tools/progress.h"
 #include "tools/tool.h"
 #include "vision/dataset.h"
+#include "weights/sha256.h"
 
 namespace tessera {
 
@@ -55,9 +57,28 @@ std::string isa_of(const RunOptions& run, const Program& program) {
   return run.isa == "auto" ? cpu_isas().front() : run.isa;
 }
 
+// What int8 follows from beside the weights.
+std::string calibration_of(const RunOptions& run, const Classifier& model) {
+  if (run.dtype != "int8") return "";
+  nlohmann::json ranges = nlohmann::json::object();
+  for (const auto& [name, range] : model.card().calibration.ranges) ranges[name] = {range.low, range.high};
+  const std::string text = ranges.dump();
+  return sha256(std::as_bytes(std::span(text)));
+}
+
+// Which kernels compute the nodes: what --tune chose on this machine, in other words.
+std::string kernels_of(const Program& program) {
+  std::string text;
+  for (std::size_t n = 0; n < program.graph().nodes().size(); ++n) {
+    text += fmt::format("{} {}\n", program.graph().nodes()[n].path, program.kernel(n).implementation());
+  }
+  return sha256(std::as_bytes(std::span(text)));
+}
+
 nlohmann::json settings_of(const CompareCommand& command, const std::vector<std::unique_ptr<Classifier>>& models,
                            const Dataset& dataset, const ComparisonOptions& options) {
   nlohmann::json json{{"tessera", TESSERA_VERSION},
+                      {"commit", build_commit()},
                       {"data_sha256", dataset_hash(dataset)},
                       {"limit", command.limit},
                       {"sample", to_json(dataset.sample)},
@@ -78,7 +99,9 @@ nlohmann::json settings_of(const CompareCommand& command, const std::vector<std:
                               {"isa", isa_of(command.common.run, model->program())},
                               {"dtype", command.common.run.dtype},
                               {"exact", command.common.run.exact},
+                              {"calibration_sha256", calibration_of(command.common.run, *model)},
                               {"tuned", command.common.run.tune},
+                              {"kernels_sha256", command.common.run.tune ? kernels_of(model->program()) : ""},
                               {"threads", model->program().threads()}});
   }
   return json;
@@ -205,15 +228,22 @@ Prepared prepare(const CompareCommand& command, bool leads) {
                               .labels = prepared.models.front()->card().labels},
                    .folder = command.out,
                    .resume = command.resume,
+                   .environments = nlohmann::json::array({environment_record()}),
                    .options = options};
   note(fmt::format("Evaluating {} images...", prepared.plan.header.pictures / shard.count));
   return prepared;
 }
 
+// Where every picture failed for its models, it is they that are at fault.
+int exit_code_of(const ComparisonResult& result, std::int64_t errors, std::int64_t most) {
+  if (errors <= most) return 0;
+  const bool models = std::ranges::all_of(result.rows, &ComparisonRow::model_failed);
+  return static_cast<int>(models ? ErrorKind::kModelFile : ErrorKind::kInput);
+}
+
 using RunIt = std::function<ComparisonResult(Prepared&, const RunVoice&)>;
 
 int run_and_report(const CompareCommand& command, const RunIt& run_it) {
-  const nlohmann::json environment = environment_record();
   Prepared prepared = prepare(command, true);
   ProgressLine line;
   const auto progress = [&](const ComparisonProgress& p) {
@@ -223,13 +253,14 @@ int run_and_report(const CompareCommand& command, const RunIt& run_it) {
   nlohmann::json run = prepared.plan.header.settings;
   run["data"] = fs::absolute(command.data).string();
   run["shard"] = command.shard;
-  run["environment"] = environment;
+  run["environment"] = prepared.plan.environments.front();
+  run["sittings"] = to_json(read_run(command.out).sittings);
   run["command"] = command_line();
   write_file(fs::path(command.out) / "run.json", json_text(run));
   const std::int64_t errors = report(command.out, result, {.seed = command.seed}, command.budget, command.common.json);
   constexpr int kTerminated = 143;  // by another process of the run
   if (signal_exit_code() != 0 || result.interrupted) return signal_exit_code() == 0 ? kTerminated : signal_exit_code();
-  return errors > command.max_errors ? static_cast<int>(ErrorKind::kInput) : 0;
+  return exit_code_of(result, errors, command.max_errors);
 }
 
 // A process of mpirun beside rank 0, which says all there is to say, this one's errors too.
@@ -273,7 +304,7 @@ struct MergeCommand {
   std::string out;
   std::int64_t max_errors = 0;
   std::uint64_t seed = 1;
-  bool json = false;
+  bool json = false, force = false;
 };
 
 int run_merge(const MergeCommand& command) {
@@ -287,11 +318,11 @@ int run_merge(const MergeCommand& command) {
   }
   RunRecord joined = join_runs(std::move(records), command.runs);
   make_folder(command.out);
-  write_run_log(command.out, joined);
+  write_run_log(command.out, joined, command.force);
   write_file(fs::path(command.out) / "run.json", json_text(merged_run_json(joined.header.settings, command.runs)));
-  const std::int64_t errors =
-      report(command.out, result_of(std::move(joined)), {.seed = command.seed}, "", command.json);
-  return errors > command.max_errors ? static_cast<int>(ErrorKind::kInput) : 0;
+  const ComparisonResult result = result_of(std::move(joined));
+  const std::int64_t errors = report(command.out, result, {.seed = command.seed}, "", command.json);
+  return exit_code_of(result, errors, command.max_errors);
 }
 
 }  // namespace
@@ -365,6 +396,7 @@ void add_merge(CLI::App& app, Outcome& outcome) {
   command->add_option("--max-errors", options->max_errors, "pictures that may have failed before the exit code is 3")
       ->capture_default_str();
   command->add_option("--seed", options->seed, "of the bootstrap")->capture_default_str();
+  command->add_flag("--force", options->force, "replace the log of another comparison in --out");
   add_json_option(*command, options->json);
   command->footer(
       "Examples:\n"

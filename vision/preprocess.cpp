@@ -174,8 +174,10 @@ Preprocess preprocess_from_json(const nlohmann::json& json) {
         fmt::format("preprocessing: resize {} and crop {} must lie in 1 to {}", p.resize, p.crop, kLargestSide));
   }
   for (std::size_t channel = 0; channel < 3; ++channel) {
-    if (!std::isfinite(p.mean[channel]) || !std::isfinite(p.std[channel]) || p.std[channel] <= 0) {
-      throw UsageError("preprocessing: mean must be finite and std positive");
+    constexpr float kLeast = 1e-6F, kMost = 1e6F;  // a pixel's share of white divided by less or more is no picture
+    if (!(std::abs(p.mean[channel]) <= kMost && p.std[channel] >= kLeast && p.std[channel] <= kMost)) {
+      throw UsageError(fmt::format("preprocessing: mean {} and std {} of channel {} cannot be: pixels lie in 0 to 1",
+                                   p.mean[channel], p.std[channel], channel));
     }
   }
   p.output_size();
