@@ -5,7 +5,8 @@
 // A dataset is read only when it is behind hard links, of exactly the type and shape that the caller expects,
 // contiguous or chunked, stored in the file itself, and packed with nothing but shuffle, deflate and fletcher32. Bytes
 // are read by us at offsets that have been checked; compressed chunks are inflated with a bound. Debian 12's
-// libhdf5 1.10.8 has known faults in parsing; what is left to it are the file's headers.
+// libhdf5 1.10.8 has known faults in parsing: names are looked up by us (hdf5_guard.h), and what is left to it are the
+// headers of datasets, each checked before.
 
 #include <cstddef>
 #include <cstdint>
@@ -36,8 +37,6 @@ struct Hdf5Dataset {
   bool shuffle = false, deflate = false, fletcher32 = false;
 };
 
-// Names only where the group is of the kind that Hdf5Writer makes: walking over a damaged one of the newer kind crashes
-// libhdf5 1.10.8.
 struct Hdf5Links {
   std::uint64_t count = 0;
   std::vector<std::string> names;
@@ -63,8 +62,8 @@ class Hdf5Reader {
 
   // A JSON text kept as a vector of bytes. Throws ModelFileError naming the file.
   std::string read_text(const std::string& path, std::int64_t most) const;
-  // The links of a group. Nothing behind them is opened. Throws ModelFileError without the file's name, as locate()
-  // does.
+  // The links of a group and up to so many of their names, in order. Nothing behind them is opened. Throws
+  // ModelFileError without the file's name, as locate() does.
   Hdf5Links links(const std::string& group, std::uint64_t most_names) const;
 
  private:

@@ -1,137 +1,91 @@
 #include "weights/hdf5_guard.h"
 
 #include <algorithm>
-#include <cstddef>
-#include <span>
-#include <string_view>
-#include <vector>
 
 #include "core/error.h"
-#include "weights/hdf5_chunk.h"
 
 namespace tessera {
 
 namespace {
 
-using Bytes = std::span<const std::byte>;
-
-struct Block {
-  std::uint64_t offset, length;
-};
-
-[[noreturn]] void refuse() { throw ModelFileError("its header is damaged"); }
-
-// `width` bytes at `at`, least significant first.
-std::uint64_t number(Bytes bytes, std::size_t at, std::size_t width) {
-  if (at > bytes.size() || bytes.size() - at < width) refuse();
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < width; ++i) value |= std::to_integer<std::uint64_t>(bytes[at + i]) << (8 * i);
-  return value;
+[[noreturn]] void refuse_superblock() {
+  throw ModelFileError("its superblock is damaged, or has other than 8-byte offsets");
 }
 
-bool starts_with(Bytes bytes, std::string_view text) {
-  if (bytes.size() < text.size()) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (std::to_integer<char>(bytes[i]) != text[i]) return false;
-  }
-  return true;
-}
-
-std::vector<std::byte> read_block(int descriptor, std::uint64_t file_bytes, Block block) {
-  constexpr std::uint64_t kLongest = 1 << 20;
-  if (block.length > kLongest || block.length > file_bytes || block.offset > file_bytes - block.length) refuse();
-  std::vector<std::byte> bytes(block.length);
-  read_exactly(descriptor, block.offset, bytes);
-  return bytes;
-}
-
-// A data layout message: no chunk dimension may be zero.
-void check_layout(Bytes message) {
-  constexpr std::uint64_t kChunked = 2;
-  const std::uint64_t version = number(message, 0, 1);
-  std::size_t rank_at = 2, first = 11, width = 4;  // version 3: version, class, rank, address, dimensions
-  std::uint64_t kind = 0;
-  if (version == 1 || version == 2) {
-    kind = number(message, 2, 1);  // version, rank, class, reserved, address, dimensions
-    rank_at = 1;
-    first = 16;
-  } else if (version == 3) {
-    kind = number(message, 1, 1);
-  } else if (version == 4) {
-    kind = number(message, 1, 1);  // version, class, flags, rank, width of a dimension, dimensions
-    rank_at = 3;
-    first = 5;
-    if (kind == kChunked) width = number(message, 4, 1);
-  } else {
-    return;  // libhdf5 1.10 refuses others; later ones have the check themselves
-  }
-  if (kind != kChunked) return;
-  constexpr std::uint64_t kMostDimensions = 33;
-  const std::uint64_t rank = number(message, rank_at, 1);
-  if (rank < 2 || rank > kMostDimensions || width < 1 || width > 8) refuse();
-  for (std::uint64_t i = 0; i < rank; ++i) {
-    if (number(message, first + i * width, width) == 0) throw ModelFileError("has chunks without elements");
+// The root group's symbol table as the older superblock repeats it, where it does: libhdf5 may take it from there.
+void check_cached_root(Hdf5Bytes entry, const std::vector<HeaderMessage>& header) {
+  constexpr std::uint64_t kNothing = 0, kSymbolTable = 1;
+  const std::uint64_t kind = number(entry, 16, 4);
+  if (kind == kNothing) return;
+  const auto table = std::ranges::find(header, kGroupMessage, &HeaderMessage::type);
+  if (kind != kSymbolTable || table == header.end() || number(entry, 24, 8) != number(table->bytes, 0, 8) ||
+      number(entry, 32, 8) != number(table->bytes, 8, 8)) {
+    refuse_header();
   }
 }
 
-// The messages of one block of a header. Continuations are added to `blocks`.
-void check_messages(Bytes bytes, std::size_t prefix, bool type_is_wide, std::vector<Block>& blocks) {
-  constexpr std::uint64_t kLayout = 8, kContinuation = 16;
-  std::size_t at = 0;
-  while (bytes.size() - at >= prefix) {
-    const std::uint64_t type = number(bytes, at, type_is_wide ? 2 : 1);
-    const std::uint64_t length = number(bytes, at + (type_is_wide ? 2 : 1), 2);
-    at += prefix;
-    if (length > bytes.size() - at) refuse();
-    const Bytes message = bytes.subspan(at, length);
-    if (type == kLayout) check_layout(message);
-    if (type == kContinuation) blocks.push_back({number(message, 0, 8), number(message, 8, 8)});
-    at += length;
-  }
+void expect_whole(const InputFile& file, std::uint64_t end) {
+  if (end > file.bytes()) throw ModelFileError("is cut off, or was not closed by its writer");
+  if (end < file.bytes()) throw ModelFileError("goes on after the end that its superblock names; it is damaged");
 }
 
 }  // namespace
 
-void expect_usual_superblock(int descriptor, std::uint64_t file_bytes) {
-  constexpr std::uint64_t kLength = 16;
-  if (file_bytes < kLength) throw ModelFileError("is not an HDF5 file, or is cut off");
-  const std::vector<std::byte> bytes = read_block(descriptor, file_bytes, {0, kLength});
-  if (!starts_with(bytes, "\x89HDF\r\n\x1a\n")) throw ModelFileError("is not an HDF5 file, or is cut off");
-  const std::size_t sizes = number(bytes, 8, 1) < 2 ? 13 : 9;  // by the superblock's version
-  if (number(bytes, sizes, 1) != 8 || number(bytes, sizes + 1, 1) != 8) {
-    throw ModelFileError("its superblock is damaged, or has other than 8-byte offsets");
-  }
+Hdf5Guard::Hdf5Guard(const InputFile& file) : file_(file) {
+  constexpr std::uint64_t kShortest = 48, kOldest = 96;
+  if (file.bytes() == 0) throw ModelFileError("is empty");
+  if (file.bytes() < kShortest) throw ModelFileError("is not an HDF5 file, or is cut off");
+  const std::vector<std::byte> block = read_block(file, 0, std::min(file.bytes(), kOldest + 4));
+  if (!starts_with(block, "\x89HDF\r\n\x1a\n")) throw ModelFileError("is not an HDF5 file, or is cut off");
+  const std::uint64_t version = number(block, 8, 1);
+  if (version > 3) refuse_superblock();
+  const bool old = version < 2;
+  const std::size_t sizes = old ? 13 : 9;
+  if (number(block, sizes, 1) != 8 || number(block, sizes + 1, 1) != 8) refuse_superblock();
+  // Addresses: of the file's beginning, of what we do not read (free space; the superblock's extension), of its end.
+  const std::uint64_t at = version == 0 ? 24 : (version == 1 ? 28 : 12);
+  const std::uint64_t beginning = number(block, at, 8), extension = number(block, at + 8, 8);
+  if (beginning != 0 || (!old && extension != kNoAddress)) refuse_superblock();
+  expect_whole(file, number(block, at + 16, 8));
+  if (old && number(block, at + 24, 8) != kNoAddress) refuse_superblock();  // a driver's own data
+  root_ = old ? number(block, at + 40, 8) : number(block, at + 24, 8);
+  const std::vector<HeaderMessage> header = read_header(file, root_);
+  if (old) check_cached_root(part(block, at + 32, 40), header);
+  groups_.emplace(root_, read_links(file, header));
 }
 
-void expect_sound_layout(int descriptor, std::uint64_t file_bytes, std::uint64_t address) {
-  constexpr std::uint64_t kFirstRead = 64;
-  constexpr std::size_t kMostBlocks = 64;
-  constexpr std::size_t kOldPrefix = 8, kChecksum = 4;
-  if (address >= file_bytes) refuse();
-  const std::uint64_t room = file_bytes - address;
-  const std::vector<std::byte> head = read_block(descriptor, file_bytes, {address, std::min(room, kFirstRead)});
-  const bool newer = starts_with(head, "OHDR");
-  std::size_t prefix = kOldPrefix;
-  std::vector<Block> blocks;
-  if (newer) {
-    const std::uint64_t flags = number(head, 5, 1);
-    const std::size_t width = std::size_t{1} << (flags & 3U);
-    const std::size_t at = 6 + ((flags & 0x20U) != 0 ? 16 : 0) + ((flags & 0x10U) != 0 ? 4 : 0);
-    prefix = (flags & 4U) != 0 ? 6 : 4;
-    blocks.push_back({address + at + width, number(head, at, width)});
-  } else {
-    blocks.push_back({address + 16, number(head, 8, 4)});
-  }
-  for (std::size_t i = 0; i < blocks.size(); ++i) {
-    if (i == kMostBlocks) refuse();
-    const std::vector<std::byte> block = read_block(descriptor, file_bytes, blocks[i]);
-    Bytes messages = block;
-    if (newer && i > 0) {
-      if (!starts_with(messages, "OCHK") || messages.size() < 4 + kChecksum) refuse();
-      messages = messages.subspan(4, messages.size() - 4 - kChecksum);
-    }
-    check_messages(messages, prefix, !newer, blocks);
-  }
+const Hdf5LinkMap& Hdf5Guard::links_at(std::uint64_t address) {
+  const auto found = groups_.find(address);
+  if (found != groups_.end()) return found->second;
+  return groups_.emplace(address, read_links(file_, read_header(file_, address))).first->second;
 }
+
+// Every step of the path must be a hard link.
+std::uint64_t Hdf5Guard::find(const std::string& path) {
+  std::uint64_t address = root_;
+  std::size_t begin = 0;
+  while (begin < path.size()) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    if (end > begin) {
+      const Hdf5LinkMap& links = links_at(address);
+      const auto link = links.find(path.substr(begin, end - begin));
+      if (link == links.end()) throw ModelFileError("missing");
+      if (!link->second.hard) {
+        throw ModelFileError("is a soft or external link; only data in the file itself is read");
+      }
+      address = link->second.address;
+    }
+    begin = end + 1;
+  }
+  return address;
+}
+
+std::uint64_t Hdf5Guard::find_dataset(const std::string& path) {
+  const std::uint64_t address = find(path);
+  expect_sound_dataset(file_, read_header(file_, address));
+  return address;
+}
+
+const Hdf5LinkMap& Hdf5Guard::links(const std::string& group) { return links_at(find(group)); }
 
 }  // namespace tessera

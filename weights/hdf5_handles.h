@@ -31,7 +31,6 @@ class Hdf5Handle {
 };
 
 using FileHandle = Hdf5Handle<H5Fclose>;
-using GroupHandle = Hdf5Handle<H5Gclose>;
 using DatasetHandle = Hdf5Handle<H5Dclose>;
 using AttributeHandle = Hdf5Handle<H5Aclose>;
 using TypeHandle = Hdf5Handle<H5Tclose>;

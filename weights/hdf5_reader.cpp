@@ -16,6 +16,7 @@ namespace tessera {
 struct Hdf5Reader::Handles {
   explicit Handles(const std::string& path) : input(path) {}
   InputFile input;
+  Hdf5Guard guard{input};
   FileHandle file;
 };
 
@@ -38,29 +39,6 @@ std::string name_of(Hdf5Type type) {
       return "little-endian float64";
   }
   throw InternalError("unknown HDF5 type");
-}
-
-haddr_t address_of([[maybe_unused]] hid_t file, const H5L_info_t& link) {
-#if H5_VERSION_GE(1, 12, 0)
-  haddr_t address = HADDR_UNDEF;
-  if (H5VLnative_token_to_addr(file, link.u.token, &address) < 0) refuse("its link is damaged");
-  return address;
-#else
-  return link.u.address;
-#endif
-}
-
-// Every step of the path must be a hard link: soft and external links may lead out of the file. Returns the address of
-// the object's header.
-haddr_t expect_hard_links(hid_t file, const std::string& path) {
-  for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
-    const std::string prefix = path.substr(0, end);
-    H5L_info_t link;
-    if (H5Lexists(file, prefix.c_str(), H5P_DEFAULT) <= 0) refuse("missing");
-    if (H5Lget_info(file, prefix.c_str(), &link, H5P_DEFAULT) < 0) refuse("its link is damaged");
-    if (link.type != H5L_TYPE_HARD) refuse("is a soft or external link; only data in the file itself is read");
-    if (end == std::string::npos) return address_of(file, link);
-  }
 }
 
 Shape shape_of(const DatasetHandle& dataset) {
@@ -182,10 +160,7 @@ Hdf5Reader::Hdf5Reader(const std::filesystem::path& path) : file_(path.string())
   H5PLset_loading_state(0);
   try {
     handles_ = std::make_unique<Handles>(file_);
-    const InputFile& input = handles_->input;
-    if (input.bytes() == 0) refuse("is empty");
-    expect_usual_superblock(input.descriptor(), input.bytes());
-    handles_->file = open_hdf5(input);
+    handles_->file = open_hdf5(handles_->input);
     if (!handles_->file.valid()) refuse("is not an HDF5 file, or is cut off");
   } catch (const ModelFileError& error) {
     refuse(file_ + ": " + error.what());
@@ -203,10 +178,8 @@ Hdf5Dataset Hdf5Reader::locate(const std::string& path, Hdf5Type type, const Sha
 }
 
 Hdf5Dataset Hdf5Reader::locate_vector(const std::string& path, Hdf5Type type, std::int64_t most) const {
-  const hid_t file = handles_->file.get();
-  expect_sound_layout(handles_->input.descriptor(), file_bytes(), expect_hard_links(file, path));
-  const DatasetHandle dataset(H5Dopen2(file, path.c_str(), H5P_DEFAULT));
-  if (!dataset.valid()) refuse("is not a dataset, or is damaged");
+  const DatasetHandle dataset(H5Oopen_by_addr(handles_->file.get(), handles_->guard.find_dataset(path)));
+  if (!dataset.valid() || H5Iget_type(dataset.get()) != H5I_DATASET) refuse("is not a dataset, or is damaged");
   const PropertiesHandle properties = plain_storage(dataset);
   const TypeHandle found_type(H5Dget_type(dataset.get()));
   if (!found_type.valid() || H5Tequal(found_type.get(), stored_type(type)) <= 0) {
@@ -255,19 +228,11 @@ std::string Hdf5Reader::read_text(const std::string& path, std::int64_t most) co
 }
 
 Hdf5Links Hdf5Reader::links(const std::string& group, std::uint64_t most) const {
-  constexpr std::size_t kLongest = 512;
-  const hid_t file = handles_->file.get();
-  expect_hard_links(file, group);
-  const GroupHandle handle(H5Gopen2(file, group.c_str(), H5P_DEFAULT));
-  H5G_info_t info;
-  if (!handle.valid() || H5Gget_info(handle.get(), &info) < 0) refuse("is not a group, or is damaged");
-  Hdf5Links links{.count = info.nlinks, .names = {}};
-  if (info.storage_type != H5G_STORAGE_TYPE_SYMBOL_TABLE) return links;
-  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(links.count, most); ++i) {
-    std::array<char, kLongest> name{};
-    const ssize_t length =
-        H5Lget_name_by_idx(handle.get(), ".", H5_INDEX_NAME, H5_ITER_INC, i, name.data(), name.size(), H5P_DEFAULT);
-    if (length > 0) links.names.emplace_back(name.data());
+  const Hdf5LinkMap& found = handles_->guard.links(group);
+  Hdf5Links links{.count = found.size(), .names = {}};
+  for (const auto& [name, link] : found) {
+    if (links.names.size() == most) break;
+    links.names.push_back(name);
   }
   return links;
 }

@@ -1,0 +1,161 @@
+// Structures that libhdf5 1.10.8 would follow out of its blocks are refused before it sees them; groups of every size
+// and format are read whole.
+
+#include <cstring>
+
+#include "tests/weights/model_file_fixture.h"
+
+namespace tessera {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Hdf5Guarded : public ModelFile {
+ protected:
+  static std::uint64_t number(const std::string& bytes, std::size_t at) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, bytes.data() + at, sizeof(value));
+    return value;
+  }
+  static void put(std::string& bytes, std::size_t at, std::uint64_t value) {
+    std::memcpy(bytes.data() + at, &value, sizeof(value));
+  }
+  // Where the structures with this signature begin.
+  static std::vector<std::size_t> all(const std::string& bytes, const std::string& signature) {
+    std::vector<std::size_t> found;
+    for (std::size_t at = bytes.find(signature); at != std::string::npos; at = bytes.find(signature, at + 1)) {
+      found.push_back(at);
+    }
+    return found;
+  }
+  // `change` is given a whole file and where one structure begins; each file that it makes must be refused.
+  void expect_each_refused(const std::string& signature, const std::string& part,
+                           const std::function<void(std::string& bytes, std::size_t at)>& change) const {
+    const std::string whole = bytes();
+    const std::vector<std::size_t> places = all(whole, signature);
+    ASSERT_FALSE(places.empty());
+    for (const std::size_t at : places) {
+      std::string changed = whole;
+      change(changed, at);
+      write(changed);
+      expect_refused(part);
+    }
+    write(whole);
+  }
+
+  static constexpr std::size_t kEndOfFile = 40;                                 // in the superblock
+  static constexpr std::size_t kHeapBytes = 8, kHeapFree = 16, kHeapData = 24;  // in a local heap
+};
+
+TEST_F(Hdf5Guarded, NamesEndWithinTheirHeap) {
+  expect_each_refused("HEAP", "header is damaged", [](std::string& bytes, std::size_t heap) {
+    const std::size_t data = number(bytes, heap + kHeapData), length = number(bytes, heap + kHeapBytes);
+    put(bytes, heap + kHeapFree, 1);  // no free blocks, which would be overwritten
+    std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(data + 8), length - 8, 'x');
+  });
+}
+
+TEST_F(Hdf5Guarded, FreeBlocksLieWithinTheirHeap) {
+  expect_each_refused("HEAP", "header is damaged", [](std::string& bytes, std::size_t heap) {
+    put(bytes, heap + kHeapFree, number(bytes, heap + kHeapBytes) - 8);
+  });
+  expect_each_refused("HEAP", "header is damaged", [](std::string& bytes, std::size_t heap) {
+    const std::size_t data = number(bytes, heap + kHeapData);
+    put(bytes, heap + kHeapFree, 0);  // a block that follows itself
+    put(bytes, data, 0);
+    put(bytes, data + 8, 16);
+  });
+}
+
+TEST_F(Hdf5Guarded, HeapsAndNodesLieWithinTheFile) {
+  const std::uint64_t end = bytes().size();
+  for (const std::uint64_t address : {end - 8, end, end + 1, UINT64_MAX}) {
+    expect_each_refused("HEAP", "header is damaged",
+                        [&](std::string& bytes, std::size_t heap) { put(bytes, heap + kHeapData, address); });
+    expect_each_refused("TREE", "header is damaged",
+                        [&](std::string& bytes, std::size_t tree) { put(bytes, tree + 32, address); });
+  }
+}
+
+TEST_F(Hdf5Guarded, ANodeDoesNotLeadToItself) {
+  expect_each_refused("TREE", "header is damaged", [](std::string& bytes, std::size_t tree) {
+    bytes[tree + 5] = 1;  // a level above the lowest
+    put(bytes, tree + 32, tree);
+  });
+}
+
+TEST_F(Hdf5Guarded, TheFileEndsWhereItsSuperblockSays) {
+  const std::string whole = bytes();
+  std::string changed = whole;
+  put(changed, kEndOfFile, whole.size() - 700);
+  write(changed);
+  expect_refused("goes on after the end that its superblock names");
+  write(whole + "x");
+  expect_refused("goes on after the end that its superblock names");
+  write(whole.substr(0, whole.size() - 1));
+  expect_refused("is cut off, or was not closed by its writer");
+}
+
+TEST_F(Hdf5Guarded, RefusesTwoLinksOfOneName) {
+  std::string changed = bytes();
+  const std::size_t at = changed.find(std::string("\0norm.bias\0", 11));  // in the heap of names
+  ASSERT_NE(at, std::string::npos);
+  changed.replace(at + 1, 9, "head.bias");
+  write(changed);
+  expect_refused("has two links of one name");
+}
+
+// Up to eight links of the newer format stand in a group's header, more in a heap with a tree, of one level and
+// several.
+TEST_F(Hdf5Guarded, FindsEveryNameInGroupsOfEverySize) {
+  for (const H5F_libver_t format : {H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST}) {
+    for (const int count : {0, 1, 8, 9, 40, 2500}) {
+      const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+      H5Pset_libver_bounds(access, format, H5F_LIBVER_LATEST);
+      const hid_t file = H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
+      const hid_t group = H5Gcreate2(file, "/many", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+      create(file, H5T_STD_U8LE, {7}, H5P_DEFAULT, kZeros, "/one");
+      std::vector<std::string> names;
+      for (int i = 0; i < count; ++i) {
+        names.push_back("tensor." + std::to_string(i) + std::string(static_cast<std::size_t>(i % 50), 'x'));
+        H5Lcreate_hard(file, "/one", group, names.back().c_str(), H5P_DEFAULT, H5P_DEFAULT);
+      }
+      std::ranges::sort(names);
+      H5Gclose(group);
+      ASSERT_GE(H5Fclose(file), 0);
+      H5Pclose(access);
+      const Hdf5Reader reader(path_);
+      const Hdf5Links links = reader.links("/many", 10'000);
+      EXPECT_EQ(links.count, names.size());
+      EXPECT_EQ(links.names, names) << count;
+      EXPECT_EQ(reader.links("/many", 3).names.size(), std::min<std::size_t>(3, names.size()));
+      for (const std::string& name : names) {
+        ASSERT_EQ(reader.locate_vector("/many/" + name, Hdf5Type::kUint8, 7).shape, (Shape{7})) << name;
+        if (count > 1000 && name > "tensor.12") break;
+      }
+      EXPECT_THROW(reader.locate_vector("/many/none", Hdf5Type::kUint8, 7), ModelFileError);
+    }
+  }
+}
+
+// Whatever single byte of the structures is another, the file is read or refused.
+TEST_F(Hdf5Guarded, OutlivesAnyChangedByte) {
+  fs::copy_file(fs::path(TESSERA_TEST_DATA) / "weights" / "h5py_v110.h5", path_, fs::copy_options::overwrite_existing);
+  const std::string newer = bytes();
+  save_model_file(path_, tiny_model().card, tiny_model().weights);
+  for (const std::string& whole : {bytes(), newer}) {
+    for (std::size_t at = 0; at < whole.size(); at += at < 4096 ? 31 : 331) {
+      std::string changed = whole;
+      changed[at] = static_cast<char>(changed[at] ^ (at % 3 == 0 ? 0x80 : 0x11));
+      write(changed);
+      try {
+        load_model_file(path_, {.verify = false, .threads = 1});
+      } catch (const ModelFileError&) {
+        continue;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tessera
