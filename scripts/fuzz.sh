@@ -1,13 +1,12 @@
 #!/bin/sh
-# Fuzzes every reader of untrusted input: model files, their cards, safetensors, configurations, pictures, lists, tables of predictions, logs of runs.
+# Fuzzes every reader of untrusted input, a libFuzzer target each: tests/fuzz/TARGET_fuzz.cpp.
 #
 #   scripts/fuzz.sh [SECONDS] [TARGET]...   each target for so long (default 30), as many at a time as there are cores
 #   scripts/fuzz.sh 0                       only looks whether every target reads its seeds
 #
-# A target is tests/fuzz/TARGET_fuzz.cpp; its seeds are in tests/fuzz/seeds/TARGET. First each seed is handed to its
-# target, which must read it: a target that refuses all it gets finds nothing. What was found stays in
-# build/fuzz/findings; `build/asan/tests/fuzz/TARGET_fuzz FILE` shows it again. What a run learns (build/fuzz/corpus) the
-# next one begins with.
+# Seeds are in tests/fuzz/seeds/TARGET. First each is handed to its target, which must read it: a target that refuses
+# all it gets finds nothing. What was found stays in build/fuzz/findings; `build/asan/tests/fuzz/TARGET_fuzz FILE` shows
+# it again. What a run learns (build/fuzz/corpus) the next one begins with.
 set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-30}
@@ -35,7 +34,9 @@ cp $data/weights/h5py*.h5 "$seeds/model_file"
 for config in $data/weights/*/config.json; do
   folder=$(dirname "$config")
   cp "$folder/model.safetensors" "$seeds/safetensors/$(basename "$folder")"
+  cp "$folder/expected.h5" "$seeds/reference_file/$(basename "$folder").h5"
 done
+cp $data/models/shapes_vit.h5 "$seeds/reference_file"
 cp $data/weights/hf_vit_hub/config.json "$seeds/config/hf_vit_hub.json"
 
 export UBSAN_OPTIONS=print_stacktrace=1

@@ -18,6 +18,15 @@ python3 make_reference.py vit_base_patch32_224 --seed 8 --count 1 --samples 16 -
 python3 make_reference.py vit_tiny_patch16_224 --seed 9 --count 2 --samples 24 --every 4 --pool avg -o $out/vit_tiny_avg.h5
 python3 make_reference.py vit_small_patch14_dinov2 --seed 10 --count 2 --samples 24 --every 3 --image-size 224 -o $out/dinov2_small_224.h5
 python3 make_reference.py vit_small_patch14_reg4_dinov2 --seed 11 --count 1 --samples 24 --every 3 --image-size 224 -o $out/dinov2_small_reg4_224.h5
+python3 make_reference.py vit_tiny_patch32_224 --seed 14 --count 1 --samples 16 --every 4 -o $out/vit_tiny_patch32.h5
+python3 make_reference.py vit_small_patch16_224 --seed 15 --count 1 --samples 16 --every 4 -o $out/vit_small_patch16.h5
+# Large ones with fewer blocks: a block more is the same again.
+python3 make_reference.py vit_large_patch16_224 --seed 16 --count 1 --samples 16 --depth 2 -o $out/vit_large_patch16_depth2.h5
+python3 make_reference.py vit_large_patch32_224 --seed 17 --count 1 --samples 16 --depth 2 -o $out/vit_large_patch32_depth2.h5
+python3 make_reference.py vit_base_patch14_dinov2 --seed 18 --count 1 --samples 16 --image-size 224 --depth 2 -o $out/dinov2_base_224_depth2.h5
+python3 make_reference.py vit_large_patch14_dinov2 --seed 19 --count 1 --samples 16 --image-size 224 --depth 2 -o $out/dinov2_large_224_depth2.h5
+python3 make_reference.py vit_base_patch14_reg4_dinov2 --seed 20 --count 1 --samples 16 --image-size 224 --depth 2 -o $out/dinov2_base_reg4_224_depth2.h5
+python3 make_reference.py vit_large_patch14_reg4_dinov2 --seed 21 --count 1 --samples 16 --image-size 224 --depth 2 -o $out/dinov2_large_reg4_224_depth2.h5
 python3 make_reference.py efficientnet_lite0 --seed 12 --count 2 --samples 24 --every 2 -o $out/efficientnet_lite0.h5
 python3 make_reference.py tf_efficientnet_lite0 --seed 13 --count 2 --samples 24 --every 2 -o $out/tf_efficientnet_lite0.h5
 if [ $# -eq 2 ]; then

@@ -15,6 +15,7 @@ import timm
 import torch
 
 from activations import hugging_face_names, module_outputs, timm_activations, usable, write
+from architectures import create, input_size
 from seeded import hugging_face_state, seed_model
 
 
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1, help="generated pictures")
     parser.add_argument("--image-size", type=int)
     parser.add_argument("--pool", choices=["avg"], help="pooling of a ViT other than its own")
+    parser.add_argument("--depth", type=int, help="blocks of a ViT, fewer than its own for a smaller reference")
     parser.add_argument("--samples", type=int, default=48)
     parser.add_argument("--every", type=int, default=1, help="keep every so many activations")
     parser.add_argument("-o", "--output", required=True)
@@ -60,14 +62,19 @@ def main() -> None:
         extra["dynamic_img_size"] = True  # stored positions of the original size, resized as they are used
     if options.pool:
         extra["global_pool"] = options.pool
-    model = timm.create_model(options.model, pretrained=options.pretrained, **extra).eval()
+    if options.depth:
+        extra["depth"] = options.depth
+    if options.pretrained:
+        model = timm.create_model(options.model, pretrained=True, **extra).eval()
+    else:
+        model = create(options.model, **extra).eval()
     if not options.pretrained:
         seed_model(model, options.seed)
     model = model.double()
     for module in model.modules():
         if hasattr(module, "fused_attn"):
             module.fused_attn = False
-    size = options.image_size or model.pretrained_cfg["input_size"][-1]
+    size = options.image_size or input_size(model)
     if options.image:
         from PIL import Image
 
@@ -79,6 +86,8 @@ def main() -> None:
         output, kept = hf_activations(model.state_dict(), 1e-12, size, x.double())
     else:
         output, kept = timm_activations(model, x.double())
+        if "dynamic_img_size" in extra:
+            kept["patch_embed"] = kept["patch_embed"].flatten(1, 2)  # there timm keeps the patches' rows and columns
     kept = dict(list(usable(kept).items())[:: options.every])
     name = options.model + (" (Hugging Face)" if options.hf else " (timm)")
     write(options.output, name, x, output, kept, options.samples)
