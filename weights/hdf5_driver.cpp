@@ -81,16 +81,22 @@ H5FD_class_t driver_class() {
   return driver;
 }
 
-using DriverHandle = Hdf5Handle<H5FDunregister>;
+// Registered once and for good: H5FD_close gives its hold on the driver up before it calls the driver's own close, so
+// that a driver which nobody else holds is gone by then.
+hid_t driver() {
+  static const hid_t registered = [] {
+    const H5FD_class_t description = driver_class();
+    return H5FDregister(&description);
+  }();
+  return registered;
+}
 
 }  // namespace
 
 FileHandle open_hdf5(const InputFile& file) {
-  const H5FD_class_t description = driver_class();
-  const DriverHandle driver(H5FDregister(&description));
   const PropertiesHandle access(H5Pcreate(H5P_FILE_ACCESS));
   const Source source{file.descriptor(), file.bytes()};
-  if (!driver.valid() || H5Pset_driver(access.get(), driver.get(), &source) < 0) {
+  if (driver() < 0 || H5Pset_driver(access.get(), driver(), &source) < 0) {
     throw InternalError("libhdf5 does not take a file driver");
   }
   H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG);
