@@ -321,7 +321,7 @@ TEST_F(ModelFile, RefusesToWriteACardThatItWouldNotRead) {
       "its label of class 2 is not plain text");
   refused([](ModelCard& card) { card.labels = LabelSet::custom({"a", "b"}); }, "2 labels for 5 classes");
   refused([](ModelCard& card) { card.source.origin = "\x7f"; }, "its origin is not plain text");
-  refused([](ModelCard& card) { card.preprocess.std[1] = 0; }, "std positive");
+  refused([](ModelCard& card) { card.preprocess.std[1] = 0; }, "std 0 of channel 1 cannot be");
 }
 
 TEST_F(ModelFile, KeepsWhoseDefaultsItFollows) {
