@@ -134,7 +134,7 @@ TEST_F(ConvertFolder, RefusesWhatItDoesNotKnow) {
       {{{"feature_extractor_type", "ConvNextFeatureExtractor"}, {"size", 32}, {"crop_pct", 0.0}}, "crop_pct 0 is not"},
       {{{"resample", 5}}, "resample 5 is not supported"},
       {{{"image_mean", "none"}}, "cannot be used"},
-      {{{"image_std", {0, 0, 0}}}, "std positive"},
+      {{{"image_std", {0, 0, 0}}}, "std 0 of channel 0 cannot be"},
       {{{"size", {{"height", 1 << 30}, {"width", 1 << 30}}}}, "a side of 1073741824 pixels"},
       {nlohmann::json::array(), "is not a JSON object"},
   };
