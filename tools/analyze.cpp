@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -14,6 +13,7 @@
 #include "evaluation/predictions_csv.h"
 #include "evaluation/run.h"
 #include "evaluation/shape_bias.h"
+#include "tools/say.h"
 #include "tools/tool.h"
 
 namespace tessera {
@@ -33,7 +33,7 @@ ComparisonResult predictions_of(const std::string& source) {
   if (!fs::is_directory(source)) return read_predictions_csv(source);
   if (!has_run_log(source)) return read_predictions_csv(fs::path(source) / "predictions.csv");
   RunRecord record = read_run(source);
-  for (const std::string& note : record.notes) fmt::print(stderr, "{}: {}\n", source, note);
+  for (const std::string& note : record.notes) tell("{}: {}", source, note);
   return result_of(std::move(record));
 }
 
@@ -73,7 +73,7 @@ int run_analyze(const AnalyzeCommand& command) {
   if (command.json) {
     print_json(json);
   } else {
-    fmt::print("{}", text);
+    print_out("{}", text);
   }
   return 0;
 }

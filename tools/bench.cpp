@@ -3,13 +3,13 @@
 #include "evaluation/bench.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "core/file.h"
+#include "tools/progress.h"
+#include "tools/say.h"
 #include "tools/tool.h"
 
 namespace tessera {
@@ -43,18 +43,19 @@ int run(BenchCommand command) {
   check_drawing_path("--plot", command.plot);
   if (command.plan.threads.empty()) command.plan.threads = {physical_cores()};
   install_signal_handlers();
-  const bool show = is_terminal(STDERR_FILENO);
+  CountLine count;
   const std::vector<BenchResult> results = run_bench(command.plan, [&](std::size_t done, std::size_t total) {
-    if (show) fmt::print(stderr, "\rmeasuring: {} of {} visits{}", done, total, done == total ? "\n" : "");
+    count(fmt::format("measuring: {} of {} visits", done, total), done == total);
     return !stop_requested();
   });
-  if (stop_requested()) fmt::print(stderr, "{}stopped; what was measured is kept\n", show ? "\n" : "");
+  count.end();
+  if (stop_requested()) tell("stopped; what was measured is kept");
   if (!command.csv.empty()) write_file(command.csv, bench_csv(results));
   if (!command.plot.empty()) write_drawing(command.plot, draw_bench(results));
   if (command.json) {
     print_json(to_json(results));
   } else {
-    fmt::print("{}", bench_text(results));
+    print_out("{}", bench_text(results));
   }
   return signal_exit_code();
 }

@@ -4,11 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
-#include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "tools/say.h"
 #include "tools/tool.h"
 #include "vision/dataset.h"
 
@@ -34,11 +36,14 @@ std::vector<std::byte> read_stdin() {
   std::vector<std::byte> bytes;
   constexpr std::size_t kMost = std::size_t{1} << 30;
   std::byte buffer[65536];
-  for (ssize_t got = 0; (got = ::read(STDIN_FILENO, buffer, sizeof(buffer))) > 0;) {
+  for (;;) {
+    const ssize_t got = ::read(STDIN_FILENO, buffer, sizeof(buffer));
+    if (got == 0) return bytes;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw InputError(std::string("standard input: cannot be read (") + std::strerror(errno) + ")");
     bytes.insert(bytes.end(), buffer, buffer + got);
     if (bytes.size() > kMost) throw InputError("standard input: the picture is larger than 1 GiB");
   }
-  return bytes;
 }
 
 // Files as they are; the pictures of a folder, sorted; "-" for standard input.
@@ -83,14 +88,14 @@ Result classify(Classifier& model, const Image& image, const std::string& file, 
 }
 
 void print_result(const Classifier& model, const Result& result, const ClassifyOptions& options) {
-  fmt::print("  {} - inference: {:.2f} ms (preprocess {:.2f} ms)\n", model.card().name, result.inference_ms,
-             result.preprocess_ms);
+  print_out("  {} - inference: {:.2f} ms (preprocess {:.2f} ms)\n", model.card().name, result.inference_ms,
+            result.preprocess_ms);
   for (const ClassProbability& entry : result.top) {
-    fmt::print("    {:>6.2f} %  {:>4}  {}\n", entry.probability * 100, entry.index,
-               model.card().labels.name(entry.index));
+    print_out("    {:>6.2f} %  {:>4}  {}\n", entry.probability * 100, entry.index,
+              model.card().labels.name(entry.index));
   }
   if (!options.logits) return;
-  for (std::size_t i = 0; i < result.logits.size(); ++i) fmt::print("    logit {:>4} {:.9g}\n", i, result.logits[i]);
+  for (std::size_t i = 0; i < result.logits.size(); ++i) print_out("    logit {:>4} {:.9g}\n", i, result.logits[i]);
 }
 
 nlohmann::json result_json(const std::string& image, const Classifier& model, const Result& result, double decode_ms) {
@@ -124,13 +129,14 @@ int run_classify(const ClassifyOptions& options) {
   nlohmann::json results = nlohmann::json::array();
   int exit_code = 0;
   for (const std::string& file : files) {
+    if (!flush_output()) break;
     try {
       const auto start = Clock::now();
       const Image image =
           decode(file == "-" ? read_stdin() : read_picture_file(file), file, options.common.decode_options());
       const double decode_ms = ms_since(start);
       if (!options.common.json) {
-        fmt::print("{} ({}x{}, decode {:.2f} ms)\n", file, image.width, image.height, decode_ms);
+        print_out("{} ({}x{}, decode {:.2f} ms)\n", file, image.width, image.height, decode_ms);
       }
       for (const auto& model : models) {
         const Result result = classify(*model, image, file, options);
@@ -142,7 +148,7 @@ int run_classify(const ClassifyOptions& options) {
       }
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::kInput && error.kind() != ErrorKind::kModelFile) throw;
-      fmt::print(stderr, "tessera: {}\n", error.what());
+      say("{}", error.what());
       if (options.common.json) results.push_back({{"image", file}, {"error", error.what()}});
       exit_code = error.exit_code();
     }

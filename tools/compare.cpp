@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <functional>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -19,6 +18,7 @@
 #include "scale/helper.h"
 #include "scale/leader.h"
 #include "tools/progress.h"
+#include "tools/say.h"
 #include "tools/tool.h"
 #include "vision/dataset.h"
 #include "weights/sha256.h"
@@ -148,7 +148,7 @@ DatasetOptions classes_of(const std::vector<std::string>& models) {
 // What is told while a comparison is set up; not by every process of a run.
 using Note = std::function<void(const std::string&)>;
 
-void print_note(const std::string& note) { fmt::print(stderr, "{}\n", note); }
+void print_note(const std::string& note) { tell("{}", note); }
 
 Dataset dataset_of(const CompareCommand& command, const Note& note) {
   DatasetOptions options = classes_of(command.models);
@@ -173,9 +173,9 @@ void print_errors(const ComparisonResult& result) {
   int errors = 0;
   for (const ComparisonRow& row : result.rows) {
     if (row.error.empty()) continue;
-    if (++errors <= kShown) fmt::print(stderr, "tessera: {}\n", row.error);
+    if (++errors <= kShown) say("{}", row.error);
   }
-  if (errors > kShown) fmt::print(stderr, "tessera: {} more in predictions.csv\n", errors - kShown);
+  if (errors > kShown) say("{} more in predictions.csv", errors - kShown);
 }
 
 // Results in the folder and on stdout; how many pictures failed.
@@ -195,8 +195,8 @@ std::int64_t report(const fs::path& out, const ComparisonResult& result, const S
     if (!budget.empty()) document["advice"] = advice_json(summary, advice);
     print_json(document);
   } else {
-    fmt::print("{}{}\nDetailed results saved to: {}\n", summary_text(summary, result),
-               budget.empty() ? "" : advice_text(summary, advice), (out / "predictions.csv").string());
+    print_out("{}{}\nDetailed results saved to: {}\n", summary_text(summary, result),
+              budget.empty() ? "" : advice_text(summary, advice), (out / "predictions.csv").string());
   }
   print_errors(result);
   return summary.errors;
@@ -314,7 +314,7 @@ int run_merge(const MergeCommand& command) {
       throw UsageError("--out " + command.out + " is one of the shards; give another folder");
     }
     records.push_back(read_run(folder));
-    for (const std::string& note : records.back().notes) fmt::print(stderr, "{}: {}\n", folder, note);
+    for (const std::string& note : records.back().notes) tell("{}: {}", folder, note);
   }
   RunRecord joined = join_runs(std::move(records), command.runs);
   make_folder(command.out);

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "evaluation/difference.h"
+#include "tools/say.h"
 #include "tools/tool.h"
 
 namespace tessera {
@@ -54,18 +55,18 @@ nlohmann::json to_json(const LayerDifference* d) { return d == nullptr ? nlohman
 
 void print_row(const LayerDifference& d, std::size_t width, std::string_view mark) {
   if (d.other_shape) {
-    fmt::print("{:<{}}  {:<18} {:>18} there  {}\n", d.path, width, to_string(d.shape), to_string(*d.other_shape), mark);
+    print_out("{:<{}}  {:<18} {:>18} there  {}\n", d.path, width, to_string(d.shape), to_string(*d.other_shape), mark);
     return;
   }
-  fmt::print("{:<{}}  {:<18} {:>10.2e} {:>10.2e} {:>10.7f} {:>9.3g}  {:<26} {}\n", d.path, width, to_string(d.shape),
-             d.max_error, d.mean_error, d.cosine, d.worst, position_text(d.worst_index, d.shape), mark);
+  print_out("{:<{}}  {:<18} {:>10.2e} {:>10.2e} {:>10.7f} {:>9.3g}  {:<26} {}\n", d.path, width, to_string(d.shape),
+            d.max_error, d.mean_error, d.cosine, d.worst, position_text(d.worst_index, d.shape), mark);
 }
 
 void print_table(const FileDifference& difference) {
   std::size_t width = 5;
   for (const LayerDifference& d : difference.layers) width = std::max(width, d.path.size());
-  fmt::print("{:<{}}  {:<18} {:>10} {:>10} {:>10} {:>9}  {}\n", "Layer", width, "Shape", "Max error", "Mean error",
-             "Cosine", "Of limit", "Worst at");
+  print_out("{:<{}}  {:<18} {:>10} {:>10} {:>10} {:>9}  {}\n", "Layer", width, "Shape", "Max error", "Mean error",
+            "Cosine", "Of limit", "Worst at");
   for (const LayerDifference& d : difference.layers) {
     std::string mark = d.passed() ? "" : "DIFFERS";
     if (&d == difference.first_failure()) mark += ", first";
@@ -76,33 +77,33 @@ void print_table(const FileDifference& difference) {
 
 void print_missing(const std::vector<std::string>& paths, const std::string& file) {
   if (paths.empty()) return;
-  fmt::print("\nOnly in {} ({}):", file, paths.size());
-  for (const std::string& path : paths) fmt::print(" {}", path);
-  fmt::print("\n");
+  print_out("\nOnly in {} ({}):", file, paths.size());
+  for (const std::string& path : paths) print_out(" {}", path);
+  print_out("\n");
 }
 
 void print_verdict(const FileDifference& difference, bool strict) {
   const LayerDifference* const first = difference.first_failure();
   if (first == nullptr) {
-    fmt::print("\n{}\n", is_equal(difference, strict) ? "Equal within the tolerance."
-                                                      : "NOT equal: some layers are in one of them only (--strict).");
+    print_out("\n{}\n", is_equal(difference, strict) ? "Equal within the tolerance."
+                                                     : "NOT equal: some layers are in one of them only (--strict).");
     return;
   }
-  fmt::print("\nThe first layer that differs is {}: ", first->path);
+  print_out("\nThe first layer that differs is {}: ", first->path);
   if (first->other_shape) {
-    fmt::print("its shape is {} there and {} here.\n", to_string(first->shape), to_string(*first->other_shape));
+    print_out("its shape is {} there and {} here.\n", to_string(first->shape), to_string(*first->other_shape));
   } else {
-    fmt::print("at {} it is {:.7g} there and {:.7g} here.\n", position_text(first->worst_index, first->shape),
-               first->expected, first->found);
+    print_out("at {} it is {:.7g} there and {:.7g} here.\n", position_text(first->worst_index, first->shape),
+              first->expected, first->found);
   }
   const auto before = first - difference.layers.data();
   if (before > 0) {
-    fmt::print("What was compared before it agrees ({} of {}), last {}.\n", before, difference.layers.size(),
-               difference.layers[static_cast<std::size_t>(before) - 1].path);
+    print_out("What was compared before it agrees ({} of {}), last {}.\n", before, difference.layers.size(),
+              difference.layers[static_cast<std::size_t>(before) - 1].path);
   } else {
-    fmt::print("The models were given different pixels: preprocessing, or another picture.\n");
+    print_out("The models were given different pixels: preprocessing, or another picture.\n");
   }
-  fmt::print("NOT equal.\n");
+  print_out("NOT equal.\n");
 }
 
 int run_diff(const DiffCommand& command) {
@@ -125,8 +126,8 @@ int run_diff(const DiffCommand& command) {
                 {"only_in_first", difference.only_in_first},
                 {"only_in_second", difference.only_in_second}});
   } else {
-    fmt::print("there: {} ({})\nhere:  {} ({})\n|here - there| <= {:g} + {:g} * |there|\n\n", command.first,
-               first.model(), command.second, second.model(), command.tolerance.absolute, command.tolerance.relative);
+    print_out("there: {} ({})\nhere:  {} ({})\n|here - there| <= {:g} + {:g} * |there|\n\n", command.first,
+              first.model(), command.second, second.model(), command.tolerance.absolute, command.tolerance.relative);
     print_table(difference);
     print_missing(difference.only_in_first, command.first);
     print_missing(difference.only_in_second, command.second);

@@ -5,12 +5,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/npy.h"
+#include "tools/say.h"
 #include "tools/tool.h"
 #include "weights/reference_file.h"
 
@@ -51,7 +51,7 @@ std::vector<std::string> taps_like(const ReferenceReader& reference, const Graph
       missing += " " + entry.path;
     }
   }
-  if (!missing.empty()) fmt::print(stderr, "Not in this model:{}\n", missing);
+  if (!missing.empty()) tell("Not in this model:{}", missing);
   if (taps.empty()) throw UsageError(reference.file() + ": has no layer of this model");
   return taps;
 }
@@ -69,12 +69,12 @@ ConstView read_pictures(const DumpCommand& command, Classifier& classifier) {
 void tell_undone(const std::vector<UndoneFusion>& undone) {
   if (undone.empty()) return;
   constexpr std::size_t kShown = 8;
-  fmt::print(stderr, "Taps keep apart what {} fused kernel{} would compute (--keep-fusions leaves such taps out):\n",
-             undone.size(), undone.size() == 1 ? "" : "s");
+  tell("Taps keep apart what {} fused kernel{} would compute (--keep-fusions leaves such taps out):", undone.size(),
+       undone.size() == 1 ? "" : "s");
   for (std::size_t i = 0; i < std::min(kShown, undone.size()); ++i) {
-    fmt::print(stderr, "  {}\n", to_string(undone[i]));
+    tell("  {}", to_string(undone[i]));
   }
-  if (undone.size() > kShown) fmt::print(stderr, "  and {} more (--json lists them)\n", undone.size() - kShown);
+  if (undone.size() > kShown) tell("  and {} more (--json lists them)", undone.size() - kShown);
 }
 
 nlohmann::json to_json(const std::vector<TappedValue>& values) {
@@ -151,8 +151,8 @@ int run_dump(const DumpCommand& command) {
     return 0;
   }
   tell_undone(undone);
-  fmt::print("{}: {} activation{} of {} picture{}, graph {}\n", command.output, values.size(),
-             values.size() == 1 ? "" : "s", pictures, pictures == 1 ? "" : "s", command.graph);
+  print_out("{}: {} activation{} of {} picture{}, graph {}\n", command.output, values.size(),
+            values.size() == 1 ? "" : "s", pictures, pictures == 1 ? "" : "s", command.graph);
   return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "evaluation/inspection.h"
 #include "evaluation/inspection_page.h"
 #include "evaluation/inspection_plot.h"
+#include "tools/say.h"
 #include "tools/tool.h"
 
 namespace tessera {
@@ -59,9 +60,9 @@ void write_page(const InspectOptions& options) {
 
 void print_text(const std::vector<Inspection>& inspections, int depth) {
   if (inspections.size() > 1) {
-    fmt::print("{}", comparison_text(inspections));
+    print_out("{}", comparison_text(inspections));
   } else {
-    fmt::print("{}", inspection_text(inspections.front(), depth));
+    print_out("{}", inspection_text(inspections.front(), depth));
   }
 }
 

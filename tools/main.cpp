@@ -4,13 +4,14 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdio>
 #include <new>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
 #include "core/nearest.h"
+#include "tools/say.h"
 #include "tools/tool.h"
 
 namespace tessera {
@@ -70,10 +71,15 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);
-    fmt::print(stderr, "tessera: {}\n", explain(app, error, arguments));
+    if (error.get_exit_code() == 0) {  // --help, --version
+      std::ostringstream text;
+      app.exit(error, text, text);
+      give_text(text.str());
+      return 0;
+    }
+    say("{}", explain(app, error, arguments));
     const auto chosen = app.get_subcommands();
-    fmt::print(stderr, "Try `tessera{} --help`.\n", chosen.empty() ? "" : " " + chosen.front()->get_name());
+    tell("Try `tessera{} --help`.", chosen.empty() ? "" : " " + chosen.front()->get_name());
     return kUsageExit;
   }
   return outcome.exit_code;
@@ -83,18 +89,30 @@ int run(int argc, char** argv) {
 
 }  // namespace tessera
 
-int main(int argc, char** argv) {
-  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the size limit is an error of write(), as a full disk is
+namespace {
+
+int run_for_exit_code(int argc, char** argv) {
+  using namespace tessera;
   try {
-    return tessera::run(argc, argv);
-  } catch (const tessera::Error& error) {
-    fmt::print(stderr, "tessera: {}\n", error.what());
+    return run(argc, argv);
+  } catch (const Error& error) {
+    say("{}", error.what());
     return error.exit_code();
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "tessera: out of memory\n");
-    return static_cast<int>(tessera::ErrorKind::kResource);
+    say("out of memory");
+    return static_cast<int>(ErrorKind::kResource);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "tessera: internal error: {}\n", error.what());
-    return static_cast<int>(tessera::ErrorKind::kInternal);
+    say("internal error: {}", error.what());
+  } catch (...) {
+    say("internal error: something that is no exception was thrown");
   }
+  return static_cast<int>(ErrorKind::kInternal);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the size limit is an error of write(), as a full disk is
+  tessera::prepare_streams();
+  return tessera::exit_code_of_output(run_for_exit_code(argc, argv));
 }

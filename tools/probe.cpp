@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <span>
 
@@ -16,6 +15,7 @@
 #include "evaluation/linear_probe.h"
 #include "evaluation/statistics.h"
 #include "tools/progress.h"
+#include "tools/say.h"
 #include "tools/tool.h"
 #include "weights/head.h"
 #include "weights/sha256.h"
@@ -105,10 +105,9 @@ ClassedData open_data(const ProbeCommand& command) {
                                              .per_class = command.per_class,
                                              .limit_order = limit_order_from_string(command.limit_order),
                                              .seed = command.seed});
-  for (const std::string& note : data.dataset.notes) fmt::print(stderr, "{}\n", note);
-  fmt::print(stderr, "Found {} pictures of {} classes in {}\n", data.dataset.samples.size(), data.classes.size(),
-             command.data);
-  if (!data.dataset.sample.all()) fmt::print(stderr, "They are {}\n", to_text(data.dataset.sample));
+  for (const std::string& note : data.dataset.notes) tell("{}", note);
+  tell("Found {} pictures of {} classes in {}", data.dataset.samples.size(), data.classes.size(), command.data);
+  if (!data.dataset.sample.all()) tell("They are {}", to_text(data.dataset.sample));
   return data;
 }
 
@@ -151,14 +150,14 @@ std::optional<FeatureSet> cached(const ProbeCommand& command, const FeatureKey& 
   if (!fs::exists(path)) return std::nullopt;
   CachedFeatures found = read_features(path, key, dataset);
   if (found.features) {
-    fmt::print(stderr, "Features taken from {}\n", path.string());
+    tell("Features taken from {}", path.string());
     return std::move(found.features);
   }
   if (!command.features.empty()) {
     throw UsageError(fmt::format("--features {}: cannot be used here: {}; remove it or name another file",
                                  path.string(), found.refusal));
   }
-  fmt::print(stderr, "{}: cannot be used here and is made anew: {}\n", path.string(), found.refusal);
+  tell("{}: cannot be used here and is made anew: {}", path.string(), found.refusal);
   return std::nullopt;
 }
 
@@ -198,7 +197,7 @@ void check_classes(const FeatureSet& set, const ClassedData& data) {
                                    data.classes[i]));
     }
     if (pictures[i] == 1) {
-      fmt::print(stderr, "The class '{}' has one picture only, which is never held out\n", data.classes[i]);
+      tell("The class '{}' has one picture only, which is never held out", data.classes[i]);
     }
   }
 }
@@ -206,9 +205,9 @@ void check_classes(const FeatureSet& set, const ClassedData& data) {
 void print_failures(const FeatureSet& set) {
   constexpr std::size_t kShown = 20;
   for (std::size_t i = 0; i < std::min(kShown, set.failed.size()); ++i) {
-    fmt::print(stderr, "tessera: {}\n", set.failed[i].error);
+    say("{}", set.failed[i].error);
   }
-  if (set.failed.size() > kShown) fmt::print(stderr, "tessera: and {} more\n", set.failed.size() - kShown);
+  if (set.failed.size() > kShown) say("and {} more", set.failed.size() - kShown);
 }
 
 std::string share_text(const HeadScore& score) {
@@ -293,27 +292,27 @@ Json report_json(const ProbeCommand& command, const ClassedData& data, const Mod
 void print_report(const ProbeCommand& command, const ClassedData& data, const ModelCard& saved,
                   const ObtainedFeatures& features, const ProbeResult& result, const Seconds& seconds) {
   const FeatureSet& set = features.set;
-  fmt::print("{}: {}, {} classes on {} features of pictures of {}\n", command.out, saved.name, data.classes.size(),
-             set.width, saved.preprocess.output_size());
-  fmt::print("  pictures           {}{}\n", set.labels.size(),
-             set.failed.empty() ? "" : fmt::format(", and {} that could not be read", set.failed.size()));
+  print_out("{}: {}, {} classes on {} features of pictures of {}\n", command.out, saved.name, data.classes.size(),
+            set.width, saved.preprocess.output_size());
+  print_out("  pictures           {}{}\n", set.labels.size(),
+            set.failed.empty() ? "" : fmt::format(", and {} that could not be read", set.failed.size()));
   if (result.chosen) {
     const ProbeStep& step = result.tried[*result.chosen];
-    fmt::print("  held-out accuracy  {}, by a head fitted on the other {}\n", share_text(step.held_out),
-               step.kept.total);
+    print_out("  held-out accuracy  {}, by a head fitted on the other {}\n", share_text(step.held_out),
+              step.kept.total);
   }
-  fmt::print("  train accuracy     {}\n", share_text(result.all));
-  fmt::print("  l2                 {:.6g} (C {:.6g}), {}\n", result.l2, 1 / result.l2,
-             command.l2 ? "as given" : fmt::format("the best of {} on the pictures held out", result.tried.size()));
-  fmt::print("  fit                {} iterations, gradient norm {:.1e}{}\n", result.fit.iterations,
-             result.fit.gradient_norm, result.fit.converged ? "" : " (NOT CONVERGED)");
-  fmt::print("  time               features {:.1f} s{}, fit {:.1f} s\n", features.seconds,
-             features.from_cache ? " (from the file)" : "", seconds.fit);
-  fmt::print("  features in        {}\n", features_path(command).string());
+  print_out("  train accuracy     {}\n", share_text(result.all));
+  print_out("  l2                 {:.6g} (C {:.6g}), {}\n", result.l2, 1 / result.l2,
+            command.l2 ? "as given" : fmt::format("the best of {} on the pictures held out", result.tried.size()));
+  print_out("  fit                {} iterations, gradient norm {:.1e}{}\n", result.fit.iterations,
+            result.fit.gradient_norm, result.fit.converged ? "" : " (NOT CONVERGED)");
+  print_out("  time               features {:.1f} s{}, fit {:.1f} s\n", features.seconds,
+            features.from_cache ? " (from the file)" : "", seconds.fit);
+  print_out("  features in        {}\n", features_path(command).string());
 }
 
 int stopped() {
-  fmt::print(stderr, "stopped; no model was written\n");
+  tell("stopped; no model was written");
   return signal_exit_code();
 }
 

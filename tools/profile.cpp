@@ -10,6 +10,7 @@
 #include "evaluation/profile_formats.h"
 #include "evaluation/profiling.h"
 #include "evaluation/trace.h"
+#include "tools/say.h"
 #include "tools/tool.h"
 
 namespace tessera {
@@ -67,50 +68,49 @@ void print_lines(const ModelProfile& profile, GroupBy by) {
     kernels.push_back(nodes ? line.kernel : fmt::format("{}", line.nodes));
   }
   const std::size_t width = name_width(17, names), kernel_width = name_width(6, kernels);
-  fmt::print("{:<{}}  {:<{}} {:>9} {:>9} {:>9} {:>7} {:>8} {:>7} {:>7} {:>9}\n", nodes ? "Layer" : to_string(by), width,
-             nodes ? "Kernel" : "Nodes", kernel_width, "Min us", "Median us", "p99 us", "Share", "GFLOP/s", "GB/s",
-             "FLOP/B", "Of roof");
+  print_out("{:<{}}  {:<{}} {:>9} {:>9} {:>9} {:>7} {:>8} {:>7} {:>7} {:>9}\n", nodes ? "Layer" : to_string(by), width,
+            nodes ? "Kernel" : "Nodes", kernel_width, "Min us", "Median us", "p99 us", "Share", "GFLOP/s", "GB/s",
+            "FLOP/B", "Of roof");
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const ProfileLine& line = lines[i];
     const std::string speed = line.macs == 0 ? "" : fmt::format("{:.1f}", line.gflops);
     const std::string intensity = line.macs == 0 ? "" : fmt::format("{:.1f}", line.intensity);
-    fmt::print("{:<{}}  {:<{}} {:>9.1f} {:>9.1f} {:>9.1f} {:>5.1f} % {:>8} {:>7.1f} {:>7} {:>9}\n", line.name, width,
-               kernels[i], kernel_width, line.us.min, line.us.median, line.us.p99, line.share * 100, speed, line.gbs,
-               intensity, of_roof_text(line));
+    print_out("{:<{}}  {:<{}} {:>9.1f} {:>9.1f} {:>9.1f} {:>5.1f} % {:>8} {:>7.1f} {:>7} {:>9}\n", line.name, width,
+              kernels[i], kernel_width, line.us.min, line.us.median, line.us.p99, line.share * 100, speed, line.gbs,
+              intensity, of_roof_text(line));
   }
 }
 
 void print_totals(const ModelProfile& profile) {
-  fmt::print("\n{:<28} {:>10.1f} us\n", "Sum of the nodes' medians", profile.sum_of_medians_us);
-  fmt::print("{:<28} {:>10.1f} us (min {:.1f}, p99 {:.1f}), {:.1f} pictures/s\n", "Whole run, median",
-             profile.run_us.median, profile.run_us.min, profile.run_us.p99,
-             static_cast<double>(profile.batch) * 1e6 / profile.run_us.median);
-  fmt::print("{:<28} {:>10.1f} us ({:.2f} %): what a run takes beyond its nodes, median\n", "Gap", profile.gap_us,
-             profile.gap_us / profile.run_us.median * 100);
-  fmt::print("{:<28} {:>9.2f} % beyond the unwatched run beside it (median {:.1f} us), median of {} pairs\n",
-             "Cost of profiling", profile.watching * 100, profile.unwatched_us.median, profile.runs);
+  print_out("\n{:<28} {:>10.1f} us\n", "Sum of the nodes' medians", profile.sum_of_medians_us);
+  print_out("{:<28} {:>10.1f} us (min {:.1f}, p99 {:.1f}), {:.1f} pictures/s\n", "Whole run, median",
+            profile.run_us.median, profile.run_us.min, profile.run_us.p99,
+            static_cast<double>(profile.batch) * 1e6 / profile.run_us.median);
+  print_out("{:<28} {:>10.1f} us ({:.2f} %): what a run takes beyond its nodes, median\n", "Gap", profile.gap_us,
+            profile.gap_us / profile.run_us.median * 100);
+  print_out("{:<28} {:>9.2f} % beyond the unwatched run beside it (median {:.1f} us), median of {} pairs\n",
+            "Cost of profiling", profile.watching * 100, profile.unwatched_us.median, profile.runs);
 }
 
 void print_clocks(const DeviceClocks& clocks) {
-  fmt::print("{}{}\n", clocks.device, clocks.hardware ? "" : ", not hardware: its times mean nothing");
-  fmt::print("Whole run: {:.1f} us by the host's clock once the device is done, {:.1f} us by the device's events.\n",
-             clocks.finished_us, clocks.device_us);
-  fmt::print("A clock that does not wait for the device would read {:.1f} us.\n\n", clocks.enqueued_us);
+  print_out("{}{}\n", clocks.device, clocks.hardware ? "" : ", not hardware: its times mean nothing");
+  print_out("Whole run: {:.1f} us by the host's clock once the device is done, {:.1f} us by the device's events.\n",
+            clocks.finished_us, clocks.device_us);
+  print_out("A clock that does not wait for the device would read {:.1f} us.\n\n", clocks.enqueued_us);
 }
 
 void print_roof(const ModelProfile& profile) {
-  fmt::print(
-      "Roofline of {} thread{}: {:.0f} GFLOP/s (float32 multiply-adds between registers, {}), {:.1f} GB/s read\n",
-      profile.roof.threads, profile.roof.threads == 1 ? "" : "s", profile.roof.gflops, profile.roof.isa,
-      profile.roof.read_gbs);
-  fmt::print(
+  print_out("Roofline of {} thread{}: {:.0f} GFLOP/s (float32 multiply-adds between registers, {}), {:.1f} GB/s read\n",
+            profile.roof.threads, profile.roof.threads == 1 ? "" : "s", profile.roof.gflops, profile.roof.isa,
+            profile.roof.read_gbs);
+  print_out(
       "Of roof: the least time that multiply-adds (c) or memory (m) allow, as a share of the median. Two operations "
       "for each\nmultiply-add of the definition: Winograd, bf16, int8 and values that lie in a cache can pass 100 "
       "%.\n\n");
 }
 
 void print_profile(const ModelProfile& profile, GroupBy by) {
-  fmt::print("{}: {} runs on device {}\n", title_of(profile), profile.runs, profile.device);
+  print_out("{}: {} runs on device {}\n", title_of(profile), profile.runs, profile.device);
   if (profile.clocks) {
     print_clocks(*profile.clocks);
   } else {
@@ -126,23 +126,23 @@ void print_comparison(const std::vector<ModelProfile>& profiles, GroupBy by) {
   names.reserve(compared.size());
   for (const ComparedLine& line : compared) names.push_back(line.name);
   const std::size_t width = name_width(26, names);
-  for (std::size_t i = 0; i < profiles.size(); ++i) fmt::print("[{}] {}\n", i + 1, title_of(profiles[i]));
-  fmt::print("Medians of {} runs each, by turns, in us; ratio to [1]\n\n", profiles[0].runs);
-  fmt::print("{:<{}}", to_string(by), width);
+  for (std::size_t i = 0; i < profiles.size(); ++i) print_out("[{}] {}\n", i + 1, title_of(profiles[i]));
+  print_out("Medians of {} runs each, by turns, in us; ratio to [1]\n\n", profiles[0].runs);
+  print_out("{:<{}}", to_string(by), width);
   for (std::size_t i = 0; i < profiles.size(); ++i) {
-    fmt::print(" {:>11} {:>7}", fmt::format("[{}]", i + 1), i == 0 ? "Share" : "Ratio");
+    print_out(" {:>11} {:>7}", fmt::format("[{}]", i + 1), i == 0 ? "Share" : "Ratio");
   }
-  fmt::print("\n");
+  print_out("\n");
   const auto print_values = [&](const std::string& name, const auto& value_of, const auto& share_of_first) {
-    fmt::print("{:<{}}", name, width);
+    print_out("{:<{}}", name, width);
     const std::optional<double> first = value_of(0);
     for (std::size_t i = 0; i < profiles.size(); ++i) {
       const std::optional<double> value = value_of(i);
       std::string beside = i == 0 ? share_of_first : "";
       if (i > 0 && first && value && *first > 0) beside = fmt::format("{:.3f}", *value / *first);
-      fmt::print(" {:>11} {:>7}", value ? fmt::format("{:.1f}", *value) : "-", beside);
+      print_out(" {:>11} {:>7}", value ? fmt::format("{:.1f}", *value) : "-", beside);
     }
-    fmt::print("\n");
+    print_out("\n");
   };
   for (const ComparedLine& line : compared) {
     const std::string share = line.lines[0] ? fmt::format("{:.1f} %", line.lines[0]->share * 100) : "";

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdio>
-
 #include "core/clock_text.h"
+#include "core/visible_text.h"
+#include "tools/say.h"
 #include "tools/tool.h"
 
 namespace tessera {
@@ -24,8 +24,20 @@ void ProgressLine::operator()(const std::string& text, bool last) {
   const auto now = Clock::now();
   if (now - said_ < (terminal_ ? kOnTerminal : kElsewhere) && !(terminal_ && last)) return;
   said_ = now;
-  fmt::print(stderr, "{}{}{}", terminal_ ? "\r\x1b[K" : "", text, terminal_ && !last ? "" : "\n");
-  std::fflush(stderr);
+  tell_as_is((terminal_ ? "\r\x1b[K" : "") + visible_text(text) + (terminal_ && !last ? "" : "\n"));
+}
+
+CountLine::CountLine() : terminal_(is_terminal(STDERR_FILENO)) {}
+
+void CountLine::operator()(const std::string& text, bool last) {
+  if (!terminal_) return;
+  tell_as_is("\r" + visible_text(text) + (last ? "\n" : ""));
+  open_ = !last;
+}
+
+void CountLine::end() {
+  if (open_) tell_as_is("\n");
+  open_ = false;
 }
 
 }  // namespace tessera

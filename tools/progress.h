@@ -15,6 +15,19 @@ struct Pace {
 // "1200/50000 pictures, 31.2 images/s, 0:26:04 left"
 std::string pace_text(const Pace& pace);
 
+// A count on a terminal, written over itself; elsewhere nothing.
+class CountLine {
+ public:
+  CountLine();
+  void operator()(const std::string& text, bool last);
+  // Leaves a count that has not come to its end where it is.
+  void end();
+
+ private:
+  const bool terminal_;
+  bool open_ = false;
+};
+
 class ProgressLine {
  public:
   ProgressLine();

@@ -1,13 +1,13 @@
 // tessera quantize: measures what int8 arithmetic needs to know of a model.
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "evaluation/calibrate.h"
+#include "tools/progress.h"
+#include "tools/say.h"
 #include "tools/tool.h"
 
 namespace tessera {
@@ -30,15 +30,15 @@ int run_quantize(const QuantizeCommand& command) {
   install_signal_handlers();
   LoadedModel model = load_model(command.model, {.verify = options.verify_weights, .threads = options.threads});
   Classifier classifier({.card = model.card, .weights = model.weights.clone()}, options);
-  const bool show = is_terminal(STDERR_FILENO);
+  CountLine count;
   const std::optional<Calibration> calibration = calibrate(
       classifier, pictures, method, command.common.decode_options(), [&](std::size_t done, std::size_t total) {
-        if (show) fmt::print(stderr, "\rcalibrating: {} of {} pictures", done, total);
-        if (show && done == total) fmt::print(stderr, "\n");
+        count(fmt::format("calibrating: {} of {} pictures", done, total), done == total);
         return !stop_requested();
       });
+  count.end();
   if (!calibration) {
-    fmt::print(stderr, "stopped; nothing was written\n");
+    tell("stopped; nothing was written");
     return signal_exit_code();
   }
   model.card.calibration = *calibration;
@@ -54,9 +54,9 @@ int run_quantize(const QuantizeCommand& command) {
                 {"ranges", ranges}});
     return 0;
   }
-  fmt::print("{}: {}, ranges of {} activations from {} pictures ({})\n", command.out, saved.name,
-             saved.calibration.ranges.size(), saved.calibration.pictures, saved.calibration.method);
-  fmt::print("  run it with --dtype int8; the weights in it are still f32 and run in any dtype\n");
+  print_out("{}: {}, ranges of {} activations from {} pictures ({})\n", command.out, saved.name,
+            saved.calibration.ranges.size(), saved.calibration.pictures, saved.calibration.method);
+  print_out("  run it with --dtype int8; the weights in it are still f32 and run in any dtype\n");
   return 0;
 }
 

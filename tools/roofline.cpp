@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tools/say.h"
 #include "tools/tool.h"
 
 namespace tessera {
@@ -27,12 +28,12 @@ int run_roofline(const CommonOptions& common) {
     print_json(all);
     return 0;
   }
-  fmt::print("{:<8} {:>8} {:>10} {:>10} {:>16}\n", "ISA", "Threads", "GFLOP/s", "GB/s read", "FLOP for a byte");
+  print_out("{:<8} {:>8} {:>10} {:>10} {:>16}\n", "ISA", "Threads", "GFLOP/s", "GB/s read", "FLOP for a byte");
   for (const Roofline& roof : roofs) {
-    fmt::print("{:<8} {:>8} {:>10.1f} {:>10.1f} {:>16.1f}\n", roof.isa, roof.threads, roof.gflops, roof.read_gbs,
-               roof.gflops / roof.read_gbs);
+    print_out("{:<8} {:>8} {:>10.1f} {:>10.1f} {:>16.1f}\n", roof.isa, roof.threads, roof.gflops, roof.read_gbs,
+              roof.gflops / roof.read_gbs);
   }
-  fmt::print("A layer with fewer operations for each byte that it moves than the last column waits for memory.\n");
+  print_out("A layer with fewer operations for each byte that it moves than the last column waits for memory.\n");
   return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "tools/say.h"
 #include "tools/tool.h"
 
 namespace tessera {
@@ -35,15 +36,15 @@ nlohmann::json to_json(const std::vector<SelftestRow>& rows) {
 
 void print_row(const SelftestRow& row) {
   const bool checked = row.tolerance > 0;
-  fmt::print("{:<46} {:<22} {:>10} {:>10} {:>10.3f} {:>10} {:>9}\n", row.name, row.implementation,
-             checked ? fmt::format("{:.1e}", row.error) : "", checked ? (row.passed() ? "ok" : "DIFFERS") : "", row.ms,
-             checked ? fmt::format("{:.3f}", row.reference_ms) : "",
-             row.gflops > 0 ? fmt::format("{:.1f}", row.gflops) : "");
+  print_out("{:<46} {:<22} {:>10} {:>10} {:>10.3f} {:>10} {:>9}\n", row.name, row.implementation,
+            checked ? fmt::format("{:.1e}", row.error) : "", checked ? (row.passed() ? "ok" : "DIFFERS") : "", row.ms,
+            checked ? fmt::format("{:.3f}", row.reference_ms) : "",
+            row.gflops > 0 ? fmt::format("{:.1f}", row.gflops) : "");
 }
 
 void print_head() {
-  fmt::print("{:<46} {:<22} {:>10} {:>10} {:>10} {:>10} {:>9}\n", "Layer, model", "Kernel", "Error", "", "ms",
-             "Eigen ms", "GFLOP/s");
+  print_out("{:<46} {:<22} {:>10} {:>10} {:>10} {:>10} {:>9}\n", "Layer, model", "Kernel", "Error", "", "ms",
+            "Eigen ms", "GFLOP/s");
 }
 
 int run_command(const SelftestCommand& command) {
@@ -68,9 +69,8 @@ int run_command(const SelftestCommand& command) {
                 {"speeds", to_json(result.speeds)},
                 {"line", line}});
   } else {
-    fmt::print(
-        "\nErrors are the largest difference, in root mean squares of the expected values; Eigen ran once.\n{}\n",
-        line);
+    print_out("\nErrors are the largest difference, in root mean squares of the expected values; Eigen ran once.\n{}\n",
+              line);
   }
   return result.passed() ? 0 : static_cast<int>(ErrorKind::kCheck);
 }

@@ -1,14 +1,14 @@
 // tessera synth: data sets that need no download.
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/thread_pool.h"
 #include "synth/shapes_data.h"
+#include "tools/progress.h"
+#include "tools/say.h"
 #include "tools/tool.h"
 
 namespace tessera {
@@ -31,12 +31,11 @@ int run_synth(SynthCommand command) {
   if (command.options.quality < 1 || command.options.quality > 100) throw UsageError("--quality must lie in 1 to 100");
   command.options.threads = command.threads == 0 ? physical_cores() : command.threads;
   install_signal_handlers();
-  const bool terminal = is_terminal(STDERR_FILENO);
+  CountLine count;
   const bool whole = write_shapes(command.out, command.options, stop_requested(), [&](std::int64_t done) {
-    if (!terminal) return;
-    fmt::print(stderr, "\r{}/{} pictures{}", done, command.options.count, done == command.options.count ? "\n" : "");
-    std::fflush(stderr);
+    count(fmt::format("{}/{} pictures", done, command.options.count), done == command.options.count);
   });
+  count.end();
   if (!whole) return signal_exit_code();
   if (command.json) {
     print_json({{"out", command.out},
@@ -44,8 +43,8 @@ int run_synth(SynthCommand command) {
                 {"seed", command.options.seed},
                 {"cue_conflict", command.options.cue_conflict}});
   } else {
-    fmt::print("{} pictures in {}; the class of each folder is in {}/labels.json\n", command.options.count, command.out,
-               command.out);
+    print_out("{} pictures in {}; the class of each folder is in {}/labels.json\n", command.options.count, command.out,
+              command.out);
   }
   return 0;
 }

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -13,6 +12,7 @@
 #include "core/json.h"
 #include "core/thread_pool.h"
 #include "cpu/cpu_backend.h"
+#include "tools/say.h"
 
 namespace tessera {
 
@@ -59,7 +59,7 @@ void add_budget_option(CLI::App& command, std::string& budget) {
 
 void add_engine_options(CLI::App& command, RunOptions& options) {
   options.note = [said = std::make_shared<std::string>()](const std::string& note) {
-    if (*said != note) fmt::print(stderr, "tessera: {}\n", note);  // once, not for each model
+    if (*said != note) say("{}", note);  // once, not for each model
     *said = note;
   };
   command.add_option("--device", options.device, "auto (a GPU where there is one), cpu, eigen or cuda[:N]")
@@ -84,7 +84,27 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
   add_json_option(command, options.json);
 }
 
-void print_json(const nlohmann::json& json) { fmt::print("{}", json_text(json)); }
+namespace {
+
+// DEL and C1 as JSON writes any character, so that a terminal that shows it obeys nothing, and a parser reads the same.
+std::string escape_controls(const std::string& json) {
+  std::string text;
+  text.reserve(json.size());
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(json[i]);
+    const bool c1 = byte == 0xC2 && static_cast<unsigned char>(json[i + 1]) < 0xA0;  // json_text() gives whole UTF-8
+    if (byte != 0x7F && !c1) {
+      text += json[i];
+    } else {
+      text += fmt::format("\\u{:04x}", c1 ? static_cast<unsigned char>(json[++i]) : byte);
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+void print_json(const nlohmann::json& json) { give_text(escape_controls(json_text(json))); }
 
 void check_drawing_path(const char* option, const std::filesystem::path& path) {
   const std::string kind = path.extension().string();

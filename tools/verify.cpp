@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "tools/say.h"
 #include "tools/tool.h"
 
 namespace tessera {
@@ -41,8 +42,8 @@ nlohmann::json to_json(const LayerDifference& d) {
 }
 
 void print_row(const LayerDifference& d) {
-  fmt::print("{:<36} {:>8} {:>12.3e} {:>12.3e} {:>10.3f}  {}\n", d.path, d.values, d.max_error, d.mean_error, d.worst,
-             d.passed() ? "ok" : "DIFFERS");
+  print_out("{:<36} {:>8} {:>12.3e} {:>12.3e} {:>10.3f}  {}\n", d.path, d.values, d.max_error, d.mean_error, d.worst,
+            d.passed() ? "ok" : "DIFFERS");
 }
 
 int run_verify(const VerifyCommand& command) {
@@ -64,18 +65,18 @@ int run_verify(const VerifyCommand& command) {
                 {"missing", result.missing},
                 {"activations", layers}});
   } else {
-    fmt::print("{} against {} (|error| <= {:g} + {:g} * |reference|)\n\n", command.model, reference.model,
-               tolerance.absolute, tolerance.relative);
-    fmt::print("{:<36} {:>8} {:>12} {:>12} {:>10}\n", "Layer", "Values", "Max error", "Mean error", "Of limit");
+    print_out("{} against {} (|error| <= {:g} + {:g} * |reference|)\n\n", command.model, reference.model,
+              tolerance.absolute, tolerance.relative);
+    print_out("{:<36} {:>8} {:>12} {:>12} {:>10}\n", "Layer", "Values", "Max error", "Mean error", "Of limit");
     for (const LayerDifference& d : result.activations) print_row(d);
     print_row(result.output);
-    for (const std::string& path : result.missing) fmt::print("{:<36} is not in this model\n", path);
-    if (!result.top5_equal) fmt::print("The top 5 classes differ.\n");
+    for (const std::string& path : result.missing) print_out("{:<36} is not in this model\n", path);
+    if (!result.top5_equal) print_out("The top 5 classes differ.\n");
     if (const LayerDifference* first = result.first_failure(); first != nullptr) {
-      fmt::print("\nThe first layer that differs is {}: value {} is {:.9g}, expected {:.9g}.\n", first->path,
-                 first->worst_index, first->found, first->expected);
+      print_out("\nThe first layer that differs is {}: value {} is {:.9g}, expected {:.9g}.\n", first->path,
+                first->worst_index, first->found, first->expected);
     }
-    fmt::print("\n{}\n", result.passed() ? "Equal within the tolerance." : "NOT equal.");
+    print_out("\n{}\n", result.passed() ? "Equal within the tolerance." : "NOT equal.");
   }
   return result.passed() ? 0 : static_cast<int>(ErrorKind::kCheck);
 }

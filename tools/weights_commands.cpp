@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/thread_pool.h"
+#include "tools/say.h"
 #include "tools/tool.h"
 #include "weights/convert.h"
 #include "weights/seeded.h"
@@ -68,8 +69,8 @@ int save(const LoadedModel& model, const fs::path& path, bool json) {
                 {"parameters", sum.parameters},
                 {"sha256", saved.sha256}});
   } else {
-    fmt::print("{}: {} ({}, {} parameters)\n", path.string(), saved.name, saved.config.architecture, sum.parameters);
-    fmt::print("  preprocessing {}\n  weights {}\n", describe(saved.preprocess), saved.sha256);
+    print_out("{}: {} ({}, {} parameters)\n", path.string(), saved.name, saved.config.architecture, sum.parameters);
+    print_out("  preprocessing {}\n  weights {}\n", describe(saved.preprocess), saved.sha256);
   }
   return 0;
 }
@@ -105,23 +106,23 @@ int run_models(const ModelsCommand& command) {
     print_json({{"installed", installed_models()}, {"home", model_home().string()}, {"architectures", rows}});
     return 0;
   }
-  fmt::print("Installed in {}:\n", model_home().string());
+  print_out("Installed in {}:\n", model_home().string());
   const std::vector<std::string> installed = installed_models();
   for (const std::string& name : installed) {
     try {
       const ModelCard card = read_model_card(installed_file(name));
-      fmt::print("  {:<32} {:<28} {}\n", name, card.config.architecture, card.source.origin);
+      print_out("  {:<32} {:<28} {}\n", name, card.config.architecture, card.source.origin);
     } catch (const Error& error) {
-      fmt::print("  {:<32} cannot be used: {}\n", name, error.what());
+      print_out("  {:<32} cannot be used: {}\n", name, error.what());
     }
   }
-  if (installed.empty()) fmt::print("  none; `tessera convert` installs one\n");
-  fmt::print("\n{:<32} {:>12} {:>9}  {}\n", "Architecture", "Parameters", "GMACs", "Paper");
+  if (installed.empty()) print_out("  none; `tessera convert` installs one\n");
+  print_out("\n{:<32} {:>12} {:>9}  {}\n", "Architecture", "Parameters", "GMACs", "Paper");
   for (const Architecture& row : architectures()) {
-    fmt::print("{:<32} {:>12} {:>9.3f}  {}\n", row.name, row.parameter_count, static_cast<double>(row.macs) / 1e9,
-               row.paper);
+    print_out("{:<32} {:>12} {:>9.3f}  {}\n", row.name, row.parameter_count, static_cast<double>(row.macs) / 1e9,
+              row.paper);
   }
-  fmt::print("\n`seeded:NAME@SEED` gives any architecture untrained weights, for tests and timings.\n");
+  print_out("\n`seeded:NAME@SEED` gives any architecture untrained weights, for tests and timings.\n");
   return 0;
 }
 
