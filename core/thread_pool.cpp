@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/resources.h"
 
 namespace tessera {
 
@@ -47,7 +48,15 @@ ThreadPool::ThreadPool(int threads) {
   if (threads < 1) throw UsageError("a thread pool needs at least one thread, not " + std::to_string(threads));
   shares_ = std::vector<Share>(static_cast<std::size_t>(threads));
   workers_.reserve(static_cast<std::size_t>(threads - 1));
-  for (int thread = 1; thread < threads; ++thread) workers_.emplace_back([this, thread] { work(thread); });
+  try {
+    for (int thread = 1; thread < threads; ++thread) workers_.emplace_back([this, thread] { work(thread); });
+  } catch (...) {
+    // Those that are there wait for work, and would be waited for.
+    stop_.store(true);
+    region_.fetch_add(1);
+    region_.notify_all();
+    rethrow_as_resource_error(threads);
+  }
 }
 
 ThreadPool::~ThreadPool() {

@@ -46,7 +46,10 @@ fs::path find_plugin(const std::string& name) {
   for (const fs::path& folder : plugin_folders()) {
     const fs::path file = folder / ("tessera_" + name + ".so");
     std::error_code error;
-    if (fs::exists(file, error)) return fs::absolute(file);
+    if (fs::exists(file, error)) {
+      const fs::path whole = fs::absolute(file, error);
+      return error ? file : whole;
+    }
   }
   return {};
 }

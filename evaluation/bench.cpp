@@ -17,11 +17,22 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct Cell {
-  std::string model, dtype;
+  const LoadedModel* model = nullptr;
+  std::string dtype;
   std::int64_t batch = 1;
   int threads = 1;
-  std::unique_ptr<Classifier> classifier;
+  std::string device = {};  // once it has been prepared
   std::vector<double> times_ms = {};
+};
+
+// The weights of a model that is prepared again and again: copied one by one, and kept.
+class LentWeights final : public WeightSource {
+ public:
+  explicit LentWeights(const WeightStore& store) : store_(store) {}
+  Tensor take(const WeightSpec& spec) override { return store_.at(spec.name).clone(); }
+
+ private:
+  const WeightStore& store_;
 };
 
 // Pictures as preprocessing leaves them: values around zero, none alike. What they show does not change the time.
@@ -31,24 +42,23 @@ void fill(View pictures) {
   for (float& value : pictures.values()) value = uniform(random);
 }
 
-std::vector<Cell> make_cells(const BenchPlan& plan) {
-  std::vector<Cell> cells;
-  const int loading_threads = *std::ranges::max_element(plan.threads);
+std::vector<LoadedModel> load_models(const BenchPlan& plan) {
+  std::vector<LoadedModel> models;
+  const int threads = *std::ranges::max_element(plan.threads);
   for (const std::string& name : plan.models) {
-    const LoadedModel model = load_model(
-        name, {.verify = plan.run.verify_weights, .threads = loading_threads, .image_size = plan.run.image_size});
+    models.push_back(
+        load_model(name, {.verify = plan.run.verify_weights, .threads = threads, .image_size = plan.run.image_size}));
+  }
+  return models;
+}
+
+std::vector<Cell> make_cells(const BenchPlan& plan, const std::vector<LoadedModel>& models) {
+  std::vector<Cell> cells;
+  for (const LoadedModel& model : models) {
     for (const std::string& dtype : plan.dtypes) {
       for (const int threads : plan.threads) {
         for (const std::int64_t batch : plan.batches) {
-          RunOptions options = plan.run;
-          options.dtype = dtype;
-          options.threads = threads;
-          options.max_batch = batch;
-          Cell cell{.model = model.card.name, .dtype = dtype, .batch = batch, .threads = threads, .classifier = {}};
-          cell.classifier =
-              std::make_unique<Classifier>(LoadedModel{.card = model.card, .weights = model.weights.clone()}, options);
-          fill(cell.classifier->input(batch));
-          cells.push_back(std::move(cell));
+          cells.push_back({.model = &model, .dtype = dtype, .batch = batch, .threads = threads});
         }
       }
     }
@@ -56,22 +66,50 @@ std::vector<Cell> make_cells(const BenchPlan& plan) {
   return cells;
 }
 
-double run_once(Cell& cell) {
+// The cell that is ready to run. Only one is: packed weights and arenas of all together are many times the models.
+class Ready {
+ public:
+  explicit Ready(const BenchPlan& plan) : plan_(plan) {}
+
+  Classifier& of(Cell& cell) {
+    if (cell_ == &cell) return *classifier_;
+    cell_ = nullptr;
+    classifier_.reset();  // before the next one takes its memory
+    RunOptions options = plan_.run;
+    options.dtype = cell.dtype;
+    options.threads = cell.threads;
+    options.max_batch = cell.batch;
+    classifier_ = std::make_unique<Classifier>(
+        OpenedModel{.card = cell.model->card, .weights = std::make_unique<LentWeights>(cell.model->weights)}, options);
+    fill(classifier_->input(cell.batch));
+    cell.device = classifier_->program().backend();
+    cell_ = &cell;
+    return *classifier_;
+  }
+
+ private:
+  const BenchPlan& plan_;
+  const Cell* cell_ = nullptr;
+  std::unique_ptr<Classifier> classifier_;
+};
+
+double run_once(Classifier& classifier, std::int64_t batch) {
   const auto start = Clock::now();
-  cell.classifier->run(cell.batch);
+  classifier.run(batch);
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
 // One round's runs of a cell. Returns false when `go_on` does.
-bool visit(Cell& cell, const BenchPlan& plan, int round, FunctionRef<bool()> go_on) {
+bool visit(Cell& cell, Ready& ready, const BenchPlan& plan, int round, FunctionRef<bool()> go_on) {
   const int runs = plan.runs * (round + 1) / kBenchRounds - plan.runs * round / kBenchRounds;
   if (plan.runs > 0 && runs == 0) return true;
-  run_once(cell);
+  Classifier& classifier = ready.of(cell);
+  run_once(classifier, cell.batch);
   double measured_ms = 0;
   const double enough_ms = plan.seconds * 1e3 / kBenchRounds;
   for (int run = 0; plan.runs > 0 ? run < runs : run == 0 || measured_ms < enough_ms; ++run) {
     if (!go_on()) return false;
-    cell.times_ms.push_back(run_once(cell));
+    cell.times_ms.push_back(run_once(classifier, cell.batch));
     measured_ms += cell.times_ms.back();
   }
   return true;
@@ -79,8 +117,8 @@ bool visit(Cell& cell, const BenchPlan& plan, int round, FunctionRef<bool()> go_
 
 BenchResult result_of(Cell& cell) {
   std::ranges::sort(cell.times_ms);
-  BenchResult result{.model = cell.model,
-                     .device = std::string(cell.classifier->program().backend()),
+  BenchResult result{.model = cell.model->card.name,
+                     .device = cell.device,
                      .dtype = cell.dtype,
                      .batch = cell.batch,
                      .threads = cell.threads,
@@ -96,7 +134,9 @@ BenchResult result_of(Cell& cell) {
 }  // namespace
 
 std::vector<BenchResult> run_bench(const BenchPlan& plan, BenchProgress progress) {
-  std::vector<Cell> cells = make_cells(plan);
+  const std::vector<LoadedModel> models = load_models(plan);
+  std::vector<Cell> cells = make_cells(plan, models);
+  Ready ready(plan);
   std::vector<std::size_t> order(cells.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::mt19937 random(1);
@@ -107,7 +147,7 @@ std::vector<BenchResult> run_bench(const BenchPlan& plan, BenchProgress progress
   for (int round = 0; round < kBenchRounds && running; ++round) {
     std::ranges::shuffle(order, random);
     for (std::size_t i = 0; i < order.size() && running; ++i) {
-      running = visit(cells[order[i]], plan, round, go_on);
+      running = visit(cells[order[i]], ready, plan, round, go_on);
       if (running) ++done;
     }
   }

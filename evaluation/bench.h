@@ -2,8 +2,8 @@
 // A sweep: how latency and throughput of models go with batch, threads and type of arithmetic.
 //
 // Every combination is a cell, compiled as `classify` would compile it. All cells are measured in rounds, in a new
-// order each time, so that a machine that grows warm or busy slows all alike. A visit to a cell begins with one run
-// that is not counted: the other cells have driven its weights out of the caches.
+// order each time, so that a machine that grows warm or busy slows all alike. A visit to a cell prepares it (only one
+// is prepared at a time) and begins with one run that is not counted, which finds fresh memory and cold caches.
 
 #include <cstdint>
 #include <string>
@@ -39,7 +39,8 @@ struct BenchResult {
 using BenchProgress = FunctionRef<bool(std::size_t done, std::size_t total)>;
 
 // Cells by model, dtype, threads and batch in the order of the plan. After a stop, those that have been measured at
-// least once. All cells are in memory at the same time. Throws what opening and compiling a model throws.
+// least once. In memory are the models'
+// weights and one prepared cell. Throws what opening and compiling a model throws.
 std::vector<BenchResult> run_bench(const BenchPlan& plan, BenchProgress progress);
 
 // Results that share everything but the batch, by their index: a line of the plot.

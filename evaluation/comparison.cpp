@@ -112,11 +112,12 @@ class Comparison {
 
 // The warm-up: in no figure but the pictures a second that full batches take with nothing beside them; 0 where too few
 // runs say nothing of it. The first run of a model pays for its memory.
-double warm_up(const std::vector<std::unique_ptr<Classifier>>& models, const ComparisonOptions& options) {
+double warm_up(const std::vector<std::unique_ptr<Classifier>>& models, const ComparisonOptions& options,
+               const Work& work) {
   double ms = 0;
   for (const auto& model : models) {
     double best = std::numeric_limits<double>::infinity();
-    for (int run = 0; run < options.warmup; ++run) {
+    for (int run = 0; run < options.warmup && !work.stopped(); ++run) {
       const auto start = Clock::now();
       model->run(options.batch);
       if (run > 0) best = std::min(best, ms_since(start));
@@ -150,18 +151,6 @@ void run_one_by_one(const std::vector<std::unique_ptr<Classifier>>& models, cons
     const Sample& sample = dataset.samples[static_cast<std::size_t>(number.front())];
     prepare_picture(models, sample, number.front(), options.decode, batch, 0);
     comparison.run(batch);
-  }
-}
-
-void check_models(const std::vector<std::unique_ptr<Classifier>>& models, const ComparisonOptions& options) {
-  for (const auto& model : models) {
-    if (!model->has_classes()) {
-      throw UsageError(model->card().name + " has no classes to predict; it gives features only");
-    }
-    if (options.mode == ComparisonMode::kLatency && options.batch != 1) {
-      throw UsageError("mode latency runs one picture at a time; --batch goes with --mode throughput");
-    }
-    if (model->program().max_batch() < options.batch) throw InternalError("a model was opened for a smaller batch");
   }
 }
 
@@ -233,10 +222,22 @@ std::vector<ComparedModel> facts_of(const std::vector<std::unique_ptr<Classifier
   return facts;
 }
 
+void check_models(const std::vector<std::unique_ptr<Classifier>>& models, const ComparisonOptions& options) {
+  for (const auto& model : models) {
+    if (!model->has_classes()) {
+      throw UsageError(model->card().name + " has no classes to predict; it gives features only");
+    }
+    if (options.mode == ComparisonMode::kLatency && options.batch != 1) {
+      throw UsageError("mode latency runs one picture at a time; --batch goes with --mode throughput");
+    }
+    if (model->program().max_batch() < options.batch) throw InternalError("a model was opened for a smaller batch");
+  }
+}
+
 void compare_models(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
                     const ComparisonOptions& options, Work& work) {
   check_models(models, options);
-  const double alone = warm_up(models, options);
+  const double alone = warm_up(models, options, work);
   Comparison comparison(models, options, work);
   if (options.mode == ComparisonMode::kThroughput) {
     if (alone > 0) work.begin(alone);

@@ -36,6 +36,9 @@ struct ComparisonProgress {
   double seconds = 0;             // since the first picture
 };
 
+// Throws UsageError for models that cannot be compared so: one without classes, batches in mode latency.
+void check_models(const std::vector<std::unique_ptr<Classifier>>& models, const ComparisonOptions& options);
+
 // Runs the models on the pictures that `work` gives, which takes the rows of each batch in the same order. A picture
 // that cannot be decoded becomes an error row. Predictions depend neither on batch, mode, order nor on which pictures
 // are asked for. Models must have been opened with max_batch >= options.batch. What `work` throws ends the run and

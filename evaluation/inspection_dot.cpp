@@ -2,16 +2,31 @@
 
 #include <map>
 
+#include "core/visible_text.h"
 #include "evaluation/inspection.h"
 
 namespace tessera {
+
+namespace {
+
+// As it stands between quotes in DOT.
+std::string dot_text(std::string_view text) {
+  std::string escaped;
+  for (const char c : visible_text(text)) {
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  return escaped;
+}
+
+}  // namespace
 
 std::string inspection_dot(const Inspection& inspection) {
   const Graph& graph = inspection.graph;
   std::string dot = fmt::format(
       "digraph \"{}\" {{\n  node [shape=box, style=\"rounded,filled\", fillcolor=white, fontname=\"Helvetica\"];\n"
       "  \"input\" [label=\"picture\\n{}\"];\n",
-      inspection.card.name, to_string(graph.shape(graph.input_id())));
+      dot_text(inspection.card.name), to_string(graph.shape(graph.input_id())));
   std::string edges, stage;
   const auto close_stage = [&] { dot += stage.empty() ? "" : "  }\n"; };
   std::map<ValueId, std::string> writers{{graph.input_id(), "input"}};

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "core/error.h"
+#include "core/resources.h"
 #include "evaluation/picture_contents.h"
 
 namespace tessera {
@@ -60,10 +61,17 @@ PictureQueue::PictureQueue(const std::vector<std::unique_ptr<Classifier>>& model
                            const ComparisonOptions& options, PictureSource& source)
     : models_(models), dataset_(dataset), options_(options), source_(source), slots_(kDepth) {
   for (Slot& slot : slots_) slot.batch = make_batch(models, options.batch);
-  for (int worker = 0; worker < options.workers; ++worker) workers_.emplace_back([this] { work(); });
+  try {
+    for (int worker = 0; worker < options.workers; ++worker) workers_.emplace_back([this] { work(); });
+  } catch (...) {
+    end_work();  // those that are there would be waited for, and wait for room
+    rethrow_as_resource_error(options.workers);
+  }
 }
 
-PictureQueue::~PictureQueue() {
+PictureQueue::~PictureQueue() { end_work(); }
+
+void PictureQueue::end_work() {
   const std::scoped_lock lock(mutex_);
   stop_ = true;
   changed_.notify_all();

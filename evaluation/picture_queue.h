@@ -55,6 +55,7 @@ class PictureQueue {
   };
 
   void work();
+  void end_work();
   // The next picture to prepare; null after the last. Waits for room, and for what `source` gives.
   Place claim();
   // Opens the next batch. One worker at a time, the lock given free meanwhile.

@@ -93,8 +93,9 @@ std::string dataset_hash(const Dataset& dataset) {
 void make_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (!std::filesystem::is_directory(folder)) {
-    throw ResourceError(folder.string() + ": cannot be made (" + error.message() + ")");
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored)) {
+    throw ResourceError(folder.string() + ": cannot be made (" + (error ? error : ignored).message() + ")");
   }
 }
 
@@ -220,6 +221,9 @@ void write_results(const std::filesystem::path& folder, const ComparisonResult& 
 
 RunRecord read_run(const std::filesystem::path& folder) { return read_run_log(folder / kRunLogName); }
 
-bool has_run_log(const std::filesystem::path& folder) { return std::filesystem::exists(folder / kRunLogName); }
+bool has_run_log(const std::filesystem::path& folder) {
+  std::error_code error;
+  return std::filesystem::exists(folder / kRunLogName, error);
+}
 
 }  // namespace tessera

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/descriptor.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
@@ -394,8 +395,8 @@ void RunLog::write_line(const Json& json) {
 
 void RunLog::sync() {
   synced_ = std::chrono::steady_clock::now();
-  if (::fsync(file_) != 0 && errno != EINVAL) {  // EINVAL: what is no file on a disk
-    throw ResourceError(path_.string() + ": cannot be written (" + std::strerror(errno) + ")");
+  if (const int error = sync_to_disk(file_); error != 0) {
+    throw ResourceError(path_.string() + ": cannot be written (" + std::strerror(error) + ")");
   }
 }
 

@@ -1,6 +1,13 @@
 #include "evaluation/tuning_cache.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -14,6 +21,25 @@ namespace {
 
 // "AMD EPYC 9454, tessera 0.1.0": kernels change from one version to the next.
 std::string this_machine() { return processor_name() + ", tessera " + TESSERA_VERSION; }
+
+// One process at a time reads and writes: with none in between, neither loses what the other measured.
+class Lock {
+ public:
+  explicit Lock(const std::string& path) : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
+    if (file_ < 0) throw ResourceError(path + ": cannot be opened (" + std::strerror(errno) + ")");
+    while (::flock(file_, LOCK_EX) != 0) {
+      if (errno == EINTR) continue;
+      ::close(file_);
+      throw ResourceError(path + ": cannot be locked (" + std::strerror(errno) + ")");
+    }
+  }
+  ~Lock() { ::close(file_); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  int file_;
+};
 
 nlohmann::json read_all() {
   constexpr std::uintmax_t kMostBytes = 16 << 20;
@@ -42,13 +68,16 @@ KernelChoices read_tuning_cache() {
 }
 
 void write_tuning_cache(const KernelChoices& choices) {
-  nlohmann::json json = read_all();
-  json[this_machine()] = choices;
   const std::filesystem::path path = tuning_cache_path();
   std::error_code error;
   std::filesystem::create_directories(path.parent_path(), error);
   if (error) throw ResourceError(path.parent_path().string() + ": cannot be made (" + error.message() + ")");
-  write_file(path, json.dump(2) + "\n");
+  const Lock lock(path.string() + ".lock");
+  nlohmann::json json = read_all();
+  nlohmann::json& here = json[this_machine()];
+  if (!here.is_object()) here = nlohmann::json::object();
+  here.update(nlohmann::json(choices));
+  write_file(path, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace tessera

@@ -51,15 +51,18 @@ void Leader::fail(const Error& error) {
 }
 
 void Leader::on_message(const Message& message) {
-  const std::scoped_lock lock(mutex_);
-  try {
-    handle(message);
-  } catch (const Error& error) {
-    fail(error);
-  } catch (const std::exception& error) {
-    fail(InternalError(fmt::format("a message of {}: {}", name_of(message.from), error.what())));
+  {
+    const std::scoped_lock lock(mutex_);
+    try {
+      handle(message);
+    } catch (const Error& error) {
+      fail(error);
+    } catch (const std::exception& error) {
+      fail(InternalError(fmt::format("a message of {}: {}", name_of(message.from), error.what())));
+    }
+    changed_.notify_all();
   }
-  changed_.notify_all();
+  send_answers();
 }
 
 void Leader::handle(const Message& message) {
@@ -102,7 +105,16 @@ void Leader::answer(int rank) {
   process.asks = false;
   std::vector<std::int64_t> numbers;
   if (!stopped_) numbers = ledger_->next(chunk_size(ledger_->left(), processes_.size(), batch_));
-  messenger_.send(rank, kNumbers, bytes_of(numbers));
+  answers_.emplace_back(rank, bytes_of(numbers));
+}
+
+void Leader::send_answers() {
+  std::vector<std::pair<int, std::string>> answers;
+  {
+    const std::scoped_lock lock(mutex_);
+    answers.swap(answers_);
+  }
+  for (auto& [rank, numbers] : answers) messenger_.send(rank, kNumbers, std::move(numbers));
 }
 
 void Leader::gather(const RunHeader& header) {
@@ -124,12 +136,15 @@ void Leader::check(int rank, const RunHeader& header) const {
 }
 
 void Leader::open(RunLedger& ledger, const RunPlan& plan) {
-  const std::scoped_lock lock(mutex_);
-  ledger_ = &ledger;
-  batch_ = static_cast<std::size_t>(plan.options.batch);
-  models_ = plan.header.models.size();
-  if (alone_ > 0) ledger.begin(std::exchange(alone_, 0));
-  for (int rank = 1; rank < messenger_.size(); ++rank) answer(rank);
+  {
+    const std::scoped_lock lock(mutex_);
+    ledger_ = &ledger;
+    batch_ = static_cast<std::size_t>(plan.options.batch);
+    models_ = plan.header.models.size();
+    if (alone_ > 0) ledger.begin(std::exchange(alone_, 0));
+    for (int rank = 1; rank < messenger_.size(); ++rank) answer(rank);
+  }
+  send_answers();
 }
 
 void Leader::close() {

@@ -5,6 +5,9 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "core/error.h"
 #include "evaluation/run_ledger.h"
@@ -40,6 +43,8 @@ class Leader {
   void on_message(const Message& message);
   void handle(const Message& message);
   void answer(int rank);
+  // What answer() has decided, without the lock: send() may wait for the thread that calls on_message().
+  void send_answers();
   void fail(const Error& error);
   std::string name_of(int rank) const;  // "rank 2 on node7"
 
@@ -58,7 +63,8 @@ class Leader {
   std::mutex mutex_;                  // of all that follows
   std::condition_variable changed_;
   std::vector<Process> processes_;
-  RunLedger* ledger_ = nullptr;  // while the run lasts
+  std::vector<std::pair<int, std::string>> answers_;  // ranks with the bytes of kNumbers, to be sent
+  RunLedger* ledger_ = nullptr;                       // while the run lasts
   std::size_t batch_ = 1, models_ = 0;
   double alone_ = 0;              // said before there was a ledger
   std::optional<Error> failure_;  // the first

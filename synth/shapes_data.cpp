@@ -1,11 +1,11 @@
 #include "synth/shapes_data.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,14 +24,19 @@ namespace fs = std::filesystem;
 // A folder that is removed with all that is in it, unless it was put in its place.
 class UnfinishedFolder {
  public:
-  explicit UnfinishedFolder(const fs::path& target)
-      : target_(target), path_(target.lexically_normal().string() + "." + std::to_string(::getpid()) + ".tmp") {
+  explicit UnfinishedFolder(const fs::path& target) : target_(target.has_filename() ? target : target.parent_path()) {
     std::error_code error;
     if (fs::exists(target_, error) && !(fs::is_directory(target_, error) && fs::is_empty(target_, error))) {
       throw UsageError(target_.string() + ": is there already; give another folder or remove it");
     }
-    fs::create_directories(path_, error);
-    if (error) throw ResourceError(path_.string() + ": cannot be made (" + error.message() + ")");
+    const fs::path above = target_.has_parent_path() ? target_.parent_path() : ".";
+    fs::create_directories(above, error);
+    std::random_device random;
+    while (!error && path_.empty()) {  // a name that nobody has: a folder of others is not filled
+      const fs::path path = above / fmt::format(".tessera-{:08x}{:08x}.tmp", random(), random());
+      if (fs::create_directory(path, error)) path_ = path;
+    }
+    if (error) throw ResourceError(target_.string() + ": cannot be made (" + error.message() + ")");
   }
   ~UnfinishedFolder() {
     std::error_code error;
@@ -74,7 +79,9 @@ void write_picture(const fs::path& folder, const ShapesOptions& options, std::in
 void write_labels(const fs::path& folder) {
   nlohmann::json labels;
   for (int shape = 0; shape < kShapeClasses; ++shape) {
-    fs::create_directory(folder / shape_name(shape));
+    std::error_code error;
+    fs::create_directory(folder / shape_name(shape), error);
+    if (error) throw ResourceError(folder.string() + ": cannot be written (" + error.message() + ")");
     labels[std::string(shape_name(shape))] = shape;
   }
   const std::string text = labels.dump(2) + "\n";

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "core/output_file.h"
 #include "evaluation/advice.h"
 #include "evaluation/extrapolation.h"
 #include "evaluation/predictions_csv.h"
@@ -30,7 +31,8 @@ struct AnalyzeCommand {
 };
 
 ComparisonResult predictions_of(const std::string& source) {
-  if (!fs::is_directory(source)) return read_predictions_csv(source);
+  std::error_code error;
+  if (!fs::is_directory(source, error)) return read_predictions_csv(source);
   if (!has_run_log(source)) return read_predictions_csv(fs::path(source) / "predictions.csv");
   RunRecord record = read_run(source);
   for (const std::string& note : record.notes) tell("{}: {}", source, note);
@@ -39,12 +41,14 @@ ComparisonResult predictions_of(const std::string& source) {
 
 void write_report(const AnalyzeCommand& command, const ComparisonResult& result, const ComparisonSummary& summary) {
   ReportContext report{.advice = advise(summary, budget_from_string(command.budget)), .budget = command.budget};
-  if (fs::is_directory(command.source)) report.run = read_run_json(command.source);
+  std::error_code error;
+  if (fs::is_directory(command.source, error)) report.run = read_run_json(command.source);
   report.pictures = command.data.empty() ? pictures_of_run(report.run) : list_pictures(command.data);
   write_file(fs::path(command.out) / "report.html", report_page(result, summary, report));
 }
 
 int run_analyze(const AnalyzeCommand& command) {
+  if (!command.out.empty()) check_output_folder(command.out);
   const ComparisonResult result = predictions_of(command.source);
   const ComparisonSummary summary = summarise(result, command.options);
   nlohmann::json json = summary_json(summary, result);

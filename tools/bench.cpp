@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/file.h"
+#include "core/output_file.h"
+#include "core/resources.h"
 #include "tools/progress.h"
 #include "tools/say.h"
 #include "tools/tool.h"
@@ -41,7 +43,8 @@ nlohmann::json to_json(const std::vector<BenchResult>& results) {
 
 int run(BenchCommand command) {
   check_drawing_path("--plot", command.plot);
-  if (command.plan.threads.empty()) command.plan.threads = {physical_cores()};
+  if (!command.csv.empty()) check_output(command.csv);
+  if (command.plan.threads.empty()) command.plan.threads = {usable_cores()};
   install_signal_handlers();
   CountLine count;
   const std::vector<BenchResult> results = run_bench(command.plan, [&](std::size_t done, std::size_t total) {
@@ -66,6 +69,7 @@ void add_bench(CLI::App& app, Outcome& outcome) {
   auto command = std::make_shared<BenchCommand>();
   BenchPlan& plan = command->plan;
   plan.batches = {1, 8, 32};
+  plan.threads.clear();  // run() takes the cores
   constexpr int kMostPictures = 4096, kMostThreads = 1024, kMostRuns = 1'000'000;
   CLI::App* sub = app.add_subcommand("bench", "Latency and throughput of models over batches and threads");
   sub->add_option("model", plan.models, "models")->required();
@@ -73,7 +77,8 @@ void add_bench(CLI::App& app, Outcome& outcome) {
       ->delimiter(',')
       ->check(CLI::Range(1, kMostPictures))
       ->capture_default_str();
-  sub->add_option("--threads", plan.threads, "threads: a list (default: physical cores)")
+  sub->add_option("--threads", plan.threads,
+                  "threads: a list (default: physical cores, within the CPU limit of a container)")
       ->delimiter(',')
       ->check(CLI::Range(1, kMostThreads));
   sub->add_option("--dtype", plan.dtypes,

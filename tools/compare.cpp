@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "core/output_file.h"
 #include "cpu/cpu_backend.h"
 #include "device/device_backend.h"
 #include "evaluation/advice.h"
@@ -214,15 +215,21 @@ Prepared prepare(const CompareCommand& command, bool leads) {
   const ComparisonOptions options = comparison_options(command);
   budget_from_string(command.budget);  // a wrong one is refused before the work, not after
   const Shard shard = shard_from_string(command.shard);
+  if (leads) check_output_folder(command.out);
   Prepared prepared{.dataset = dataset_of(command, note), .models = {}, .plan = {}};
-  if (leads) make_folder(command.out);
+  const auto pictures = static_cast<std::int64_t>(prepared.dataset.samples.size());
+  if (shard.index > pictures) {
+    throw UsageError(fmt::format("--shard {}: there are {} pictures, so that this shard has none; use fewer shards",
+                                 command.shard, pictures));
+  }
   install_signal_handlers();
   for (const std::string& name : command.models) {
     note(fmt::format("Loading {}...", name));
     prepared.models.push_back(std::make_unique<Classifier>(name, command.common.run_options(options.batch)));
   }
+  check_models(prepared.models, options);
   prepared.plan = {.header = {.settings = settings_of(command, prepared.models, prepared.dataset, options),
-                              .pictures = static_cast<std::int64_t>(prepared.dataset.samples.size()),
+                              .pictures = pictures,
                               .shard = shard,
                               .models = facts_of(prepared.models),
                               .labels = prepared.models.front()->card().labels},
@@ -230,7 +237,8 @@ Prepared prepare(const CompareCommand& command, bool leads) {
                    .resume = command.resume,
                    .environments = nlohmann::json::array({environment_record()}),
                    .options = options};
-  note(fmt::format("Evaluating {} images...", prepared.plan.header.pictures / shard.count));
+  if (leads) make_folder(command.out);  // a refused command leaves none
+  note(fmt::format("Evaluating {} images...", (pictures - shard.index + shard.count) / shard.count));
   return prepared;
 }
 
@@ -251,7 +259,9 @@ int run_and_report(const CompareCommand& command, const RunIt& run_it) {
   };
   const ComparisonResult result = run_it(prepared, {.progress = progress, .note = print_note});
   nlohmann::json run = prepared.plan.header.settings;
-  run["data"] = fs::absolute(command.data).string();
+  std::error_code error;
+  const fs::path data = fs::absolute(command.data, error);
+  run["data"] = error ? command.data : data.string();
   run["shard"] = command.shard;
   run["environment"] = prepared.plan.environments.front();
   run["sittings"] = to_json(read_run(command.out).sittings);
@@ -310,7 +320,7 @@ struct MergeCommand {
 int run_merge(const MergeCommand& command) {
   std::vector<RunRecord> records;
   for (const std::string& folder : command.runs) {
-    if (fs::weakly_canonical(folder) == fs::weakly_canonical(command.out)) {
+    if (is_same_place(folder, command.out)) {
       throw UsageError("--out " + command.out + " is one of the shards; give another folder");
     }
     records.push_back(read_run(folder));

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/npy.h"
+#include "core/output_file.h"
 #include "tools/say.h"
 #include "tools/tool.h"
 #include "weights/reference_file.h"
@@ -113,7 +114,11 @@ std::vector<TappedValue> write(const DumpCommand& command, Classifier& classifie
 
 int run_dump(const DumpCommand& command) {
   if (command.images.empty() == command.like.empty()) throw UsageError("give either --image or --like");
-  format_of(command);  // before any work
+  if (format_of(command) == Format::kNpyFolder) {  // before any work
+    check_output_folder(command.output);
+  } else {
+    check_output(command.output);
+  }
   std::optional<ReferenceReader> reference;
   if (!command.like.empty()) reference.emplace(command.like);
   const std::int64_t pictures =

@@ -8,6 +8,8 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/output_file.h"
+#include "core/resources.h"
 #include "evaluation/inspection.h"
 #include "evaluation/inspection_page.h"
 #include "evaluation/inspection_plot.h"
@@ -32,7 +34,8 @@ struct InspectOptions {
 
 // A bare architecture: a model of that name that is there goes first, as for every other command.
 bool is_architecture(const std::string& model) {
-  if (std::filesystem::exists(model) || !installed_file(model).empty()) return false;
+  std::error_code error;
+  if (std::filesystem::exists(model, error) || !installed_file(model).empty()) return false;
   return std::ranges::find(architectures(), model, &Architecture::name) != architectures().end();
 }
 
@@ -48,7 +51,7 @@ ModelCard card_of(const std::string& model, const InspectOptions& options) {
 // With its weights, where there are any.
 InspectedModel model_of(const std::string& model, const InspectOptions& options) {
   if (is_architecture(model)) return {.card = card_of(model, options), .weights = {}};
-  LoadedModel loaded = load_model(model, {.threads = physical_cores(), .image_size = options.image_size});
+  LoadedModel loaded = load_model(model, {.threads = usable_cores(), .image_size = options.image_size});
   return {.card = std::move(loaded.card), .weights = std::move(loaded.weights)};
 }
 
@@ -76,10 +79,9 @@ void print_documents(const std::vector<Inspection>& inspections, int depth) {
 // What the stages of the model make of the picture.
 void write_maps(const InspectOptions& options) {
   constexpr std::size_t kStages = 6, kChannels = 8;
-  LoadedModel model =
-      load_model(options.models.front(), {.threads = physical_cores(), .image_size = options.image_size});
+  LoadedModel model = load_model(options.models.front(), {.threads = usable_cores(), .image_size = options.image_size});
   RunOptions run;
-  run.threads = physical_cores();
+  run.threads = usable_cores();
   run.taps = stages_with_maps(build_graph(model.card.config), kStages);
   Classifier classifier(std::move(model), run);
   classifier.preprocess(decode(read_picture_file(options.image), options.image.string()), 0);
@@ -94,6 +96,9 @@ void check(const InspectOptions& options) {
   const std::string& model = options.models.front();
   if (options.models.size() > 1 && !(options.dot.empty() && options.maps.empty())) {
     throw UsageError("--dot and --maps draw one model");
+  }
+  for (const std::filesystem::path& path : {options.dot, options.html}) {
+    if (!path.empty()) check_output(path);
   }
   check_drawing_path("--plot", options.plot);
   check_drawing_path("--maps", options.maps);
@@ -148,7 +153,10 @@ void add_inspect(CLI::App& app, Outcome& outcome) {
                       "draw parameters, multiply-adds and activations of each stage: .svg or .png");
   command->add_option("--maps", options->maps, "draw what each stage makes of --image: a .svg or .png file");
   command->add_option("--image", options->image, "the picture for --maps");
-  command->add_option("--batch", options->batch, "pictures at once")->capture_default_str();
+  constexpr int kMostPictures = 4096;
+  command->add_option("--batch", options->batch, "pictures at once")
+      ->check(CLI::Range(1, kMostPictures))
+      ->capture_default_str();
   command->add_option("--image-size", options->image_size, "side of the picture (default: the model's)");
   add_json_option(*command, options->json);
   command->footer(

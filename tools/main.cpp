@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <new>
 #include <sstream>
 #include <string>
@@ -11,6 +13,7 @@
 
 #include "core/error.h"
 #include "core/nearest.h"
+#include "core/output_file.h"
 #include "tools/say.h"
 #include "tools/tool.h"
 
@@ -50,6 +53,25 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error, const std
   return text;
 }
 
+// CLI11 takes what has no room in 64 bits for the largest number that has.
+void refuse_beyond_64_bits(CLI::App& command) {
+  for (CLI::Option* option : command.get_options()) {
+    const std::string type = option->get_type_name();
+    const bool is_unsigned = type.starts_with("UINT");
+    if (!is_unsigned && !type.starts_with("INT")) continue;
+    option->check([is_unsigned](const std::string& text) {
+      errno = 0;
+      if (is_unsigned) {
+        std::strtoull(text.c_str(), nullptr, 0);
+      } else {
+        std::strtoll(text.c_str(), nullptr, 0);
+      }
+      return errno == ERANGE ? text + " has no room in 64 bits" : std::string();
+    });
+  }
+  for (CLI::App* sub : command.get_subcommands(nullptr)) refuse_beyond_64_bits(*sub);
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"tessera: see, profile and compare image classifiers"};
   app.name("tessera");
@@ -67,6 +89,7 @@ int run(int argc, char** argv) {
                          add_selftest, add_synth, add_seed_weights, add_models}) {
     add(app, outcome);
   }
+  refuse_beyond_64_bits(app);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
     app.parse(argc, argv);
@@ -95,6 +118,8 @@ int run_for_exit_code(int argc, char** argv) {
   using namespace tessera;
   try {
     return run(argc, argv);
+  } catch (const ReaderGone&) {
+    return kReaderGoneExit;
   } catch (const Error& error) {
     say("{}", error.what());
     return error.exit_code();

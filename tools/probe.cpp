@@ -9,6 +9,7 @@
 #include <span>
 
 #include "core/error.h"
+#include "core/output_file.h"
 #include "cpu/cpu_backend.h"
 #include "evaluation/cuda_device.h"
 #include "evaluation/features.h"
@@ -45,9 +46,10 @@ fs::path features_path(const ProbeCommand& command) {
 }
 
 void check_place(const fs::path& file, const char* option) {
-  const fs::path folder = file.has_parent_path() ? file.parent_path() : ".";
-  if (file.filename().empty() || fs::is_directory(file) || ::access(folder.c_str(), W_OK) != 0) {
-    throw UsageError(fmt::format("{} {}: no file can be written there", option, file.string()));
+  try {
+    check_output(file);
+  } catch (const Error& error) {
+    throw UsageError(fmt::format("{}: no file can be written there: {}", option, error.what()));
   }
 }
 
@@ -63,9 +65,8 @@ void check(const ProbeCommand& command) {
   if (command.holdout == 0 && !command.l2) throw UsageError("--holdout 0 leaves nothing to choose --l2 on; give it");
   check_place(command.out, "--out");
   check_place(features_path(command), "--features");
-  const fs::path out = fs::weakly_canonical(command.out);
-  if (out == fs::weakly_canonical(features_path(command))) throw UsageError("--features and --out are the same file");
-  if (out == fs::weakly_canonical(command.model)) throw UsageError("--out would overwrite the model itself");
+  if (is_same_place(command.out, features_path(command))) throw UsageError("--features and --out are the same file");
+  if (is_same_place(command.out, command.model)) throw UsageError("--out would overwrite the model itself");
 }
 
 // A name goes into the model's card, which takes plain UTF-8 only.
@@ -147,7 +148,8 @@ struct ObtainedFeatures {
 
 std::optional<FeatureSet> cached(const ProbeCommand& command, const FeatureKey& key, const Dataset& dataset) {
   const fs::path path = features_path(command);
-  if (!fs::exists(path)) return std::nullopt;
+  std::error_code error;
+  if (!fs::exists(path, error)) return std::nullopt;
   CachedFeatures found = read_features(path, key, dataset);
   if (found.features) {
     tell("Features taken from {}", path.string());

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/output_file.h"
 #include "evaluation/profile_formats.h"
 #include "evaluation/profiling.h"
 #include "evaluation/trace.h"
@@ -168,6 +169,9 @@ void write_files(const ProfileCommand& command, const ProfileResult& result, Gro
 
 int run_profile(const ProfileCommand& command) {
   const GroupBy by = group_by_from_string(command.by);
+  for (const std::string& path : {command.csv, command.trace, command.html}) {
+    if (!path.empty()) check_output(path);
+  }
   const ProfileResult result = profile_models({.settings = settings_of(command),
                                                .warm_ups = command.warm_ups,
                                                .runs = command.runs,

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/output_file.h"
 #include "evaluation/calibrate.h"
 #include "tools/progress.h"
 #include "tools/say.h"
@@ -25,6 +26,7 @@ int run_quantize(const QuantizeCommand& command) {
   options.rewrite = false;  // so that what each layer gives is seen
   if (options.dtype != "f32") throw UsageError("quantize measures the model in f32; leave --dtype out");
   if (options.image_size) throw UsageError("quantize writes a model of its own picture size; leave --image-size out");
+  check_output(command.out);
   const RangeMethod method = range_method_from_string(command.method);
   const std::vector<std::filesystem::path> pictures = calibration_pictures(command.pictures, command.limit);
   install_signal_handlers();

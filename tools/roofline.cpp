@@ -43,7 +43,8 @@ void add_roofline(CLI::App& app, Outcome& outcome) {
   auto common = std::make_shared<CommonOptions>();
   CLI::App* sub = app.add_subcommand("roofline", "What this machine does at most: multiply-adds and reads a second");
   add_isa_option(*sub, common->run.isa);
-  sub->add_option("--threads", common->threads, "up to so many threads (default: physical cores)");
+  sub->add_option("--threads", common->threads,
+                  "up to so many threads (default: physical cores, within the CPU limit of a container)");
   add_json_option(*sub, common->json);
   sub->footer("Example:\n  tessera roofline");
   sub->callback([common, &outcome] { outcome.exit_code = run_roofline(*common); });

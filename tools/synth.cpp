@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/thread_pool.h"
+#include "core/resources.h"
 #include "synth/shapes_data.h"
 #include "tools/progress.h"
 #include "tools/say.h"
@@ -29,7 +29,7 @@ int run_synth(SynthCommand command) {
     throw UsageError("--count must lie in 1 to 100000000");
   if (command.threads < 0 || command.threads > kMostThreads) throw UsageError("--threads must lie in 1 to 1024");
   if (command.options.quality < 1 || command.options.quality > 100) throw UsageError("--quality must lie in 1 to 100");
-  command.options.threads = command.threads == 0 ? physical_cores() : command.threads;
+  command.options.threads = command.threads == 0 ? usable_cores() : command.threads;
   install_signal_handlers();
   CountLine count;
   const bool whole = write_shapes(command.out, command.options, stop_requested(), [&](std::int64_t done) {
@@ -65,7 +65,8 @@ void add_synth(CLI::App& app, Outcome& outcome) {
   shapes->add_flag("--cue-conflict", command->options.cue_conflict,
                    "the shape of one class with the texture of another (Geirhos et al. 2019)");
   shapes->add_option("--quality", command->options.quality, "of the JPEG files, 1 to 100")->capture_default_str();
-  shapes->add_option("--threads", command->threads, "threads (default: physical cores)");
+  shapes->add_option("--threads", command->threads,
+                     "threads (default: physical cores, within the CPU limit of a container)");
   shapes->add_option("-o,--out", command->out, "the folder to make")->required();
   add_json_option(*shapes, command->json);
   shapes->footer(

@@ -10,7 +10,8 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
-#include "core/thread_pool.h"
+#include "core/output_file.h"
+#include "core/resources.h"
 #include "cpu/cpu_backend.h"
 #include "tools/say.h"
 
@@ -32,7 +33,7 @@ RunOptions CommonOptions::run_options(std::int64_t max_batch) const {
   RunOptions resolved = run;
   constexpr int kMostThreads = 1024;
   if (threads < 0 || threads > kMostThreads) throw UsageError("--threads must lie in 1 to 1024");
-  resolved.threads = threads == 0 ? physical_cores() : threads;
+  resolved.threads = threads == 0 ? usable_cores() : threads;
   resolved.max_batch = max_batch;
   return resolved;
 }
@@ -78,7 +79,8 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
       .add_option("--dtype", options.run.dtype,
                   "what matrix products multiply: f32, bf16; on the CPU int8 (see quantize); on a GPU tf32, f16")
       ->capture_default_str();
-  command.add_option("--threads", options.threads, "threads (default: physical cores)");
+  command.add_option("--threads", options.threads,
+                     "threads (default: physical cores, within the CPU limit of a container)");
   command.add_option("--preprocess", options.run.preprocess, "model, timm, hf or hf-fast")->capture_default_str();
   command.add_option("--decoder", options.decoder, "auto (libjpeg-turbo) or stb")->capture_default_str();
   add_json_option(command, options.json);
@@ -108,7 +110,8 @@ void print_json(const nlohmann::json& json) { give_text(escape_controls(json_tex
 
 void check_drawing_path(const char* option, const std::filesystem::path& path) {
   const std::string kind = path.extension().string();
-  if (path.empty() || kind == ".svg" || kind == ".png") return;
+  if (path.empty()) return;
+  if (kind == ".svg" || kind == ".png") return check_output(path);
   throw UsageError(std::string(option) + " is a .svg or a .png file, not '" + path.string() + "'");
 }
 

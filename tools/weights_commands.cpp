@@ -5,7 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/thread_pool.h"
+#include "core/output_file.h"
+#include "core/resources.h"
 #include "tools/say.h"
 #include "tools/tool.h"
 #include "weights/convert.h"
@@ -60,7 +61,7 @@ void check_installing(const ModelCard& card, bool force) {
 }
 
 int save(const LoadedModel& model, const fs::path& path, bool json) {
-  const ModelCard saved = save_model_file(path, model.card, model.weights, physical_cores());
+  const ModelCard saved = save_model_file(path, model.card, model.weights, usable_cores());
   const Cost sum = totals(build_graph(saved.config));
   if (json) {
     print_json({{"file", path.string()},
@@ -79,6 +80,7 @@ int run_convert(const ConvertCommand& command) {
   ConvertOptions options;
   if (!command.architecture.empty()) options.architecture = command.architecture;
   if (!command.name.empty()) options.name = command.name;
+  if (!command.out.empty()) check_output(command.out);
   const LoadedModel model = convert_safetensors(command.source, options);
   if (command.out.empty()) {
     installed_path(model.card.name);  // which refuses names that cannot be used
@@ -88,8 +90,9 @@ int run_convert(const ConvertCommand& command) {
 }
 
 int run_seed(const SeedCommand& command) {
+  check_output(command.out);
   const std::string name = command.name.starts_with("seeded:") ? command.name : "seeded:" + command.name;
-  return save(load_model(name, {.threads = physical_cores()}), command.out, command.json);
+  return save(load_model(name, {.threads = usable_cores()}), command.out, command.json);
 }
 
 int run_models(const ModelsCommand& command) {

@@ -19,6 +19,8 @@
 
 namespace tessera {
 
+class OutputFile;
+
 enum class Hdf5Type { kUint8, kInt64, kFloat32, kFloat64 };
 std::size_t size_of(Hdf5Type type);
 
@@ -72,7 +74,7 @@ class Hdf5Reader {
   std::unique_ptr<Handles> handles_;
 };
 
-// Writes to a temporary file beside `path`; commit() puts it in place. Without commit nothing is left behind.
+// Writes as OutputFile does (core/output_file.h); without commit() nothing is left behind.
 class Hdf5Writer {
  public:
   explicit Hdf5Writer(const std::filesystem::path& path);
@@ -89,7 +91,8 @@ class Hdf5Writer {
 
  private:
   struct Handles;
-  std::filesystem::path path_, temporary_;
+  std::filesystem::path path_;
+  std::unique_ptr<OutputFile> output_;
   std::unique_ptr<Handles> handles_;
 };
 

@@ -1,13 +1,8 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <system_error>
 
 #include "core/error.h"
+#include "core/output_file.h"
 #include "weights/hdf5.h"
 #include "weights/hdf5_handles.h"
 
@@ -17,35 +12,16 @@ struct Hdf5Writer::Handles {
   FileHandle file;
 };
 
-namespace {
-
-// The new name is on the disk only when its folder is. Not every file system can; the file itself is safe by then.
-void sync_folder(const std::filesystem::path& file) {
-  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  ::fsync(descriptor);
-  ::close(descriptor);
-}
-
-}  // namespace
-
 Hdf5Writer::Hdf5Writer(const std::filesystem::path& path)
-    : path_(path),
-      temporary_(path.parent_path() / ("." + path.filename().string() + "." + std::to_string(::getpid()) + ".tmp")),
-      handles_(std::make_unique<Handles>()) {
+    : path_(path), output_(std::make_unique<OutputFile>(path)), handles_(std::make_unique<Handles>()) {
   prepare_hdf5();
-  handles_->file = FileHandle(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
+  handles_->file = FileHandle(H5Fcreate(output_->file_for_library().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
   if (!handles_->file.valid()) {
     throw ResourceError(path_.string() + ": cannot be written; is the folder there, and may you write to it?");
   }
 }
 
-Hdf5Writer::~Hdf5Writer() {
-  handles_->file.reset();
-  std::error_code ignored;
-  std::filesystem::remove(temporary_, ignored);
-}
+Hdf5Writer::~Hdf5Writer() = default;
 
 void Hdf5Writer::write(const std::string& path, Hdf5Type type, const Shape& shape, const void* values) {
   std::array<hsize_t, Shape::kMaxRank> extents{};
@@ -83,14 +59,8 @@ void Hdf5Writer::write_attribute(const std::string& path, const std::string& nam
 void Hdf5Writer::commit() {
   const bool flushed = H5Fflush(handles_->file.get(), H5F_SCOPE_GLOBAL) >= 0;
   handles_->file.reset();
-  const int descriptor = ::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC);
-  const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
-  if (descriptor >= 0) ::close(descriptor);
-  if (!flushed || !synced) throw ResourceError(path_.string() + ": could not be written; is the disk full?");
-  std::error_code error;
-  std::filesystem::rename(temporary_, path_, error);
-  if (error) throw ResourceError(path_.string() + ": could not be put in place (" + error.message() + ")");
-  sync_folder(path_);
+  if (!flushed) throw ResourceError(path_.string() + ": could not be written; is the disk full?");
+  output_->commit();
 }
 
 }  // namespace tessera

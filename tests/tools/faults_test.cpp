@@ -1,4 +1,6 @@
 // Bad input and a hostile system, met by a comparison.
+#include <sys/stat.h>
+
 #include "tests/tools/cli_fixture.h"
 
 namespace tessera::cli_test {
@@ -102,6 +104,85 @@ TEST_F(CliFaults, ShowsControlCharactersOfNames) {
   EXPECT_EQ(outcome.exit_code, 3);
   EXPECT_EQ(outcome.err.find('\x1b'), std::string::npos) << outcome.err;
   EXPECT_NE(outcome.err.find("\\x1b]0;title\\x07\\x9b.csv"), std::string::npos) << outcome.err;
+}
+
+// In a folder of each kind of output: what is no regular file is written through, and what cannot be written is said
+// before the work.
+TEST_F(CliFaults, WritesThroughDevicesAndRefusesFolders) {
+  const std::string fifo = (folder_ / "fifo").string(), place = folder_.string();
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  for (const auto& [command, file] :
+       {std::pair{"inspect resnet18 --dot", "graph"}, {"seed-weights resnet18@1 -o", "h5"}}) {
+    const std::string line = "cat '" + fifo + "' > '" + place + "/" + file + "' & '" TESSERA_BINARY "' " + command +
+                             " '" + fifo + "' > /dev/null && wait $!";
+    EXPECT_EQ(std::system(line.c_str()), 0) << line;
+    EXPECT_TRUE(fs::is_fifo(fifo));
+  }
+  EXPECT_EQ(read_file(folder_ / "graph").substr(0, 7), "digraph");
+  EXPECT_EQ(read_file(folder_ / "h5").substr(1, 3), "HDF");
+  const Outcome both = run({"inspect", "resnet18", "--depth", "1", "--dot", "/dev/stdout"});
+  EXPECT_EQ(both.out.substr(0, 7), "digraph");
+  EXPECT_NE(both.out.find("Total"), std::string::npos) << both.out.substr(both.out.size() - 200);
+  for (const auto& arguments : std::vector<std::vector<std::string>>{{"inspect", "resnet18", "--html", place},
+                                                                     {"profile", kVit, "--csv", place},
+                                                                     {"bench", kVit, "--csv", place},
+                                                                     {"seed-weights", "resnet18@1", "-o", place}}) {
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.exit_code, 2) << arguments.front() << outcome.err;
+    EXPECT_NE(outcome.err.find("is a folder"), std::string::npos) << outcome.err;
+  }
+}
+
+TEST_F(CliFaults, PathsThatCannotBeLookedAtAreNoInternalErrors) {
+  const std::string name(300, 'x'), loop = (folder_ / "loop").string();
+  fs::create_symlink("loop", loop);
+  for (const std::string& path : {name, loop}) {
+    EXPECT_EQ(run({"analyze", path}).exit_code, 3);
+    EXPECT_EQ(run({"merge", path, "--out", out_.string()}).exit_code, 3);
+    EXPECT_EQ(run({"inspect", path}).exit_code, 4);
+    const Outcome outcome = run({"compare", "--data", data_set().string(), "--model", kVit, "--out", path});
+    EXPECT_EQ(outcome.exit_code, 5) << outcome.err;
+  }
+}
+
+// A command that was refused leaves nothing that the corrected one would meet.
+TEST_F(CliFaults, TheCorrectedCommandRuns) {
+  const fs::path data = data_set();
+  expect_refused(compare(data, {"--model", kVit, "--batch", "2", "--mode", "latency"}), 2, "--mode throughput");
+  expect_refused(compare(data, {"--model", "seeded:none"}), 2, "none");
+  expect_refused(compare(data, {"--model", kVit, "--shard", "1000/1000"}), 2, "3 pictures");
+  expect_refused(compare(data, {"--model", kVit, "--seed", "18446744073709551616"}), 2, "64 bits");
+  EXPECT_EQ(run(compare(data, {"--model", kVit})).exit_code, 0);
+}
+
+// All commands take as many threads when none are asked for, `bench` too.
+TEST_F(CliFaults, BenchTakesThePhysicalCores) {
+  const Json dump = run_json({"dump", kResNet, "--image", (kPictures / "jpeg_444.jpg").string(), "--image-size", "32",
+                              "--taps", "fc", "-o", (folder_ / "dump.h5").string()});
+  const Json bench = run_json({"bench", kResNet, "--image-size", "32", "--batch", "1", "--runs", "1"});
+  EXPECT_EQ(bench.at("results")[0].at("threads"), dump.at("settings").at("threads"));
+}
+
+TEST_F(CliFaults, AWarmUpOfADayEndsWhenItIsTold) {
+  const pid_t child = start(compare(data_set(), {"--model", kVit, "--warmup", "2147483647"}));
+  wait_for_rows(out_, 0, child);
+  ::kill(child, SIGTERM);
+  EXPECT_EQ(wait(child).exit_code, 143);
+}
+
+TEST_F(CliFaults, ThreadsThatCannotBeStartedAreNoHang) {
+  constexpr rlim_t kTooLittle = rlim_t{3} << 30;
+  const fs::path data = data_set();
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"classify", (kPictures / "jpeg_444.jpg").string(), "--model", kVit, "--threads",
+                                 "1024"},
+        compare(data, {"--model", kVit, "--mode", "throughput", "--workers", "1024"})}) {
+    std::vector<std::string> command{"timeout", "60", TESSERA_BINARY};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    const Outcome outcome = wait(start_command(command, RLIMIT_AS, kTooLittle));
+    EXPECT_EQ(outcome.exit_code, 5) << outcome.err;
+    EXPECT_NE(outcome.err.find("of 1024 threads"), std::string::npos) << outcome.err;
+  }
 }
 
 TEST_F(CliFaults, SaysHowMuchMemoryItCouldNotGet) {
