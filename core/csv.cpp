@@ -95,4 +95,9 @@ std::string csv_field(std::string_view text) {
   return quoted + "\"";
 }
 
+std::string csv_name(std::string_view text) {
+  const bool formula = !text.empty() && std::string_view("=+-@").find(text.front()) != std::string_view::npos;
+  return csv_field(formula ? "'" + std::string(text) : std::string(text));
+}
+
 }  // namespace tessera

@@ -23,5 +23,8 @@ void read_csv(const std::filesystem::path& path, FunctionRef<void(const CsvRow& 
 
 // The field as it is written to a file: quoted where it must be.
 std::string csv_field(std::string_view text);
+// The same for a name in a table that people open as a spreadsheet and nothing reads back: one that such a program
+// would take for a formula ("=", "+", "-", "@" first) gets an apostrophe before it.
+std::string csv_name(std::string_view text);
 
 }  // namespace tessera

@@ -81,5 +81,12 @@ TEST_F(CsvTest, QuotesOnlyWhatItMust) {
   EXPECT_EQ(csv_field("a\"b"), "\"a\"\"b\"");
 }
 
+TEST_F(CsvTest, ANameIsNoFormula) {
+  EXPECT_EQ(csv_name("tabby"), "tabby");
+  EXPECT_EQ(csv_name("=1+1"), "'=1+1");
+  EXPECT_EQ(csv_name("@a,b"), "\"'@a,b\"");
+  EXPECT_EQ(csv_name(""), "");
+}
+
 }  // namespace
 }  // namespace tessera

@@ -147,6 +147,13 @@ TEST(InspectionDot, HasEveryNodeAndEdgeOnce) {
   EXPECT_EQ(std::ranges::count(dot, '{'), std::ranges::count(dot, '}'));
 }
 
+TEST(InspectionDot, QuotesTheNameOfTheModel) {
+  Inspection inspection = inspected("resnet18", "fused");
+  inspection.card.name = "a \"quoted\" \\name\x1b";
+  const std::string dot = inspection_dot(inspection);
+  EXPECT_TRUE(dot.starts_with("digraph \"a \\\"quoted\\\" \\\\name\\\\x1b\" {")) << dot.substr(0, 60);
+}
+
 TEST(StageMaps, AreOfTheStagesThatStillHavePlaces) {
   EXPECT_EQ(stages_with_maps(build_graph(make_config("resnet18")), 6),
             (std::vector<std::string>{"layer1", "layer2", "layer3", "layer4"}));
