@@ -12,12 +12,15 @@
 
 #include "core/error.h"
 #include "vision/jpeg.h"
-#include "vision/png_check.h"
+#include "vision/pixel_limit.h"
+#include "vision/png.h"
 #include "vision/stb.h"
 
 namespace tessera {
 
 namespace {
+
+constexpr std::int64_t kLargestFile = std::int64_t{1} << 30;
 
 constexpr std::array<unsigned char, 3> kJpegMagic{0xFF, 0xD8, 0xFF};
 constexpr std::array<unsigned char, 8> kPngMagic{0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
@@ -29,10 +32,7 @@ bool starts_with(std::span<const std::byte> bytes, const std::array<unsigned cha
 
 Image decode_by_stb(std::span<const std::byte> bytes, const std::string& name, const DecodeOptions& options) {
   const StbHeader header = stb_header(bytes, name);
-  if (std::int64_t{header.width} * header.height > options.max_pixels) {
-    throw InputError(name + ": " + std::to_string(header.width) + "x" + std::to_string(header.height) +
-                     " pixels are more than the limit of " + std::to_string(options.max_pixels));
-  }
+  check_pixels(header.width, header.height, name, options);
   return stb_decode(bytes, name, header);
 }
 
@@ -70,9 +70,19 @@ std::int64_t regular_size(int file, const std::string& name) {
   return status.st_size;
 }
 
+std::vector<std::byte> bytes_for(std::int64_t size, const std::string& name) {
+  try {
+    return std::vector<std::byte>(static_cast<std::size_t>(size));
+  } catch (const std::bad_alloc&) {
+    if (static_cast<std::size_t>(size) < kLargeAllocation) throw ResourceError(name + ": not enough memory to read it");
+    fail(name, "not enough memory for its " + std::to_string(size) + " bytes");
+  }
+}
+
 std::vector<std::byte> read_part(int file, std::int64_t offset, std::int64_t size, const std::string& name) {
   if (size == 0) fail(name, "is empty");
-  std::vector<std::byte> bytes(static_cast<std::size_t>(size));
+  if (size > kLargestFile) fail(name, "is larger than 1 GiB");
+  std::vector<std::byte> bytes = bytes_for(size, name);
   std::size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t got =
@@ -94,14 +104,12 @@ Decoder decoder_from_string(std::string_view name) {
 }
 
 Image decode(std::span<const std::byte> bytes, const std::string& name, const DecodeOptions& options) {
+  if (bytes.size() > static_cast<std::size_t>(kLargestFile)) fail(name, "is larger than 1 GiB");
   try {
     if (starts_with(bytes, kJpegMagic)) {
       return options.decoder == Decoder::kStb ? decode_by_stb(bytes, name, options) : jpeg_decode(bytes, name, options);
     }
-    if (starts_with(bytes, kPngMagic)) {
-      if (!options.lenient) check_png(bytes, name);
-      return decode_by_stb(bytes, name, options);
-    }
+    if (starts_with(bytes, kPngMagic)) return png_decode(bytes, name, options);
   } catch (const std::bad_alloc&) {
     throw ResourceError(name + ": not enough memory to decode the picture");
   }

@@ -11,6 +11,7 @@
 // clang-format on
 
 #include "core/error.h"
+#include "vision/pixel_limit.h"
 
 namespace tessera {
 
@@ -32,16 +33,15 @@ void on_error(j_common_ptr info) {
   std::longjmp(state->jump, 1);
 }
 
-// Warnings that leave the whole picture as it was meant, as in files that Pillow and others take without a word:
-// bytes between the data's end and its end marker, and unusual values in the headers.
+// Warnings that leave the picture as it was meant, as in files that Pillow and others take without a word: bytes
+// between one segment and the next marker, and unusual values in the headers.
 bool is_harmless(const jpeg_error_mgr& manager) {
-  constexpr int kEndOfImage = 0xD9;
   switch (manager.msg_code) {
     case JWRN_EXTRANEOUS_DATA:
-      return manager.msg_parm.i[1] == kEndOfImage;
     case JWRN_ADOBE_XFORM:
     case JWRN_JFIF_MAJOR:
     case JWRN_NOT_SEQUENTIAL:
+    case JWRN_BOGUS_PROGRESSION:
     case JWRN_BOGUS_ICC:
       return true;
     default:
@@ -73,9 +73,7 @@ struct Decompressor {
     info.err = jpeg_std_error(&error.manager);
     error.manager.error_exit = on_error;
     error.manager.emit_message = on_message;
-    jpeg_create_decompress(&info);
     progress.progress_monitor = on_progress;
-    info.progress = &progress;
   }
   ~Decompressor() { jpeg_destroy_decompress(&info); }
   Decompressor(const Decompressor&) = delete;
@@ -86,6 +84,8 @@ struct Decompressor {
 
 bool read_header(Decompressor& jpeg, std::span<const std::byte> bytes) {
   if (setjmp(jpeg.error.jump) != 0) return false;
+  jpeg_create_decompress(&jpeg.info);
+  jpeg.info.progress = &jpeg.progress;
   jpeg_mem_src(&jpeg.info, reinterpret_cast<const unsigned char*>(bytes.data()),
                static_cast<unsigned long>(bytes.size()));
   jpeg_read_header(&jpeg.info, TRUE);
@@ -127,12 +127,8 @@ Image jpeg_decode(std::span<const std::byte> bytes, const std::string& name, con
   if (!read_header(jpeg, bytes)) fail();
   const auto width = static_cast<std::int64_t>(jpeg.info.image_width);
   const auto height = static_cast<std::int64_t>(jpeg.info.image_height);
-  if (width * height > options.max_pixels) {
-    throw InputError(name + ": " + std::to_string(width) + "x" + std::to_string(height) +
-                     " pixels are more than the limit of " + std::to_string(options.max_pixels));
-  }
-  Image image{static_cast<int>(width), static_cast<int>(height), {}};
-  image.pixels.resize(image.stride() * static_cast<std::size_t>(height));
+  check_pixels(width, height, name, options);
+  Image image = blank_image(width, height, name);
   if (jpeg.info.num_components == 4) {
     std::vector<std::uint8_t> cmyk(image.pixels.size() / 3 * 4);
     if (!read_rows(jpeg, JCS_CMYK, cmyk.data(), static_cast<std::size_t>(width) * 4)) fail();

@@ -41,10 +41,10 @@ class SegmentWalk {
   }
   static int value(Bytes bytes, std::size_t at) { return std::to_integer<int>(bytes[at]); }
 
-  // The code of the marker here, or -1 at the end of the file.
+  // The code of the next marker, or -1 at the end of the file. Bytes in front of it are stepped over, as stb_image and
+  // libjpeg do.
   int next_marker() {
-    if (at_ >= bytes_.size()) return -1;
-    if (value(bytes_, at_) != 0xFF) fail("bytes between segments");
+    while (at_ < bytes_.size() && value(bytes_, at_) != 0xFF) ++at_;
     while (at_ < bytes_.size() && value(bytes_, at_) == 0xFF) ++at_;
     return at_ < bytes_.size() ? value(bytes_, at_++) : -1;
   }

@@ -111,7 +111,8 @@ std::vector<int> by_name(const fs::path& path, const std::vector<TruthLine>& lin
 }  // namespace
 
 bool is_picture_name(const fs::path& path) {
-  constexpr std::array<std::string_view, 3> kEndings{".jpeg", ".jpg", ".png"};
+  constexpr std::array<std::string_view, 10> kEndings{".jpeg", ".jpg", ".png", ".bmp",  ".gif",
+                                                      ".pgm",  ".ppm", ".tif", ".tiff", ".webp"};
   std::string ending = path.extension().string();
   std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return std::ranges::find(kEndings, ending) != kEndings.end();

@@ -33,7 +33,7 @@ void check_class(std::int64_t label, int classes, const std::string& where);
 // False unless the whole text is a number.
 bool parse_class(std::string_view text, int& label);
 
-// .jpeg, .jpg or .png in any case.
+// An ending of torchvision's ImageFolder or .gif, in any case.
 bool is_picture_name(const std::filesystem::path& path);
 
 }  // namespace tessera

@@ -10,23 +10,19 @@
 
 namespace {
 
-// stb_image's inflate grows its buffer for as long as the stream lasts. A limit of its own for each decode keeps a
-// small file from taking gigabytes.
+// A limit of its own for each decode keeps a small file from taking gigabytes.
 thread_local std::size_t allocation_limit = 0;
 
-void* bounded_malloc(std::size_t bytes) { return bytes > allocation_limit ? nullptr : std::malloc(bytes); }
-void* bounded_realloc(void* memory, std::size_t bytes) {
-  return bytes > allocation_limit ? nullptr : std::realloc(memory, bytes);
-}
+// Zeros: stb_image makes pixels of coefficients that no scan of the file has written.
+void* bounded_malloc(std::size_t bytes) { return bytes > allocation_limit ? nullptr : std::calloc(1, bytes); }
 
 }  // namespace
 
 #define STBI_ONLY_JPEG
-#define STBI_ONLY_PNG
 #define STBI_NO_STDIO
 #define STB_IMAGE_STATIC
 #define STBI_MALLOC(bytes) bounded_malloc(bytes)
-#define STBI_REALLOC(memory, bytes) bounded_realloc(memory, bytes)
+#define STBI_REALLOC(memory, bytes) nullptr  // PNG alone asks for it
 #define STBI_FREE(memory) std::free(memory)
 #define STB_IMAGE_IMPLEMENTATION
 #pragma GCC diagnostic push
@@ -63,29 +59,9 @@ void check_size(const Image& image, const StbHeader& header, const std::string& 
   }
 }
 
-bool is_png(std::span<const std::byte> bytes) { return !bytes.empty() && bytes[0] == std::byte{0x89}; }
-
-// stb_image gives no size for a picture that it finds too large, so the size is taken from the first chunk, IHDR.
-StbHeader png_header(std::span<const std::byte> bytes, const std::string& name) {
-  constexpr std::size_t kWidth = 16, kHeight = 20, kBitDepth = 24, kColourType = 25;
-  if (bytes.size() <= kColourType) throw InputError(name + ": damaged PNG (the file ends in its header)");
-  const auto number_at = [&](std::size_t at) {
-    std::uint32_t number = 0;
-    for (std::size_t i = at; i < at + 4; ++i) number = (number << 8) | std::to_integer<std::uint32_t>(bytes[i]);
-    if (number == 0 || number > static_cast<std::uint32_t>(std::numeric_limits<int>::max())) {
-      throw InputError(name + ": damaged PNG (a size of " + std::to_string(number) + ")");
-    }
-    return static_cast<int>(number);
-  };
-  return {.width = number_at(kWidth),
-          .height = number_at(kHeight),
-          .grey16 = bytes[kBitDepth] == std::byte{16} && bytes[kColourType] == std::byte{0}};
-}
-
 }  // namespace
 
 StbHeader stb_header(std::span<const std::byte> bytes, const std::string& name) {
-  if (is_png(bytes)) return png_header(bytes, name);
   check_jpeg_segments(bytes, name);
   allocation_limit = std::size_t{16} << 20;
   StbHeader header;
@@ -103,17 +79,6 @@ Image stb_decode(std::span<const std::byte> bytes, const std::string& name, cons
   const int length = length_of(bytes, name);
   Image image;
   int channels = 0;
-  if (header.grey16) {
-    const std::unique_ptr<stbi_us[], decltype(free_decoded)> decoded(
-        stbi_load_16_from_memory(data_of(bytes), length, &image.width, &image.height, &channels, STBI_grey));
-    if (decoded == nullptr) fail(name);
-    check_size(image, header, name);
-    image.pixels.reserve(pixels * 3);
-    for (std::size_t i = 0; i < pixels; ++i) {
-      image.pixels.insert(image.pixels.end(), 3, static_cast<std::uint8_t>(std::min<stbi_us>(decoded[i], 255)));
-    }
-    return image;
-  }
   const std::unique_ptr<stbi_uc[], decltype(free_decoded)> decoded(
       stbi_load_from_memory(data_of(bytes), length, &image.width, &image.height, &channels, STBI_rgb));
   if (decoded == nullptr) fail(name);

@@ -1,6 +1,6 @@
 #pragma once
-// stb_image behind a face of our own: PNG (and JPEG on request) from memory, with a bound on what it may allocate. A
-// JPEG's segments are checked first (jpeg_check.h).
+// stb_image behind a face of our own: JPEG from memory, with a bound on what it may allocate, which is zeros. The
+// file's segments are checked first (jpeg_check.h).
 
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +13,6 @@ namespace tessera {
 
 struct StbHeader {
   int width = 0, height = 0;
-  bool grey16 = false;  // a PNG of one 16-bit channel
 };
 
 // Throw InputError "<name>: <stb's reason>".

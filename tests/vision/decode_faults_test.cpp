@@ -73,10 +73,11 @@ TEST(Decode, RefusesAProgressiveJpegOfThousandsOfScans) {
 }
 
 TEST(Decode, BoundsWhatASmallPngUnpacksTo) {
-  // 40 MiB of zeros behind the header of a small picture.
+  // 40 MiB of zeros behind the header of a small picture, which takes as many as it has pixels, as Pillow does.
   rusage before{}, after{};
   getrusage(RUSAGE_SELF, &before);
-  expect_input_error(bytes_of("fault_bomb.png"), "a bomb");
+  const Image image = decode(bytes_of("fault_bomb.png"), "a bomb");
+  EXPECT_EQ(image.pixels, std::vector<std::uint8_t>(31 * 23 * 3));
   getrusage(RUSAGE_SELF, &after);
   EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 64 * 1024);  // KiB
 }
