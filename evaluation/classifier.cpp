@@ -104,9 +104,13 @@ std::unique_ptr<Backend> make_backend(const RunOptions& options, const ModelCard
   throw UsageError("unknown device '" + device + "'; known: auto, cpu, eigen, cuda[:N]");
 }
 
-Preprocess choose_preprocess(const ModelCard& card, const std::string& choice) {
+Preprocess choose_preprocess(const ModelCard& card, const std::string& choice, int pillow) {
   Preprocess preprocess = card.preprocess;
   if (choice != "model") preprocess.flavour = flavour_from_string(choice);
+  if (pillow != 0) {
+    check_pillow(pillow);
+    preprocess.pillow = pillow;
+  }
   return preprocess;
 }
 
@@ -160,7 +164,7 @@ Classifier::Classifier(LoadedModel model, const RunOptions& options)
 
 Classifier::Classifier(OpenedModel model, const RunOptions& options) {
   card_ = std::move(model.card);
-  card_.preprocess = choose_preprocess(card_, options.preprocess);
+  card_.preprocess = choose_preprocess(card_, options.preprocess, options.pillow);
   const std::unique_ptr<Backend> backend = make_backend(options, card_);
   const auto start = Clock::now();  // tuning, which is done once on a machine, is not loading
   session_ = std::make_unique<Session>(Program::compile(

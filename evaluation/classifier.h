@@ -24,6 +24,7 @@ struct RunOptions {
   int threads = 1;
   std::int64_t max_batch = 1;
   std::string preprocess = "model";  // "model", "timm", "hf", "hf-fast"
+  int pillow = 0;                    // the release whose resizing is followed, 12 or 13; 0: the model's
   std::optional<int> image_size;
   bool optimise = true;
   bool rewrite = true;  // as CompileOptions has them
@@ -38,8 +39,9 @@ struct RunOptions {
 std::unique_ptr<Backend> make_backend(const RunOptions& options, const ModelCard& card);
 
 // The card's own preprocessing: its sizes, filter, mean and deviation, whatever is chosen. "timm", "hf" and "hf-fast"
-// say whose resizing and rounding it has instead of the card's. Throws UsageError for another choice.
-Preprocess choose_preprocess(const ModelCard& card, const std::string& choice);
+// say whose resizing and rounding it has instead of the card's; `pillow` as RunOptions has it. Throws UsageError for
+// another choice.
+Preprocess choose_preprocess(const ModelCard& card, const std::string& choice, int pillow = 0);
 
 struct ClassProbability {
   int index = -1;

@@ -328,7 +328,7 @@ int run_probe(ProbeCommand command) {
   const ClassedData data = open_data(command);
   LoadedModel model =
       load_model(command.model, {.verify = run.verify_weights, .threads = run.threads, .image_size = run.image_size});
-  model.card.preprocess = choose_preprocess(model.card, run.preprocess);
+  model.card.preprocess = choose_preprocess(model.card, run.preprocess, run.pillow);
   remove_head(model);
   const std::optional<ObtainedFeatures> features = obtain_features(command, model, data.dataset);
   if (!features) return stopped();

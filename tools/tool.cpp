@@ -73,6 +73,12 @@ void add_engine_options(CLI::App& command, RunOptions& options) {
   command.add_flag("!--no-verify", options.verify_weights, "do not check the weights' SHA-256");
 }
 
+void add_pillow_option(CLI::App& command, int& pillow) {
+  command
+      .add_option("--pillow", pillow, "release of Pillow whose resizing is followed, 12 or 13 (default: the model's)")
+      ->check(CLI::Range(kOldestPillow, kNewestPillow));
+}
+
 void add_common_options(CLI::App& command, CommonOptions& options) {
   add_engine_options(command, options.run);
   command
@@ -82,7 +88,8 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
   command.add_option("--threads", options.threads,
                      "threads (default: physical cores, within the CPU limit of a container)");
   command.add_option("--preprocess", options.run.preprocess, "model, timm, hf or hf-fast")->capture_default_str();
-  command.add_option("--decoder", options.decoder, "auto (libjpeg-turbo) or stb")->capture_default_str();
+  add_pillow_option(command, options.run.pillow);
+  command.add_option("--decoder", options.decoder, "of JPEGs: auto (libjpeg-turbo) or stb")->capture_default_str();
   add_json_option(command, options.json);
 }
 

@@ -14,7 +14,7 @@
 
 namespace tessera {
 
-// --device, --dtype, --threads, --preprocess, --decoder, --image-size, --json, --no-verify.
+// --device, --dtype, --threads, --preprocess, --pillow, --decoder, --image-size, --json, --no-verify.
 struct CommonOptions {
   RunOptions run;
   std::string decoder = "auto";
@@ -31,6 +31,7 @@ void add_engine_options(CLI::App& command, RunOptions& options);
 // --budget, for budget_from_string().
 void add_budget_option(CLI::App& command, std::string& budget);
 void add_json_option(CLI::App& command, bool& json);
+void add_pillow_option(CLI::App& command, int& pillow);
 void add_isa_option(CLI::App& command, std::string& isa);
 
 // The exit code that a subcommand that did not throw ends with.

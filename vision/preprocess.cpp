@@ -72,6 +72,16 @@ PictureSize resized_size(const Image& image, const Preprocess& preprocess) {
   return size;
 }
 
+// The crop_pct that a crop and a resize are of: the largest of the shortest decimals for which floor(crop / crop_pct)
+// is `resize`; 0 where none of three digits is.
+double shortest_fraction(int crop, int resize) {
+  for (const int digits : {10, 100, 1000}) {
+    const double largest = std::floor(static_cast<double>(crop) / resize * digits + 1e-9) / digits;
+    if (largest > 0 && static_cast<int>(std::floor(crop / largest)) == resize) return largest;
+  }
+  return 0;
+}
+
 // The result for each of the 256 values of a channel, computed as the reference does, in float32.
 std::array<float, 256> value_table(const Preprocess& preprocess, std::size_t channel) {
   const float mean = preprocess.mean[channel];
@@ -107,6 +117,7 @@ Preprocess Preprocess::timm(int size, double crop_fraction, Filter filter, std::
           .resize = static_cast<int>(std::floor(size / crop_fraction)),
           .crop = size,
           .filter = filter,
+          .crop_fraction = crop_fraction,
           .mean = mean,
           .std = std};
 }
@@ -130,30 +141,43 @@ int Preprocess::output_size() const {
 
 Preprocess Preprocess::at_size(int size) const {
   Preprocess scaled = *this;
-  scaled.resize = static_cast<int>(std::int64_t{resize} * size / output_size());
+  const double fraction = crop_fraction > 0 || crop == 0 || flavour != PreprocessFlavour::kTimm
+                              ? crop_fraction
+                              : shortest_fraction(crop, resize);
+  const double edge = fraction > 0 ? size / fraction : static_cast<double>(resize) * size / output_size();
+  scaled.resize = static_cast<int>(std::floor(edge));
   if (crop > 0) scaled.crop = size;
   return scaled;
 }
 
+void check_pillow(int release) {
+  if (release >= kOldestPillow && release <= kNewestPillow) return;
+  throw UsageError(
+      fmt::format("Pillow {}: the releases that can be followed are {} and {}", release, kOldestPillow, kNewestPillow));
+}
+
 std::string describe(const Preprocess& p) {
   std::string text = std::string(to_string(p.flavour)) + ":";
-  if (p.resize_mode == ResizeMode::kShortestEdge)
-    text += fmt::format(" shortest edge {} {},", p.resize, to_string(p.filter));
-  if (p.resize_mode == ResizeMode::kSquash)
-    text += fmt::format(" squash to {0}x{0} {1},", p.resize, to_string(p.filter));
+  const bool older = p.pillow != kNewestPillow && p.flavour != PreprocessFlavour::kHfFast;
+  const std::string filter = std::string(to_string(p.filter)) + (older ? fmt::format(" (Pillow {})", p.pillow) : "");
+  if (p.resize_mode == ResizeMode::kShortestEdge) text += fmt::format(" shortest edge {} {},", p.resize, filter);
+  if (p.resize_mode == ResizeMode::kSquash) text += fmt::format(" squash to {0}x{0} {1},", p.resize, filter);
   if (p.crop > 0) text += fmt::format(" crop {},", p.crop);
   return text + fmt::format(" mean {:.4g} {:.4g} {:.4g}, std {:.4g} {:.4g} {:.4g}", p.mean[0], p.mean[1], p.mean[2],
                             p.std[0], p.std[1], p.std[2]);
 }
 
 nlohmann::json to_json(const Preprocess& preprocess) {
-  return {{"flavour", to_string(preprocess.flavour)},
-          {"resize_mode", name_of(kModes, preprocess.resize_mode)},
-          {"resize", preprocess.resize},
-          {"crop", preprocess.crop},
-          {"filter", to_string(preprocess.filter)},
-          {"mean", preprocess.mean},
-          {"std", preprocess.std}};
+  nlohmann::json json{{"flavour", to_string(preprocess.flavour)},
+                      {"resize_mode", name_of(kModes, preprocess.resize_mode)},
+                      {"resize", preprocess.resize},
+                      {"crop", preprocess.crop},
+                      {"filter", to_string(preprocess.filter)},
+                      {"pillow", preprocess.pillow},
+                      {"mean", preprocess.mean},
+                      {"std", preprocess.std}};
+  if (preprocess.crop_fraction > 0) json["crop_pct"] = preprocess.crop_fraction;
+  return json;
 }
 
 Preprocess preprocess_from_json(const nlohmann::json& json) {
@@ -164,6 +188,8 @@ Preprocess preprocess_from_json(const nlohmann::json& json) {
     p.resize = json.at("resize").get<int>();
     p.crop = json.at("crop").get<int>();
     p.filter = filter_from_string(json.at("filter").get<std::string>());
+    p.pillow = json.value("pillow", kNewestPillow);
+    p.crop_fraction = json.value("crop_pct", 0.0);
     p.mean = json.at("mean").get<std::array<float, 3>>();
     p.std = json.at("std").get<std::array<float, 3>>();
   } catch (const nlohmann::json::exception& error) {
@@ -172,6 +198,10 @@ Preprocess preprocess_from_json(const nlohmann::json& json) {
   if (p.resize < 1 || p.resize > kLargestSide || p.crop < 0 || p.crop > kLargestSide) {
     throw UsageError(
         fmt::format("preprocessing: resize {} and crop {} must lie in 1 to {}", p.resize, p.crop, kLargestSide));
+  }
+  check_pillow(p.pillow);
+  if (!(p.crop_fraction >= 0 && p.crop_fraction <= kLargestSide)) {
+    throw UsageError(fmt::format("preprocessing: crop_pct {} is impossible", p.crop_fraction));
   }
   for (std::size_t channel = 0; channel < 3; ++channel) {
     constexpr float kLeast = 1e-6F, kMost = 1e6F;  // a pixel's share of white divided by less or more is no picture
@@ -192,7 +222,8 @@ Image resize_and_crop(const Image& image, const Preprocess& preprocess) {
   const Region kept{columns.offset, rows.offset, columns.length, rows.length};
   Image result = preprocess.flavour == PreprocessFlavour::kHfFast
                      ? resize_torchvision_region(image, size, preprocess.filter, kept)
-                     : resize_pillow_region(image, size, preprocess.filter, kept);
+                     : resize_pillow_region(image, size, preprocess.filter, kept,
+                                            preprocess.pillow == 12 ? ResizeOrder::kPillow12 : ResizeOrder::kPillow13);
   if (preprocess.crop == 0 || (result.width == preprocess.crop && result.height == preprocess.crop)) return result;
   return padded(result, preprocess.crop, rows.before, columns.before);
 }

@@ -23,6 +23,10 @@ std::string_view to_string(PreprocessFlavour flavour);
 // "timm", "hf" or "hf-fast". Throws UsageError.
 PreprocessFlavour flavour_from_string(std::string_view name);
 
+inline constexpr int kOldestPillow = 12, kNewestPillow = 13;  // the releases whose resizing is followed
+// Throws UsageError unless it is one of them.
+void check_pillow(int release);
+
 inline constexpr int kLargestSide = 16384;  // of what a model takes, pixels
 
 enum class ResizeMode {
@@ -37,6 +41,8 @@ struct Preprocess {
   int resize = 256;
   int crop = 224;  // centre crop, padded with black where the picture is smaller; 0: none
   Filter filter = Filter::kBicubic;
+  int pillow = kNewestPillow;  // 12 or 13, which resize in another order; hf-fast resizes without it
+  double crop_fraction = 0;    // timm's crop_pct, of which `resize` is made at another size; 0: not known
   std::array<float, 3> mean{0.485F, 0.456F, 0.406F};  // of values in [0, 1]
   std::array<float, 3> std{0.229F, 0.224F, 0.225F};
 
@@ -49,16 +55,19 @@ struct Preprocess {
 
   // Height and width of the result. Throws UsageError when it depends on the picture (no crop and no squash).
   int output_size() const;
-  // The same for pictures of another size: the share of the picture that a crop keeps stays.
+  // The same for pictures of another size: the share of the picture that a crop keeps stays. timm's is
+  // floor(size / crop_pct); of a card without it, the shortest decimal that fits.
   Preprocess at_size(int size) const;
   bool operator==(const Preprocess&) const = default;
 };
 
-// "timm: shortest edge 235 bicubic, crop 224, mean 0.485 0.456 0.406, std 0.229 0.224 0.225"
+// "timm: shortest edge 235 bicubic, crop 224, mean 0.485 0.456 0.406, std 0.229 0.224 0.225"; "bicubic (Pillow 12)"
+// where that is followed.
 std::string describe(const Preprocess& preprocess);
 
 nlohmann::json to_json(const Preprocess& preprocess);
-// Throws UsageError naming the field that is missing, unknown or impossible.
+// Without "pillow" the newest release is followed, as for files that are older than that field. Throws UsageError
+// naming the field that is missing, unknown or impossible.
 Preprocess preprocess_from_json(const nlohmann::json& json);
 
 // The 8-bit stage: resized and cropped; only what the crop keeps is computed. Throws InputError for a picture so narrow

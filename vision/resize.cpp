@@ -57,6 +57,21 @@ Image resize(const Image& image, PictureSize size, const Region& region, ResizeO
   return vertical_pass(wide, rows, rows.begin(), 0, region.width);
 }
 
+// The order of passes that a release takes.
+ResizeOrder order_of(const Image& image, PictureSize size, ResizeOrder order) {
+  const std::int64_t less_high = std::int64_t{image.height} - size.height;
+  const std::int64_t less_wide = std::int64_t{image.width} - size.width;
+  switch (order) {
+    case ResizeOrder::kPillow12:
+      return less_high > 0 && image.height > std::int64_t{image.width} * 100 ? ResizeOrder::kVerticalFirst
+                                                                             : ResizeOrder::kHorizontalFirst;
+    case ResizeOrder::kPillow13:
+      return less_high > 0 && less_high > less_wide * 2 ? ResizeOrder::kVerticalFirst : ResizeOrder::kHorizontalFirst;
+    default:
+      return order;
+  }
+}
+
 }  // namespace
 
 std::string_view to_string(Filter filter) {
@@ -75,10 +90,7 @@ Filter filter_from_string(std::string_view name) {
 
 Image resize_pillow_region(const Image& image, PictureSize size, Filter filter, const Region& region,
                            ResizeOrder order) {
-  if (order == ResizeOrder::kPillow12) {
-    const bool tall = image.height > std::int64_t{image.width} * 100 && size.height < image.height;
-    order = tall ? ResizeOrder::kVerticalFirst : ResizeOrder::kHorizontalFirst;
-  }
+  order = order_of(image, size, order);
   return resize(image, size, region, order, [&](int from, int to, int offset, int length) {
     return pillow_axis(from, to, filter, offset, length);
   });

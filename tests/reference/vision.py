@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Makes tests/data/vision: pictures in many formats, and what Pillow 12, timm, transformers and torchvision make of them.
+"""Makes tests/data/vision: pictures in many formats, and what Pillow, timm, transformers and torchvision make of them.
 
-    python vision.py -o ../data/vision
+    python vision.py -o ../data/vision                          # with Pillow 12.3
+    PYTHONPATH=pillow13 python vision.py -o ../data/vision      # then what Pillow 13.0 makes of the same pictures
 
 Pictures for resizing come from an integer formula that the C++ test knows as well, so that only hashes are kept.
 """
@@ -15,7 +16,10 @@ import zlib
 
 import numpy as np
 import torch
+import PIL
 from PIL import Image
+
+RELEASE = int(PIL.__version__.split(".")[0])
 
 
 def formula(width: int, height: int) -> np.ndarray:
@@ -195,7 +199,7 @@ def resized() -> list:
         for target in TARGETS:
             for name, code in filters.items():
                 out = np.array(Image.fromarray(picture).resize(target, code))
-                entry = {"from": size, "to": target, "filter": name, "pillow": digest(out)}
+                entry = {"from": size, "to": target, "filter": name, f"pillow{RELEASE}": digest(out)}
                 if name in ("bilinear", "bicubic"):
                     tensor = torch.from_numpy(picture).permute(2, 0, 1).contiguous()[None]
                     try:
@@ -263,10 +267,27 @@ def transforms() -> list:
             mean, std = np.array(preprocess["mean"]), np.array(preprocess["std"])
             bytes_ = np.rint((values * std + mean) * 255).astype(np.uint8)
             indices = np.sort(rng.choice(values.size, min(40, values.size), replace=False))
-            expected.append({"name": name, "preprocess": preprocess, "from": size, "shape": list(values.shape),
+            expected.append({"name": name, "releases": [RELEASE], "preprocess": preprocess, "from": size, "shape": list(values.shape),
                              "sha256": digest(bytes_), "indices": indices.tolist(),
                              "values": [float(v) for v in values.reshape(-1)[indices]]})
     return expected
+
+
+def merge(expected: dict, folder: str) -> None:
+    """Adds to what Pillow 12 makes of the pictures what a newer release does: the same decoded, resized in its way."""
+    for entry in expected["decoded"]:
+        array = np.array(Image.open(os.path.join(folder, entry["file"])).convert("RGB"))
+        assert digest(array) == entry["sha256"], entry["file"]
+    for entry, new in zip(expected["resized"], resized(), strict=True):
+        entry.update(new)
+    known = expected["transforms"]
+    for new in json.loads(json.dumps(transforms())):
+        for entry in known:
+            if all(entry[key] == new[key] for key in ("name", "from", "sha256", "indices", "values")):
+                entry["releases"] += new["releases"]
+                break
+        else:
+            known.append(new)
 
 
 def main():
@@ -274,11 +295,17 @@ def main():
     parser.add_argument("-o", "--output", required=True)
     folder = parser.parse_args().output
     os.makedirs(folder, exist_ok=True)
-    for name, data in fault_files().items():
-        with open(os.path.join(folder, name), "wb") as file:
-            file.write(data)
-    expected = {"decoded": decoded(files(), folder), "resized": resized(), "transforms": transforms()}
-    with open(os.path.join(folder, "expected.json"), "w", encoding="utf-8") as file:
+    path = os.path.join(folder, "expected.json")
+    if RELEASE == 12:
+        for name, data in fault_files().items():
+            with open(os.path.join(folder, name), "wb") as file:
+                file.write(data)
+        expected = {"decoded": decoded(files(), folder), "resized": resized(), "transforms": transforms()}
+    else:
+        with open(path, encoding="utf-8") as file:
+            expected = json.load(file)
+        merge(expected, folder)
+    with open(path, "w", encoding="utf-8") as file:
         json.dump(expected, file, indent=None)
     print({name: len(entries) for name, entries in expected.items()})
 

@@ -5,7 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "core/error.h"
 #include "tests/vision/support.h"
@@ -20,25 +22,47 @@ using fixtures::formula_picture;
 
 TEST(Preprocess, EqualsTimmAndHuggingFace) {
   ASSERT_GE(expected().at("transforms").size(), 9U * 7U);
+  std::map<int, int> differing;  // between the releases of Pillow
   for (const Json& entry : expected().at("transforms")) {
-    const Preprocess preprocess = preprocess_from_json(entry.at("preprocess"));
-    const Image picture = formula_picture(entry.at("from")[0], entry.at("from")[1]);
-    const std::string what = entry.at("name").get<std::string>() + " from " + entry.at("from").dump();
-    const Image bytes = resize_and_crop(picture, preprocess);
-    EXPECT_EQ(digest(bytes.pixels), entry.at("sha256").get<std::string>()) << what;
-    Tensor values(Shape{1, entry.at("shape")[0], entry.at("shape")[1], 3});
-    preprocess_image(picture, preprocess, values.view());
-    for (std::size_t i = 0; i < entry.at("indices").size(); ++i) {
-      const float reference = entry.at("values")[i];
-      ASSERT_EQ(values.values()[entry.at("indices")[i].get<std::size_t>()], reference) << what;
+    if (entry.at("releases").size() == 1) ++differing[entry.at("releases")[0]];
+    for (const int release : entry.at("releases")) {
+      Json card = entry.at("preprocess");
+      card["pillow"] = release;
+      const Preprocess preprocess = preprocess_from_json(card);
+      const Image picture = formula_picture(entry.at("from")[0], entry.at("from")[1]);
+      const std::string what = entry.at("name").get<std::string>() + " from " + entry.at("from").dump();
+      const Image bytes = resize_and_crop(picture, preprocess);
+      EXPECT_EQ(digest(bytes.pixels), entry.at("sha256").get<std::string>()) << what;
+      Tensor values(Shape{1, entry.at("shape")[0], entry.at("shape")[1], 3});
+      preprocess_image(picture, preprocess, values.view());
+      for (std::size_t i = 0; i < entry.at("indices").size(); ++i) {
+        const float reference = entry.at("values")[i];
+        ASSERT_EQ(values.values()[entry.at("indices")[i].get<std::size_t>()], reference) << what;
+      }
     }
   }
+  EXPECT_GT(differing[12], 5);
+  EXPECT_EQ(differing[12], differing[13]);
 }
 
 TEST(Preprocess, KeepsTheCropsShareAtAnotherSize) {
   const Preprocess half = Preprocess::timm(448, 0.875, Filter::kBicubic, {}, {1, 1, 1}).at_size(224);
   EXPECT_EQ(half.resize, 256);
   EXPECT_EQ(half.crop, 224);
+  // timm's floor(size / crop_pct), which is not the proportion of what was rounded for the first size.
+  for (const auto& [crop_pct, size, resize] : {std::tuple{0.9, 384, 426},
+                                               {0.95, 288, 303},
+                                               {0.965, 384, 397},
+                                               {0.935, 256, 273},
+                                               {1.0, 384, 384},
+                                               {0.875, 240, 274}}) {
+    const Preprocess made = Preprocess::timm(224, crop_pct, Filter::kBicubic, {}, {1, 1, 1});
+    EXPECT_EQ(made.at_size(size).resize, resize) << crop_pct;
+    EXPECT_EQ(preprocess_from_json(to_json(made)).at_size(size).resize, resize) << crop_pct;
+  }
+  Preprocess without = Preprocess::timm(224, 0.9, Filter::kBicubic, {}, {1, 1, 1});
+  without.crop_fraction = 0;  // as in files that do not have it
+  EXPECT_EQ(without.at_size(384).resize, 426);
   const Preprocess squash = Preprocess::hf_squash(224, Filter::kBilinear, {}, {1, 1, 1}).at_size(384);
   EXPECT_EQ(squash.resize, 384);
   EXPECT_EQ(squash.crop, 0);
@@ -51,6 +75,15 @@ TEST(Preprocess, KeepsItselfInJson) {
   EXPECT_EQ(describe(made), "timm: shortest edge 235 bicubic, crop 224, mean 0.1 0.2 0.3, std 0.4 0.5 0.6");
 }
 
+TEST(Preprocess, FollowsTheCurrentPillowWhereItsCardDoesNotSay) {
+  Json card = to_json(Preprocess{});
+  EXPECT_EQ(card.at("pillow"), 13);
+  card.erase("pillow");
+  EXPECT_EQ(preprocess_from_json(card).pillow, 13);
+  card["pillow"] = 12;
+  EXPECT_EQ(describe(preprocess_from_json(card)).find("timm: shortest edge 256 bicubic (Pillow 12), crop 224"), 0U);
+}
+
 TEST(Preprocess, RefusesImpossibleJson) {
   const Json good = to_json(Preprocess{});
   const auto with = [&](const std::string& key, const Json& value) {
@@ -61,7 +94,8 @@ TEST(Preprocess, RefusesImpossibleJson) {
   EXPECT_NO_THROW(preprocess_from_json(good));
   for (const Json& bad : {with("flavour", "keras"), with("filter", "nearest"), with("resize", 0), with("crop", -1),
                           with("crop", 1 << 20), with("mean", Json::array({1})), with("std", Json::array({0, 1, 1})),
-                          with("resize", "large"), with("resize_mode", "stretch"), with("crop", 0), Json::array()}) {
+                          with("resize", "large"), with("resize_mode", "stretch"), with("crop", 0), Json::array(),
+                          with("pillow", 11), with("pillow", 14), with("pillow", "13"), with("crop_pct", -1)}) {
     EXPECT_THROW(preprocess_from_json(bad), UsageError) << bad;
   }
 }
