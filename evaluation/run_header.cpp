@@ -53,7 +53,7 @@ std::string differences(const Json& there, const Json& here) {
   int count = 0;
   for (const std::string& pointer : pointers) {
     const Json value = leaves.value(pointer, Json()), other = others.value(pointer, Json());
-    if (other == value || ++count > kShown) continue;
+    if (pointer.empty() || other == value || ++count > kShown) continue;  // empty: of settings without any
     text +=
         fmt::format("{}{}: {} there, {} here", text.empty() ? "" : ", ", pointer.substr(1), other.dump(), value.dump());
   }

@@ -80,6 +80,7 @@ std::vector<std::int64_t> RunLedger::next(std::size_t most) {
   const auto end = left_.begin() + static_cast<std::ptrdiff_t>(std::min(most, left_.size()));
   std::vector<std::int64_t> numbers(left_.begin(), end);
   left_.erase(left_.begin(), end);
+  handed_out_.insert(numbers.begin(), numbers.end());
   return numbers;
 }
 
@@ -92,8 +93,8 @@ void RunLedger::take(std::span<const ComparisonRow> rows) {
   const double wall_ms =
       kMs * (progress_.seconds - before) / static_cast<double>(std::max<std::size_t>(rows.size(), 1));
   for (const ComparisonRow& row : rows) {
-    if (row.number < 0 || row.number >= plan_.header.pictures) {
-      throw InternalError(fmt::format("a row is of picture {}, which there is not", row.number));
+    if (handed_out_.erase(row.number) == 0) {
+      throw InternalError(fmt::format("a row is of picture {}, which nobody was asked to run", row.number));
     }
     ComparisonRow& kept = record_.rows.emplace_back(row);
     kept.wall_ms = wall_ms;

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <set>
 
 #include "evaluation/run.h"
 #include "evaluation/work.h"
@@ -22,7 +23,8 @@ class RunLedger final : public Work {
 
   void begin(double alone) override;
   std::vector<std::int64_t> next(std::size_t most) override;
-  // Writes each row to the log. Throws ResourceError when the disk is full; InternalError for a row of no picture.
+  // Writes each row to the log. Throws ResourceError when the disk is full; InternalError for a row of a picture that
+  // next() did not give, or of one that has its row.
   void take(std::span<const ComparisonRow> rows) override;
   bool stopped() const override { return stop_(); }
 
@@ -44,6 +46,7 @@ class RunLedger final : public Work {
   RunRecord record_;
   std::size_t again_;  // pictures that failed in earlier sittings
   std::deque<std::int64_t> left_;
+  std::set<std::int64_t> handed_out_;  // and have no row yet
   ComparisonProgress progress_;
   std::optional<Clock::time_point> start_;
   double alone_ = 0;  // summed over the processes

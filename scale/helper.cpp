@@ -1,5 +1,7 @@
 #include "scale/helper.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
@@ -25,6 +27,10 @@ void Helper::run(std::vector<std::unique_ptr<Classifier>>& models, const Dataset
                              {"settings", plan.header.settings},
                              {"pictures", plan.header.pictures},
                              {"environments", plan.environments}};
+  {
+    const std::scoped_lock lock(mutex_);
+    pictures_ = plan.header.pictures;
+  }
   messenger_.send(0, kHello, hello.dump());
   compare_models(models, dataset, plan.options, *this);
   messenger_.send(0, kDone, std::string(stop_ ? kWasStopped : ""));
@@ -52,10 +58,12 @@ void Helper::ask(std::unique_lock<std::mutex>& lock) {
 
 std::vector<std::int64_t> Helper::next(std::size_t most) {
   std::unique_lock lock(mutex_);
-  while (stock_.empty() && !nothing_left_ && !stopped()) {
+  while (stock_.empty() && !nothing_left_ && !stopped() && !unreadable_) {
     ask(lock);
-    changed_.wait_for(lock, kLookForSignals, [&] { return !stock_.empty() || nothing_left_ || stopped_; });
+    changed_.wait_for(lock, kLookForSignals,
+                      [&] { return !stock_.empty() || nothing_left_ || stopped_ || unreadable_; });
   }
+  if (unreadable_) std::rethrow_exception(unreadable_);
   if (stopped()) return {};
   const auto end = stock_.begin() + static_cast<std::ptrdiff_t>(std::min(most, stock_.size()));
   std::vector<std::int64_t> numbers(stock_.begin(), end);
@@ -68,16 +76,37 @@ void Helper::take(std::span<const ComparisonRow> rows) { messenger_.send(0, kRow
 
 void Helper::on_message(const Message& message) {
   const std::scoped_lock lock(mutex_);
-  if (message.kind == kNumbers) {
-    const std::vector<std::int64_t> numbers = numbers_of(message.bytes);
-    stock_.insert(stock_.end(), numbers.begin(), numbers.end());
-    asked_ = false;
-    nothing_left_ = numbers.empty();
-  } else {
-    stopped_ = true;
-    ended_ = ended_ || message.kind == kEnd;
+  try {
+    handle(message);
+  } catch (const Error&) {
+    unreadable_ = std::current_exception();
   }
   changed_.notify_all();
+}
+
+void Helper::handle(const Message& message) {
+  switch (message.kind) {
+    case kNumbers: {
+      const std::vector<std::int64_t> numbers = numbers_of(message.bytes);
+      for (const std::int64_t number : numbers) {
+        if (number < 0 || number >= pictures_) {
+          throw InternalError(fmt::format("rank 0 gave picture {} of {}", number, pictures_));
+        }
+      }
+      stock_.insert(stock_.end(), numbers.begin(), numbers.end());
+      asked_ = false;
+      nothing_left_ = numbers.empty();
+      break;
+    }
+    case kEnd:
+      ended_ = true;
+      [[fallthrough]];
+    case kStop:
+      stopped_ = true;
+      break;
+    default:
+      throw InternalError(fmt::format("rank 0 sent a message of kind {}", message.kind));
+  }
 }
 
 }  // namespace tessera

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <mutex>
 
 #include "core/error.h"
@@ -18,7 +19,8 @@ class Helper final : private Work {
   Helper(Messenger& messenger, const std::atomic<bool>& stop);
   ~Helper() override;
 
-  // Its part of the run. Throws as compare_models does. It ends early when rank 0 wants that.
+  // Its part of the run. Throws as compare_models does, and InternalError for a message that rank 0 does not send. It
+  // ends early when rank 0 wants that.
   void run(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset, const RunPlan& plan);
   // The error is said by rank 0, which ends the run.
   void fail(ErrorKind kind, const std::string& text);
@@ -32,6 +34,7 @@ class Helper final : private Work {
   bool stopped() const override { return stop_ || stopped_; }
 
   void on_message(const Message& message);
+  void handle(const Message& message);
   // Asks for numbers, once until it is answered. The lock is given free meanwhile: send() may wait for the messenger,
   // which may wait for on_message().
   void ask(std::unique_lock<std::mutex>& lock);
@@ -45,6 +48,8 @@ class Helper final : private Work {
   bool asked_ = false;
   bool nothing_left_ = false;
   bool ended_ = false;
+  std::int64_t pictures_ = 0;      // of the data set
+  std::exception_ptr unreadable_;  // what was wrong with a message; thrown by next()
 };
 
 }  // namespace tessera

@@ -16,6 +16,13 @@ namespace {
 
 constexpr std::chrono::milliseconds kLookForSignals{50};
 
+// What is not there is said here, where it is known who left it out.
+void expect_whole(const nlohmann::json& hello) {
+  const bool whole = hello.at("settings").is_object() && hello.at("pictures").is_number_integer() &&
+                     hello.at("environments").is_array();
+  if (!whole) throw InternalError("what it is set up to do is not said as it should be");
+}
+
 }  // namespace
 
 std::size_t chunk_size(std::size_t left, std::size_t processes, std::size_t batch) {
@@ -68,12 +75,15 @@ void Leader::on_message(const Message& message) {
 void Leader::handle(const Message& message) {
   Process& process = processes_[static_cast<std::size_t>(message.from)];
   switch (message.kind) {
-    case kHello:
-      process.host = parse_json(message.bytes).at("host").get<std::string>();
+    case kHello: {
+      const nlohmann::json hello = parse_json(message.bytes);
+      process.host = hello.at("host").get<std::string>();
+      expect_whole(hello);
       process.hello = message.bytes;
       break;
+    }
     case kAlone:
-      alone_ += double_of(message.bytes);
+      alone_ += speed_of(message.bytes);
       if (ledger_ != nullptr) ledger_->begin(std::exchange(alone_, 0));
       break;
     case kAsk:
@@ -91,7 +101,7 @@ void Leader::handle(const Message& message) {
       const nlohmann::json failure = parse_json(message.bytes);
       process.host = failure.at("host").get<std::string>();
       process.done = true;
-      throw Error(static_cast<ErrorKind>(failure.at("kind").get<int>()),
+      throw Error(error_kind_of(failure.at("kind").get<int>()),
                   name_of(message.from) + ": " + failure.at("text").get<std::string>());
     }
     default:
@@ -178,7 +188,7 @@ ComparisonResult Leader::run(std::vector<std::unique_ptr<Classifier>>& models, c
   for (const Process& process : processes_) {
     if (process.hello.empty()) continue;
     const nlohmann::json hello = parse_json(process.hello);
-    if (hello.contains("environments")) all.environments.push_back(hello["environments"].at(0));
+    for (const nlohmann::json& environment : hello.at("environments")) all.environments.push_back(environment);
   }
   RunLedger ledger(
       dataset, all, [this] { return stop_ || stopped_; }, voice);

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/error.h"
+
 namespace tessera {
 
 enum MessageKind : int {
@@ -26,9 +28,12 @@ enum MessageKind : int {
 
 inline constexpr std::string_view kWasStopped = "stopped";
 
+// Readers throw InternalError for bytes that are no such message.
 std::string bytes_of(std::span<const std::int64_t> numbers);
 std::vector<std::int64_t> numbers_of(std::string_view bytes);
 std::string bytes_of(double value);
-double double_of(std::string_view bytes);
+double speed_of(std::string_view bytes);  // pictures a second: finite, not negative
+// The kind of error that another process said; kInternal for one that there is not.
+ErrorKind error_kind_of(int kind);
 
 }  // namespace tessera

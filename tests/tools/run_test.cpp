@@ -25,6 +25,14 @@ class CliRun : public Cli {
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
     return without_times(out / "predictions.csv");
   }
+  // Rows of pictures in the log of a run, whole ones.
+  static std::ptrdiff_t rows_in_log(const fs::path& out) {
+    std::istringstream log(read_file(out / "run.log"));
+    std::ptrdiff_t rows = 0;
+    for (std::string line; std::getline(log, line) && !log.eof();)
+      rows += line.find("\"number\":") != std::string::npos;
+    return rows;
+  }
   void put(const fs::path& path, const std::string& text) const {
     std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
   }
@@ -35,19 +43,37 @@ class CliRun : public Cli {
   }
 };
 
+// Each kill falls while rows are written: after new ones, before the last, at any moment of a picture's work.
 TEST_F(CliRun, EndsTheSameAfterTwentyKills) {
-  data_set(20);
+  data_set(30);
   const std::vector<std::string> unbroken = expect_rows(folder_ / "unbroken");
-  ASSERT_EQ(unbroken.size(), 60U);
+  ASSERT_EQ(unbroken.size(), 90U);
   const fs::path out = folder_ / "killed";
   std::mt19937 random(1);
+  std::ptrdiff_t done = 0;
   for (int kill = 0; kill < 20; ++kill) {
     const pid_t child = start(compare(out));
-    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 400));
+    const auto wanted = static_cast<std::ptrdiff_t>(done + 1 + random() % 2);
+    while (rows_in_log(out) < wanted) {
+      ASSERT_EQ(::waitpid(child, nullptr, WNOHANG), 0) << "ended by itself: " << read_file(folder_ / "err");
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 20));
     ::kill(child, SIGKILL);
-    ::waitpid(child, nullptr, 0);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "ended by itself after " << done << " rows";
+    const std::ptrdiff_t now = rows_in_log(out);
+    ASSERT_GT(now, done);
+    ASSERT_LT(now, 90);
+    done = now;
+    EXPECT_FALSE(fs::exists(out / "predictions.csv"));
   }
-  EXPECT_EQ(expect_rows(out), unbroken);
+  const Outcome last = run(compare(out));
+  EXPECT_EQ(last.exit_code, 0) << last.err;
+  const std::string goes_on = std::to_string(done) + " pictures are done, " + std::to_string(90 - done) + " are left";
+  EXPECT_NE(last.err.find(goes_on), std::string::npos) << goes_on << "\n" << last.err;
+  EXPECT_EQ(without_times(out / "predictions.csv"), unbroken);
   EXPECT_EQ(expect_rows(out), unbroken);  // nothing is left to do
 }
 
