@@ -209,7 +209,7 @@ std::string bench_csv(const std::vector<BenchResult>& results) {
   std::string csv = "model,device,dtype,batch,threads,runs,min_ms,p50_ms,p90_ms,p99_ms,images_per_s\r\n";
   for (const BenchResult& r : results) {
     csv +=
-        fmt::format("{},{},{},{},{},{},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f}\r\n", csv_name(r.model), csv_name(r.device),
+        fmt::format("{},{},{},{},{},{},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f}\r\n", csv_field(r.model), csv_field(r.device),
                     r.dtype, r.batch, r.threads, r.runs, r.min_ms, r.p50_ms, r.p90_ms, r.p99_ms, r.images_per_second);
   }
   return csv;

@@ -1,16 +1,19 @@
 #include "evaluation/calibrate.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <span>
+#include <utility>
 
 #include "core/error.h"
-#include "vision/dataset.h"
+#include "weights/sha256.h"
 
 namespace tessera {
-
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -84,6 +87,16 @@ ValueRange least_error_range(const Seen& seen) {
   return best;
 }
 
+ValueRanges ranges_of(const Graph& graph, const std::vector<Seen>& all, RangeMethod method) {
+  ValueRanges ranges;
+  for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
+    const Seen& seen = all[n];
+    ranges[graph.nodes()[n].origin.back()] =
+        method == RangeMethod::kMse ? least_error_range(seen) : ValueRange{seen.low, seen.high};
+  }
+  return ranges;
+}
+
 }  // namespace
 
 RangeMethod range_method_from_string(const std::string& name) {
@@ -94,38 +107,50 @@ RangeMethod range_method_from_string(const std::string& name) {
 
 std::string_view to_string(RangeMethod method) { return method == RangeMethod::kMse ? "mse" : "minmax"; }
 
-std::vector<fs::path> calibration_pictures(const fs::path& folder, std::size_t limit) {
-  std::vector<fs::path> all = pictures_under(folder);
-  if (limit == 0 || limit >= all.size()) return all;
-  std::vector<fs::path> chosen;
-  for (std::size_t i = 0; i < limit; ++i) chosen.push_back(all[i * all.size() / limit]);
+std::vector<Sample> calibration_pictures(std::vector<Sample> pictures, std::size_t limit) {
+  if (limit == 0 || limit >= pictures.size()) return pictures;
+  std::vector<Sample> chosen;
+  for (std::size_t i = 0; i < limit; ++i) chosen.push_back(std::move(pictures[i * pictures.size() / limit]));
   return chosen;
 }
 
-std::optional<Calibration> calibrate(Classifier& classifier, const std::vector<fs::path>& pictures, RangeMethod method,
-                                     const DecodeOptions& decode_options,
-                                     const std::function<bool(std::size_t, std::size_t)>& progress) {
+std::optional<Calibrated> calibrate(Classifier& classifier, const std::vector<Sample>& pictures, RangeMethod method,
+                                    const DecodeOptions& decode_options,
+                                    const std::function<bool(std::size_t, std::size_t)>& progress) {
   const Graph& graph = classifier.program().graph();
   RangeObserver ranges(graph.nodes().size());
   Observer* const observer = &ranges;
   const std::size_t passes = method == RangeMethod::kMse ? 2 : 1;
+  std::map<std::size_t, std::string> failed;  // by number
+  std::string digests;
   std::size_t done = 0;
   for (std::size_t pass = 0; pass < passes; ++pass) {
     if (pass == 1) ranges.count_values();
-    for (const fs::path& picture : pictures) {
-      classifier.preprocess(decode(read_picture_file(picture), picture.string(), decode_options), 0);
-      classifier.session().run(classifier.input(1), {&observer, 1});
+    for (std::size_t number = 0; number < pictures.size(); ++number) {
+      if (!failed.contains(number)) {
+        try {
+          const std::vector<std::byte> bytes = read_picture(pictures[number]);
+          classifier.preprocess(decode(bytes, where(pictures[number]), decode_options), 0);
+          classifier.session().run(classifier.input(1), {&observer, 1});
+          if (pass == 0) digests += sha256(bytes);
+        } catch (const InputError& error) {
+          failed.emplace(number, error.what());
+        }
+      }
       if (!progress(++done, passes * pictures.size())) return std::nullopt;
     }
   }
-  Calibration calibration{
-      .ranges = {}, .pictures = static_cast<std::int64_t>(pictures.size()), .method = std::string(to_string(method))};
-  for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
-    const Seen& seen = ranges.seen()[n];
-    const ValueRange range = method == RangeMethod::kMse ? least_error_range(seen) : ValueRange{seen.low, seen.high};
-    calibration.ranges[graph.nodes()[n].origin.back()] = range;
+  if (failed.size() == pictures.size()) {
+    throw InputError(fmt::format("none of the {} pictures could be read; the first: {}", pictures.size(),
+                                 failed.empty() ? "there is none" : failed.begin()->second));
   }
-  return calibration;
+  Calibrated result{.calibration = {.ranges = ranges_of(graph, ranges.seen(), method),
+                                    .pictures = static_cast<std::int64_t>(pictures.size() - failed.size()),
+                                    .method = std::string(to_string(method)),
+                                    .pictures_sha256 = sha256(std::as_bytes(std::span(digests)))},
+                    .failed = {}};
+  for (auto& [number, error] : failed) result.failed.push_back(std::move(error));
+  return result;
 }
 
 }  // namespace tessera

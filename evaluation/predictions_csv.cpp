@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
+#include <string_view>
 
 #include "core/csv.h"
 #include "core/error.h"
@@ -21,8 +24,9 @@ class Table {
  public:
   Table(const std::filesystem::path& path, const CsvRow& header) : path_(path.string()) {
     for (std::size_t i = 0; i < header.fields.size(); ++i) {
-      if (!columns_.emplace(header.fields[i], i).second) {
-        throw InputError(fmt::format("{}: the column '{}' stands twice", path_, header.fields[i]));
+      const std::string name = csv_text(trimmed(header.fields[i]));
+      if (!columns_.emplace(name, i).second) {
+        throw InputError(fmt::format("{}: the column '{}' stands twice", path_, name));
       }
     }
     width_ = header.fields.size();
@@ -38,15 +42,26 @@ class Table {
 
   bool has(const std::string& column) const { return columns_.contains(column); }
   // "" where there is no such column.
-  const std::string& text(const std::string& column) const {
-    static const std::string kNone;
+  std::string_view cell(const std::string& column) const {
     const auto found = columns_.find(column);
-    return found == columns_.end() ? kNone : row_->fields[found->second];
+    return found == columns_.end() ? std::string_view() : trimmed(row_->fields[found->second]);
+  }
+  // What csv_field() wrote.
+  std::string text(const std::string& column) const {
+    const auto found = columns_.find(column);
+    return found == columns_.end() ? "" : csv_text(row_->fields[found->second]);
+  }
+  // Also as pandas and spreadsheets write what is not there.
+  bool empty(const std::string& column) const {
+    const std::string_view value = cell(column);
+    return value.empty() || value == "nan" || value == "NaN" || value == "NA" || value == "#N/A";
   }
   int index(const std::string& column) const {
-    const int value = number<int>(column, "a class number");
-    if (value < 0) fail(column, "a class number");
-    return value;
+    // Of a column with empty cells pandas makes real numbers: 7.0.
+    const auto value = number<double>(column, "a class number");
+    const bool whole = value >= 0 && value <= std::numeric_limits<int>::max() && value == std::floor(value);
+    if (!whole) fail(column, "a class number");
+    return static_cast<int>(value);
   }
   double real(const std::string& column, const char* what) const {
     const auto value = number<double>(column, what);
@@ -61,15 +76,19 @@ class Table {
     return value;
   }
   bool flag(const std::string& column) const {
-    const std::string& value = text(column);
-    if (value == "True" || value == "true" || value == "1") return true;
-    if (value != "False" && value != "false" && value != "0") fail(column, "True or False");
-    return false;
+    const std::string_view value = cell(column);
+    for (const char* yes : {"True", "true", "TRUE", "1", "1.0"}) {
+      if (value == yes) return true;
+    }
+    for (const char* no : {"False", "false", "FALSE", "0", "0.0"}) {
+      if (value == no) return false;
+    }
+    fail(column, "True or False");
   }
   // What best_text() wrote; empty where there is no such column.
   std::vector<ClassProbability> best(const std::string& column) const {
     std::vector<ClassProbability> best;
-    const std::string& list = text(column);
+    const std::string_view list = cell(column);
     const char* at = list.data();
     const char* const end = at + list.size();
     while (at != end) {
@@ -87,8 +106,14 @@ class Table {
   [[noreturn]] void fail(const std::string& column, const std::string& expected) const {
     if (!has(column)) throw InputError(fmt::format("{}: there is no column '{}'", path_, column));
     constexpr std::size_t kShown = 40;
-    throw InputError(fmt::format("{}: row {}, column '{}': expected {}, found '{}'", path_, row_->number, column,
-                                 expected, text(column).substr(0, kShown)));
+    const std::string_view value = cell(column);
+    const bool decimal_comma =
+        std::ranges::count(value, ',') == 1 && value.find_first_not_of("-0123456789,") == value.npos;
+    const char* const advice = value.empty()   ? "; an empty cell is no value: fill it, or leave the whole row out"
+                               : decimal_comma ? "; write numbers with a decimal point"
+                                               : "";
+    throw InputError(fmt::format("{}: row {}, column '{}': expected {}, found '{}'{}", path_, row_->number, column,
+                                 expected, value.substr(0, kShown), advice));
   }
 
   // What stands before _pred_idx, in the order of the columns.
@@ -107,7 +132,7 @@ class Table {
  private:
   template <class Number>
   Number number(const std::string& column, const char* what) const {
-    const std::string& value = text(column);
+    const std::string_view value = cell(column);
     Number result{};
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), result);
     if (error != std::errc() || end != value.data() + value.size()) fail(column, what);
@@ -137,6 +162,19 @@ Prediction read_prediction(const Table& table, const std::string& prefix) {
   p.batch_ms = table.time(prefix + "_batch_ms");
   p.best = table.best(prefix + "_top5");
   return p;
+}
+
+// A time that is empty says nothing about a picture that could not be read; of any other it is missing.
+double read_time(const Table& table, const std::string& column, const ComparisonRow& row) {
+  return !row.error.empty() && table.empty(column) ? 0 : table.time(column);
+}
+
+// True where every model's cells are empty, as in a table from which the column of errors was taken out.
+bool without_prediction(const Table& table, const std::vector<ComparedModel>& models) {
+  return std::ranges::all_of(models, [&](const ComparedModel& model) {
+    return table.empty(model.prefix + std::string(kPrediction)) && table.empty(model.prefix + "_conf") &&
+           table.empty(model.prefix + "_top1_correct");
+  });
 }
 
 // Names of classes as the rows give them: there are few, and each row repeats them.
@@ -231,9 +269,12 @@ ComparisonResult read_predictions_csv(const std::filesystem::path& path) {
     row.sample.folder = table->text("wnid");
     row.sample.label = table->index("gt_idx");
     row.error = table->text("error");
-    row.load_ms = table->time("image_load_ms");
-    row.read_ms = table->time("image_read_ms");
-    if (table->has("batch")) row.batch = table->index("batch");
+    if (row.error.empty() && without_prediction(*table, result.models)) {
+      row.error = row.sample.name + ": the table has no prediction of it";
+    }
+    row.load_ms = read_time(*table, "image_load_ms", row);
+    row.read_ms = read_time(*table, "image_read_ms", row);
+    if (table->has("batch") && !(table->empty("batch") && !row.error.empty())) row.batch = table->index("batch");
     constexpr std::int64_t kMostBatch = 1 << 20;
     if (row.batch < 1 || row.batch > kMostBatch) table->fail("batch", "how many pictures ran together");
     result.overlapped = result.overlapped || row.batch > 1;

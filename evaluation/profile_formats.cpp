@@ -147,10 +147,10 @@ std::string profile_csv(std::span<const ModelProfile> profiles, GroupBy by) {
       "p99_us,share,gflops,gbs,flop_per_byte,roofline_us,of_roofline,bound\n";
   for (const ModelProfile& profile : profiles) {
     for (const ProfileLine& line : lines_of(profile, by)) {
-      csv += fmt::format("{},{},{},{},{},{},", csv_name(profile.model), csv_name(profile.device), profile.dtype,
+      csv += fmt::format("{},{},{},{},{},{},", csv_field(profile.model), csv_field(profile.device), profile.dtype,
                          profile.threads, profile.batch, to_string(by));
-      csv += fmt::format("{},{},{},{},{},{},{},", csv_name(line.name), line.layer, csv_name(line.kernel),
-                         csv_name(line.output), csv_name(line.stage), csv_name(line.block), line.nodes);
+      csv += fmt::format("{},{},{},{},{},{},{},", csv_field(line.name), line.layer, csv_field(line.kernel),
+                         csv_field(line.output), csv_field(line.stage), csv_field(line.block), line.nodes);
       csv += fmt::format("{},{},{:.3f},{:.3f},{:.3f},{:.6f},{:.4g},{:.4g},{:.4g},", line.macs, line.bytes, line.us.min,
                          line.us.median, line.us.p99, line.share, line.gflops, line.gbs, line.intensity);
       csv += line.roof_us > 0 ? fmt::format("{:.3f},{:.4f},{}\n", line.roof_us, line.of_roof, bound_of(line)) : ",,\n";

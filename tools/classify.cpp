@@ -8,11 +8,13 @@
 #include <chrono>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "core/error.h"
 #include "tools/say.h"
 #include "tools/tool.h"
-#include "vision/dataset.h"
+#include "vision/picture_files.h"
 
 namespace tessera {
 
@@ -25,6 +27,7 @@ struct ClassifyOptions {
   CommonOptions common;
   std::vector<std::string> images, models;
   int top = 5;
+  std::int64_t max_errors = 0;
   bool logits = false;
 };
 
@@ -46,20 +49,25 @@ std::vector<std::byte> read_stdin() {
   }
 }
 
-// Files as they are; the pictures of a folder, sorted; "-" for standard input.
-std::vector<std::string> expand(const std::vector<std::string>& arguments) {
-  std::vector<std::string> files;
-  for (const std::string& argument : arguments) {
-    std::error_code error;
-    if (!fs::is_directory(argument, error)) {
-      files.push_back(argument);
-      continue;
-    }
-    const std::vector<fs::path> found = pictures_in(argument);
-    if (found.empty()) throw InputError(argument + ": no pictures in this folder");
-    for (const fs::path& file : found) files.push_back(file.string());
+struct Job {
+  std::string name;
+  std::optional<Sample> picture;  // nothing: standard input
+};
+
+// Files as they are; the pictures in a folder and its folders; "-" for standard input.
+std::vector<Job> expand(const std::string& argument) {
+  if (argument == "-") return {{argument, std::nullopt}};
+  std::error_code error;
+  if (!fs::is_directory(argument, error)) return {{argument, Sample{.path = argument}}};
+  Pictures found = all_pictures(argument);
+  for (const std::string& note : found.notes) tell("{}", note);
+  std::vector<Job> jobs;
+  for (Sample& sample : joined(std::move(found))) {
+    std::string name = where(sample);
+    jobs.push_back({std::move(name), std::move(sample)});
   }
-  return files;
+  if (jobs.empty()) throw InputError(argument + ": no pictures in this folder");
+  return jobs;
 }
 
 struct Result {
@@ -117,44 +125,85 @@ nlohmann::json result_json(const std::string& image, const Classifier& model, co
   return json;
 }
 
+// What there is to classify, and what went wrong on the way: a picture that cannot be read does not end the others.
+class Classification {
+ public:
+  explicit Classification(const ClassifyOptions& options) : options_(options) {
+    for (const std::string& argument : options.images) {
+      attempt(argument, [&] {
+        for (Job& job : expand(argument)) jobs_.push_back(std::move(job));
+      });
+    }
+  }
+
+  void run(const std::vector<std::unique_ptr<Classifier>>& models) {
+    for (const Job& job : jobs_) {
+      if (!flush_output()) break;  // nobody reads any more
+      attempt(job.name, [&] { classify_all(job, models); });
+    }
+    if (options_.common.json) print_json({{"results", results_}});
+  }
+  // That of a model that gives no numbers, or of the last picture at fault where --max-errors allows fewer of them.
+  int exit_code() const {
+    if (model_failed_) return static_cast<int>(ErrorKind::kModelFile);
+    return errors_ > options_.max_errors ? exit_code_ : 0;
+  }
+
+ private:
+  template <class Work>
+  void attempt(const std::string& name, Work&& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      const bool model = error.kind() == ErrorKind::kModelFile;
+      // Resources: a picture that is too large for this machine's memory.
+      if (!model && error.kind() != ErrorKind::kInput && error.kind() != ErrorKind::kResource) throw;
+      say("{}", error.what());
+      if (options_.common.json) results_.push_back({{"image", name}, {"error", error.what()}});
+      exit_code_ = error.exit_code();
+      model_failed_ |= model;
+      if (!model) ++errors_;
+    }
+  }
+
+  void classify_all(const Job& job, const std::vector<std::unique_ptr<Classifier>>& models) {
+    const auto start = Clock::now();
+    const Image image =
+        decode(job.picture ? read_picture(*job.picture) : read_stdin(), job.name, options_.common.decode_options());
+    const double decode_ms = ms_since(start);
+    if (!options_.common.json) {
+      print_out("{} ({}x{}, decode {:.2f} ms)\n", job.name, image.width, image.height, decode_ms);
+    }
+    for (const auto& model : models) {
+      const Result result = classify(*model, image, job.name, options_);
+      if (options_.common.json) {
+        results_.push_back(result_json(job.name, *model, result, decode_ms));
+      } else {
+        print_result(*model, result, options_);
+      }
+    }
+  }
+
+  const ClassifyOptions& options_;
+  std::vector<Job> jobs_;
+  nlohmann::json results_ = nlohmann::json::array();
+  std::int64_t errors_ = 0;
+  int exit_code_ = 0;
+  bool model_failed_ = false;
+};
+
 int run_classify(const ClassifyOptions& options) {
   if (options.top < 1) throw UsageError("--top must be at least 1");
-  const std::vector<std::string> files = expand(options.images);
+  if (options.max_errors < 0) throw UsageError("--max-errors must not be negative");
+  Classification classification(options);
   std::vector<std::unique_ptr<Classifier>> models;
   for (const std::string& name : options.models) {
     models.push_back(std::make_unique<Classifier>(name, options.common.run_options(1)));
     if (!models.back()->has_classes()) throw UsageError(name + " has no classes to predict; it gives features only");
     models.back()->run(1);  // warm-up: the first run touches fresh memory
   }
-  nlohmann::json results = nlohmann::json::array();
-  int exit_code = 0;
-  for (const std::string& file : files) {
-    if (!flush_output()) break;
-    try {
-      const auto start = Clock::now();
-      const Image image =
-          decode(file == "-" ? read_stdin() : read_picture_file(file), file, options.common.decode_options());
-      const double decode_ms = ms_since(start);
-      if (!options.common.json) {
-        print_out("{} ({}x{}, decode {:.2f} ms)\n", file, image.width, image.height, decode_ms);
-      }
-      for (const auto& model : models) {
-        const Result result = classify(*model, image, file, options);
-        if (options.common.json) {
-          results.push_back(result_json(file, *model, result, decode_ms));
-        } else {
-          print_result(*model, result, options);
-        }
-      }
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::kInput && error.kind() != ErrorKind::kModelFile) throw;
-      say("{}", error.what());
-      if (options.common.json) results.push_back({{"image", file}, {"error", error.what()}});
-      exit_code = error.exit_code();
-    }
-  }
-  if (options.common.json) print_json({{"results", results}});
-  return exit_code;
+  classification.run(models);
+  return classification.exit_code();
 }
 
 }  // namespace
@@ -162,13 +211,17 @@ int run_classify(const ClassifyOptions& options) {
 void add_classify(CLI::App& app, Outcome& outcome) {
   auto options = std::make_shared<ClassifyOptions>();
   CLI::App* command = app.add_subcommand("classify", "Top classes of pictures, by one or more models, timed");
-  command->add_option("images,--img,--image", options->images, "pictures, folders of pictures, or - for standard input")
+  command
+      ->add_option("images,--img,--image", options->images,
+                   "pictures, folders of pictures (with their folders), or - for standard input")
       ->required();
   command->add_option("--model,-m", options->models, "a model file, an installed name or seeded:NAME@SEED; repeatable")
       ->required()
       ->allow_extra_args(false);
   command->add_option("--top,--topk", options->top, "classes to show")->capture_default_str();
   command->add_flag("--logits", options->logits, "all logits, in full precision");
+  command->add_option("--max-errors", options->max_errors, "pictures that may be unreadable before the exit code is 3")
+      ->capture_default_str();
   add_common_options(*command, options->common);
   command->footer(
       "Examples:\n"

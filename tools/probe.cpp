@@ -204,12 +204,10 @@ void check_classes(const FeatureSet& set, const ClassedData& data) {
   }
 }
 
-void print_failures(const FeatureSet& set) {
-  constexpr std::size_t kShown = 20;
-  for (std::size_t i = 0; i < std::min(kShown, set.failed.size()); ++i) {
-    say("{}", set.failed[i].error);
-  }
-  if (set.failed.size() > kShown) say("and {} more", set.failed.size() - kShown);
+std::vector<std::string> errors_of(const FeatureSet& set) {
+  std::vector<std::string> errors;
+  for (const FailedPicture& picture : set.failed) errors.push_back(picture.error);
+  return errors;
 }
 
 std::string share_text(const HeadScore& score) {
@@ -262,14 +260,12 @@ Json report_json(const ProbeCommand& command, const ClassedData& data, const Mod
                      {"iterations", step.iterations},
                      {"converged", step.converged}});
   }
-  Json failed = Json::array();
-  for (const FailedPicture& picture : features.set.failed) failed.push_back(picture.error);
   Json json{{"file", command.out},
             {"name", saved.name},
             {"sha256", saved.sha256},
             {"classes", data.classes},
             {"pictures", features.set.labels.size()},
-            {"failed", failed},
+            {"failed", errors_of(features.set)},
             {"notes", data.dataset.notes},
             {"sample", to_json(data.dataset.sample)},
             {"features",
@@ -333,7 +329,7 @@ int run_probe(ProbeCommand command) {
   const std::optional<ObtainedFeatures> features = obtain_features(command, model, data.dataset);
   if (!features) return stopped();
   const FeatureSet& set = features->set;
-  print_failures(set);
+  print_failures(errors_of(set));
   check_classes(set, data);
   const auto fit_start = Clock::now();
   ProgressLine line;

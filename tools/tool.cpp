@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -114,6 +115,11 @@ std::string escape_controls(const std::string& json) {
 }  // namespace
 
 void print_json(const nlohmann::json& json) { give_text(escape_controls(json_text(json))); }
+void print_failures(const std::vector<std::string>& failed) {
+  constexpr std::size_t kShown = 20;
+  for (std::size_t i = 0; i < std::min(kShown, failed.size()); ++i) say("{}", failed[i]);
+  if (failed.size() > kShown) say("and {} more", failed.size() - kShown);
+}
 
 void check_drawing_path(const char* option, const std::filesystem::path& path) {
   const std::string kind = path.extension().string();

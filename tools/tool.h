@@ -59,6 +59,8 @@ void add_synth(CLI::App& app, Outcome& outcome);
 void add_seed_weights(CLI::App& app, Outcome& outcome);
 void add_models(CLI::App& app, Outcome& outcome);
 
+// The first of these, on stderr, and how many more there are: why pictures could not be read.
+void print_failures(const std::vector<std::string>& failed);
 void print_json(const nlohmann::json& json);
 // Writes a figure as the path's extension says. check_drawing_path() throws UsageError, naming the option, for one that
 // is neither .svg nor .png: before the work is done whose result is drawn.

@@ -138,10 +138,8 @@ std::vector<std::string> numbered(const std::set<int>& numbers, const fs::path& 
 std::vector<std::string> classes_of_list(const fs::path& path) {
   std::set<std::string> names;
   std::set<int> numbers;
-  bool first = true;
   for_each_pair(path, [&](const std::string& file, const std::string& label) {
-    const bool header = std::exchange(first, false) && !is_picture_name(file);
-    if (header) return false;
+    if (label.empty()) return false;
     int number = 0;
     if (!parse_class(label, number)) {
       names.insert(label);
@@ -237,7 +235,7 @@ std::vector<std::string> classes_of_data(const fs::path& path, const std::option
   if (place.kind == Place::Kind::kList) return classes_of_list(place.file);
   std::set<std::string> names;
   for (const Sample& sample : pictures_at(place).in_folders) names.insert(sample.folder);
-  if (names.empty()) throw InputError(path.string() + ": no class folders with pictures (.jpeg, .jpg or .png) in it");
+  if (names.empty()) throw InputError(path.string() + ": no class folders with pictures in it");
   return {names.begin(), names.end()};
 }
 

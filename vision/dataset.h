@@ -38,7 +38,7 @@ struct DatasetOptions {
 //   an uncompressed tar archive of either, or a folder in one (photos.tar/val),
 //   a CSV list "path,label" (header optional; paths relative to the list; the label an index, a wnid, or the name of a
 //   class of the model or of options.labels).
-// Pictures are files ending in .jpeg, .jpg or .png in any case, sorted by folder and name. What has no label is left
+// What counts as a picture, and the order: vision/picture_files.h, for users docs/data.md. What has no label is left
 // out, counted and named in the notes. Throws InputError for a path that cannot be read, a list with a bad line (its
 // number), a label out of range, no pictures at all.
 Dataset open_dataset(const std::filesystem::path& path, const DatasetOptions& options);

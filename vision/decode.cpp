@@ -81,7 +81,7 @@ std::vector<std::byte> bytes_for(std::int64_t size, const std::string& name) {
 
 std::vector<std::byte> read_part(int file, std::int64_t offset, std::int64_t size, const std::string& name) {
   if (size == 0) fail(name, "is empty");
-  if (size > kLargestFile) fail(name, "is larger than 1 GiB");
+  if (size > kLargestFile) fail(name, "is larger than 1 GiB; this is no picture");
   std::vector<std::byte> bytes = bytes_for(size, name);
   std::size_t done = 0;
   while (done < bytes.size()) {

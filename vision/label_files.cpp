@@ -7,13 +7,17 @@
 #include <cctype>
 #include <charconv>
 #include <limits>
+#include <optional>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 #include "core/csv.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "core/text.h"
+#include "vision/file_kinds.h"
 #include "vision/labels.h"
 
 namespace tessera {
@@ -22,12 +26,55 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using std::string_view_literals::operator""sv;
+
 // A label file, which no tar of pictures is taken for.
 std::string read_text(const fs::path& path) {
-  std::string text = read_file(path, std::uintmax_t{256} << 20);
-  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // a byte order mark, as spreadsheets write it
-  return text;
+  return text_of(read_file(path, std::uintmax_t{256} << 20), path.string());
 }
+
+// The columns of a table: what has a class, and its class.
+struct PairColumns {
+  std::size_t name = 0, label = 1;
+};
+
+// Where all words of a header are known: the columns that it means.
+std::optional<PairColumns> columns_of_header(const std::vector<std::string>& cells) {
+  constexpr std::array kNames{"path"sv,     "paths"sv,      "image"sv,     "images"sv,   "img"sv,        "picture"sv,
+                              "file"sv,     "filename"sv,   "file_name"sv, "filepath"sv, "file_path"sv,  "image_path"sv,
+                              "img_path"sv, "image_name"sv, "image_id"sv,  "imageid"sv,  "name"sv,       "id"sv,
+                              "folder"sv,   "directory"sv,  "dir"sv,       "class"sv,    "class_name"sv, "classname"sv,
+                              "wnid"sv,     "synset"sv,     "label"sv};
+  constexpr std::array kLabels{
+      "label"sv,           "labels"sv,     "class"sv,       "classes"sv, "class_id"sv, "classid"sv,      "class_idx"sv,
+      "class_index"sv,     "class_name"sv, "index"sv,       "idx"sv,     "id"sv,       "gt_idx"sv,       "target"sv,
+      "category"sv,        "wnid"sv,       "category_id"sv, "synset"sv,  "truth"sv,    "ground_truth"sv, "number"sv,
+      "predictionstring"sv};
+  const auto is_one_of = [](std::string word, const auto& known) {
+    std::ranges::transform(word, word.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return std::ranges::find(known, std::string(trimmed(word))) != known.end();
+  };
+  if (cells.size() == 2) {
+    const bool known = is_one_of(cells[0], kNames) && is_one_of(cells[1], kLabels);
+    return known ? std::optional(PairColumns{}) : std::nullopt;
+  }
+  // Of more columns one must be meant by each word.
+  std::vector<std::size_t> names, labels;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const bool name = is_one_of(cells[i], kNames), label = is_one_of(cells[i], kLabels);
+    if (name && !label) names.push_back(i);
+    if (label && !name) labels.push_back(i);
+    if (label && name && cells.size() > 2) labels.push_back(i);
+  }
+  if (names.size() != 1 || labels.size() != 1) return std::nullopt;
+  return PairColumns{.name = names.front(), .label = labels.front()};
+}
+
+std::string shown(const std::vector<std::string>& cells) {
+  return fmt::to_string(fmt::join(cells, ",")).substr(0, 100);
+}
+
+constexpr std::string_view kHeaders = "a header, which has words such as path,label or folder,index";
 
 // A class by its wnid or its index; -1 for a text that is neither.
 int class_of(const std::string& text) {
@@ -42,34 +89,92 @@ struct TruthLine {
   int label = -1;
 };
 
-// Words are parted by white space or commas.
-std::vector<std::string> words_of(std::string line) {
-  std::ranges::replace(line, ',', ' ');
-  std::istringstream text(line);
+// Of a cell that begins with a wnid, as in Kaggle's "n01751748 1 2 3 4", that one's.
+int class_of_cell(std::string_view cell) {
+  cell = trimmed(cell);
+  const int label = class_of(std::string(cell));
+  return label >= 0 ? label : imagenet_index(cell.substr(0, cell.find(' ')));
+}
+
+class TruthRows {
+ public:
+  explicit TruthRows(const fs::path& path) : path_(path) {}
+
+  void add(std::size_t number, std::vector<std::string> cells) {
+    while (cells.size() > 1 && trimmed(cells.back()).empty()) cells.pop_back();
+    if (lines_.empty() && !columns_ && (columns_ = header(cells))) return;
+    if (cells.size() == 1) return put(number, cells, "", cells[0]);
+    const PairColumns columns = columns_.value_or(PairColumns{});
+    if (columns.name >= cells.size() || columns.label >= cells.size()) refuse(number, cells);
+    // Which of many columns has a number's class, only a header can say.
+    const bool clear = columns_ || cells.size() == 2 || imagenet_index(trimmed(cells[1])) >= 0;
+    if (!clear) refuse(number, cells);
+    put(number, cells, cells[columns.name], cells[columns.label]);
+  }
+  std::vector<TruthLine> take() && { return std::move(lines_); }
+
+ private:
+  static std::optional<PairColumns> header(const std::vector<std::string>& cells) {
+    if (cells.size() > 1) return columns_of_header(cells);
+    return columns_of_header({"image", cells[0]});
+  }
+  void put(std::size_t number, const std::vector<std::string>& cells, const std::string& name, std::string_view label) {
+    const int index = class_of_cell(label);
+    if (index < 0) refuse(number, cells);
+    lines_.push_back({number, csv_text(name), index});
+  }
+  [[noreturn]] void refuse(std::size_t number, const std::vector<std::string>& cells) const {
+    throw InputError(fmt::format(
+        "{}:{}: expected a class (an index or a wnid), with or without a picture's name before "
+        "it{}{}, found '{}'",
+        path_.string(), number, lines_.empty() ? ", or " : "", lines_.empty() ? kHeaders : "", shown(cells)));
+  }
+
+  const fs::path& path_;
+  std::optional<PairColumns> columns_;
+  std::vector<TruthLine> lines_;
+};
+
+// Cells of a line parted by spaces: a name with spaces in it ends like a picture.
+std::vector<std::string> spaced_cells(std::string_view line) {
   std::vector<std::string> words;
-  for (std::string word; text >> word;) words.push_back(word);
+  std::size_t after_name = 0, name_words = 0;
+  for (std::size_t at = line.find_first_not_of(' '); at != std::string_view::npos;
+       at = line.find_first_not_of(' ', at)) {
+    const std::size_t end = std::min(line.find(' ', at), line.size());
+    words.emplace_back(line.substr(at, end - at));
+    at = end;
+    if (is_picture_name(words.back())) {
+      after_name = end;
+      name_words = words.size();
+    }
+  }
+  if (name_words < 2 || name_words == words.size()) return words;
+  words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(name_words) - 1);
+  words.front() = std::string(trimmed(line.substr(0, after_name)));
   return words;
 }
 
 std::vector<TruthLine> read_truth_lines(const fs::path& path) {
-  std::istringstream text(read_text(path));
-  std::vector<TruthLine> lines;
-  std::string line;
-  for (std::size_t number = 1; std::getline(text, line); ++number) {
-    const std::vector<std::string> words = words_of(line);
-    if (words.empty()) continue;
-    const bool named = words.size() > 1;
-    const int label = class_of(words[named ? 1 : 0]);
-    if (label < 0 && lines.empty() && number == 1 && named && !is_picture_name(words[0])) continue;  // a header
-    if (label < 0) {
-      throw InputError(
-          fmt::format("{}:{}: expected a class (an index or a wnid), with or without a picture's name "
-                      "before it, found '{}'",
-                      path.string(), number, line.substr(0, 100)));
-    }
-    lines.push_back({number, named ? words[0] : "", label});
+  TruthRows rows(path);
+  const std::string text = read_text(path);
+  const std::string_view first = trimmed(std::string_view(text).substr(0, text.find('\n')));
+  if (first.find_first_of(",;\t\"") != std::string_view::npos) {
+    read_csv(path, [&](const CsvRow& row) { rows.add(row.number, row.fields); });
+    return std::move(rows).take();
   }
-  return lines;
+  std::istringstream lines(text);
+  std::string line;
+  for (std::size_t number = 1; std::getline(lines, line); ++number) {
+    if (const std::string_view content = trimmed(line); !content.empty()) rows.add(number, spaced_cells(content));
+  }
+  return std::move(rows).take();
+}
+
+// The name without the ending of a picture, and without folders.
+std::string key_of(const std::string& name) {
+  const fs::path file = fs::path(name).filename();
+  return is_picture_name(file) ? file.stem().string() : file.string();
 }
 
 void refuse_devkit(const fs::path& path, const std::vector<TruthLine>& lines, int classes) {
@@ -95,13 +200,13 @@ std::vector<int> by_name(const fs::path& path, const std::vector<TruthLine>& lin
                          const std::vector<std::string>& names) {
   std::map<std::string, int> known;
   for (const TruthLine& line : lines) {
-    if (!known.emplace(fs::path(line.name).stem().string(), line.label).second) {
+    if (!known.emplace(key_of(line.name), line.label).second) {
       throw InputError(fmt::format("{}:{}: '{}' stands twice", path.string(), line.number, line.name));
     }
   }
   std::vector<int> labels;
   for (const std::string& name : names) {
-    const auto found = known.find(fs::path(name).stem().string());
+    const auto found = known.find(key_of(name));
     if (found == known.end()) throw InputError(path.string() + ": gives no class for " + name);
     labels.push_back(found->second);
   }
@@ -110,17 +215,12 @@ std::vector<int> by_name(const fs::path& path, const std::vector<TruthLine>& lin
 
 }  // namespace
 
-bool is_picture_name(const fs::path& path) {
-  constexpr std::array<std::string_view, 10> kEndings{".jpeg", ".jpg", ".png", ".bmp",  ".gif",
-                                                      ".pgm",  ".ppm", ".tif", ".tiff", ".webp"};
-  std::string ending = path.extension().string();
-  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return std::ranges::find(kEndings, ending) != kEndings.end();
-}
-
 bool parse_class(std::string_view text, int& label) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
-  return error == std::errc() && end == text.data() + text.size();
+  const char* const end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, label);
+  const std::string_view rest(at, static_cast<std::size_t>(end - at));
+  const bool whole = rest.empty() || (rest.size() > 1 && rest[0] == '.' && rest.find_first_not_of('0', 1) == rest.npos);
+  return error == std::errc() && whole;
 }
 
 void check_class(std::int64_t label, int classes, const std::string& where) {
@@ -131,11 +231,15 @@ void check_class(std::int64_t label, int classes, const std::string& where) {
 }
 
 void for_each_pair(const fs::path& path, FunctionRef<bool(const std::string& first, const std::string& second)> entry) {
+  std::optional<PairColumns> columns;
   read_csv(path, [&](const CsvRow& row) {
-    if (row.fields.size() == 2 && !row.fields[0].empty() && entry(row.fields[0], row.fields[1])) return;
-    if (row.number == 1 && !is_picture_name(row.fields[0])) return;
-    throw InputError(fmt::format("{}: row {}: expected two columns, a name and a class, found '{}'", path.string(),
-                                 row.number, fmt::to_string(fmt::join(row.fields, ",")).substr(0, 100)));
+    if (row.number == 1 && (columns = columns_of_header(row.fields))) return;
+    const auto [name, label] = columns.value_or(PairColumns{});
+    const bool fits = columns ? std::max(name, label) < row.fields.size() : row.fields.size() == 2;
+    if (fits && !row.fields[name].empty() && entry(row.fields[name], std::string(trimmed(row.fields[label])))) return;
+    throw InputError(fmt::format("{}: row {}: expected two columns, a name and a class that is known{}{}, found '{}'",
+                                 path.string(), row.number, row.number == 1 ? ", or " : "",
+                                 row.number == 1 ? kHeaders : "", shown(row.fields)));
   });
 }
 

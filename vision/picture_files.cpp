@@ -4,13 +4,16 @@
 
 #include <algorithm>
 #include <iterator>
-#include <map>
 #include <set>
-#include <tuple>
+#include <string_view>
 #include <utility>
 
+#include "core/csv.h"
 #include "core/error.h"
+#include "vision/class_folders.h"
 #include "vision/decode.h"
+#include "vision/file_kinds.h"
+#include "vision/folder_walk.h"
 #include "vision/label_files.h"
 #include "vision/tar_index.h"
 
@@ -20,73 +23,61 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::vector<fs::path> sorted_entries(const fs::path& folder) {
-  std::vector<fs::path> entries;
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    entries.push_back(it->path());
-  }
-  if (error) throw InputError(folder.string() + ": cannot be read (" + error.message() + ")");
-  std::ranges::sort(entries);
-  return entries;
+void note_first(const fs::path& root, const std::vector<std::string>& names, std::string_view what, Pictures& found) {
+  if (names.empty()) return;
+  found.notes.push_back(fmt::format("{}: {} {}: {}", root.string(), names.size(), what, first_names(names)));
 }
 
-Pictures pictures_of_folder(const fs::path& path) {
-  Pictures found;
-  for (const fs::path& entry : sorted_entries(path)) {
-    std::error_code error;
-    if (fs::is_directory(entry, error)) {
-      for (const fs::path& picture : pictures_in(entry)) {
-        found.in_folders.push_back(
-            {.path = picture, .name = picture.filename().string(), .folder = entry.filename().string()});
-      }
-    } else if (is_picture_name(entry)) {
-      found.loose.push_back({.path = entry, .name = entry.filename().string()});
-    }
+constexpr std::string_view kJunkLeftOut = "hidden or system file(s) or folder(s) left out";
+
+Pictures pictures_of_folder(const fs::path& root) {
+  WalkedFolder walked = walk_folder(root);
+  std::vector<FoundFile> files;
+  files.reserve(walked.files.size());
+  for (std::string& name : walked.files) {
+    fs::path path = root / name;
+    files.push_back({.name = std::move(name), .path = std::move(path)});
   }
+  Pictures found = sort_into_classes(root, std::move(files), false);
+  note_first(root, walked.junk, kJunkLeftOut, found);
+  note_first(root, walked.again, "link(s) to folders that were looked through already left out", found);
   return found;
 }
 
-// A folder and what is in it, told apart from another folder of the same name.
-using Parents = std::map<std::string, std::set<std::string>>;
-
-void refuse_two_sets(const fs::path& archive, const Parents& parents) {
-  for (const auto& [folder, in] : parents) {
-    if (in.size() < 2) continue;
-    const std::string first = in.begin()->empty() ? "" : "/" + *in.begin();
-    throw InputError(fmt::format("{0}: has the folder '{1}' in {2} places; name one of them, as in --data {0}{3}",
-                                 archive.string(), folder, in.size(), first));
+// "a/__MACOSX/" of "a/__MACOSX/b/x.jpg"; "" where no part of the name is junk.
+std::string junk_of(const std::string& name) {
+  for (std::size_t start = 0; start < name.size();) {
+    const std::size_t end = std::min(name.find('/', start), name.size());
+    if (is_junk_name(std::string_view(name).substr(start, end - start))) return name.substr(0, end + 1);
+    start = end + 1;
   }
+  return "";
 }
 
-// Of an archive, the pictures under the folder `inner` ("" for all). A picture's class is the folder that it lies in,
-// at whatever depth.
+// Of an archive, the pictures under the folder `inner` ("" for all).
 Pictures pictures_of_tar(const fs::path& archive, const std::string& inner) {
-  const TarIndex index = index_tar(archive);
-  Pictures found;
-  Parents parents;
+  TarIndex index = index_tar(archive);
   const std::string start = inner.empty() ? "" : inner + "/";
-  for (const TarEntry& entry : index.entries) {
-    if (!entry.name.starts_with(start) || !is_picture_name(entry.name)) continue;
-    const fs::path name = entry.name.substr(start.size());
-    Sample sample{.path = archive,
-                  .name = name.filename().string(),
-                  .folder = name.parent_path().filename().string(),
-                  .offset = entry.offset,
-                  .size = entry.size};
-    if (!sample.folder.empty()) parents[sample.folder].insert(name.parent_path().parent_path().string());
-    (sample.folder.empty() ? found.loose : found.in_folders).push_back(std::move(sample));
-  }
-  refuse_two_sets(archive, parents);
-  const auto by_name = [](const Sample& a, const Sample& b) {
-    return std::tie(a.folder, a.name) < std::tie(b.folder, b.name);
+  std::vector<FoundFile> files;
+  std::set<std::string> junk;
+  const auto add = [&](const TarEntry& entry) {
+    if (!entry.name.starts_with(start)) return;
+    const std::string name = entry.name.substr(start.size());
+    if (const std::string left_out = junk_of(name); !left_out.empty()) {
+      junk.insert(left_out);
+    } else {
+      files.push_back({.name = name, .path = archive, .offset = entry.offset, .size = entry.size});
+    }
   };
-  std::ranges::stable_sort(found.in_folders, by_name);
-  std::ranges::stable_sort(found.loose, by_name);
-  if (index.others > 0) {
-    found.notes.push_back(
-        fmt::format("{}: {} entries that are no regular files are left out", archive.string(), index.others));
-  }
+  std::ranges::for_each(index.entries, add);
+  const fs::path root = inner.empty() ? archive : archive / inner;
+  Pictures found = sort_into_classes(root, std::move(files), true);
+  note_first(root, {junk.begin(), junk.end()}, kJunkLeftOut, found);
+  const auto elsewhere = [&](const std::string& name) { return !name.starts_with(start) || !junk_of(name).empty(); };
+  std::erase_if(index.others, elsewhere);
+  std::erase_if(index.replaced, elsewhere);
+  note_first(root, index.others, "member(s) that are no regular files left out", found);
+  note_first(root, index.replaced, "member(s) replaced by later ones of the same name, as tar itself does", found);
   return found;
 }
 
@@ -102,15 +93,36 @@ std::pair<fs::path, std::string> split_at_archive(const fs::path& path) {
   return {path, ""};
 }
 
+// A packed file and a picture are no lists; an archive may be without its ending.
+Place::Kind kind_of(const fs::path& file) {
+  const std::string first = first_bytes(file);
+  if (const std::string_view packing = packing_of(first); !packing.empty()) {
+    throw InputError(fmt::format("{}: is packed ({}); pictures are read in place, so unpack it first: {}",
+                                 file.string(), packing, unpack_command(file, packing)));
+  }
+  if (is_picture_content(first)) {
+    throw InputError(file.string() + ": is a picture; a folder of pictures, a tar of one or a CSV list is wanted here");
+  }
+  return is_tar_content(first) || file.extension() == ".tar" ? Place::Kind::kArchive : Place::Kind::kList;
+}
+
 }  // namespace
 
 Place place_of(const fs::path& path) {
   std::error_code error;
-  if (fs::is_directory(path, error)) return {Place::Kind::kFolder, path, ""};
+  const fs::file_status status = fs::status(path, error);
+  if (fs::is_directory(status)) return {Place::Kind::kFolder, path, ""};
   auto [file, inner] = split_at_archive(path);
-  if (!fs::exists(file, error)) throw InputError(path.string() + ": no such file or folder");
-  const bool list = inner.empty() && file.extension() != ".tar";
-  return {list ? Place::Kind::kList : Place::Kind::kArchive, std::move(file), std::move(inner)};
+  if (file == path && !fs::exists(status)) {
+    const bool missing = status.type() == fs::file_type::not_found;
+    throw InputError(path.string() +
+                     (missing ? ": no such file or folder" : ": cannot be looked at (" + error.message() + ")"));
+  }
+  const Place::Kind kind = kind_of(file);
+  if (!inner.empty() && kind == Place::Kind::kList) {
+    throw InputError(fmt::format("{}: {} is neither a folder nor a tar archive", path.string(), file.string()));
+  }
+  return {kind, std::move(file), std::move(inner)};
 }
 
 Pictures pictures_at(const Place& place) {
@@ -118,31 +130,35 @@ Pictures pictures_at(const Place& place) {
 }
 
 Sample listed(const fs::path& list, const std::string& file, const std::string& label) {
-  Sample sample{.path = fs::path(file).is_absolute() ? fs::path(file) : list.parent_path() / file,
-                .name = fs::path(file).filename().string(),
-                .folder = "",
-                .label = -1};
+  const auto place = [&](const fs::path& name) { return name.is_absolute() ? name : list.parent_path() / name; };
+  fs::path path = place(file);
+  std::error_code error;
+  if (const std::string plain = csv_text(file); plain != file && !fs::exists(path, error)) path = place(plain);
+  Sample sample{.path = path, .name = path.filename().string(), .folder = "", .label = -1};
   if (!parse_class(label, sample.label)) sample.folder = label;
   return sample;
 }
 
-std::vector<Sample> list_pictures(const fs::path& path) {
-  std::vector<Sample> samples;
+Pictures all_pictures(const fs::path& path) {
   const Place place = place_of(path);
-  if (place.kind == Place::Kind::kList) {
-    for_each_pair(place.file, [&](const std::string& file, const std::string& label) {
-      if (is_picture_name(file)) samples.push_back(listed(place.file, file, label));
-      return true;
-    });
-  } else {
-    Pictures pictures = pictures_at(place);
-    samples = std::move(pictures.in_folders);
-    samples.insert(samples.end(), std::make_move_iterator(pictures.loose.begin()),
-                   std::make_move_iterator(pictures.loose.end()));
-  }
-  for (Sample& sample : samples) sample.label = -1;
+  if (place.kind != Place::Kind::kList) return pictures_at(place);
+  Pictures found;
+  for_each_pair(place.file, [&](const std::string& file, const std::string& label) {
+    found.loose.push_back(listed(place.file, file, label));
+    found.loose.back().label = -1;
+    return true;
+  });
+  return found;
+}
+
+std::vector<Sample> joined(Pictures pictures) {
+  std::vector<Sample> samples = std::move(pictures.in_folders);
+  samples.insert(samples.end(), std::make_move_iterator(pictures.loose.begin()),
+                 std::make_move_iterator(pictures.loose.end()));
   return samples;
 }
+
+std::vector<Sample> list_pictures(const fs::path& path) { return joined(all_pictures(path)); }
 
 std::string where(const Sample& sample) {
   if (sample.size < 0) return sample.path.string();
@@ -152,24 +168,6 @@ std::string where(const Sample& sample) {
 std::vector<std::byte> read_picture(const Sample& sample) {
   if (sample.size < 0) return read_picture_file(sample.path);
   return read_picture_part(sample.path, sample.offset, sample.size, where(sample));
-}
-
-std::vector<fs::path> pictures_in(const fs::path& folder) {
-  std::vector<fs::path> pictures = sorted_entries(folder);
-  std::erase_if(pictures, [](const fs::path& file) { return !is_picture_name(file); });
-  return pictures;
-}
-
-std::vector<fs::path> pictures_under(const fs::path& folder) {
-  std::vector<fs::path> pictures = pictures_in(folder);
-  for (const fs::path& entry : sorted_entries(folder)) {
-    std::error_code error;
-    if (!fs::is_directory(entry, error)) continue;
-    const std::vector<fs::path> inner = pictures_in(entry);
-    pictures.insert(pictures.end(), inner.begin(), inner.end());
-  }
-  if (pictures.empty()) throw InputError(folder.string() + ": no pictures (.jpeg, .jpg or .png) in it or its folders");
-  return pictures;
 }
 
 }  // namespace tessera

@@ -12,7 +12,7 @@ namespace tessera {
 
 struct Sample {
   std::filesystem::path path;  // of the picture, or of the tar archive that it is in
-  std::string name;            // file name, as the CSV shows it
+  std::string name;            // below the class folder, as the CSV shows it; in most sets the file's name
   std::string folder;          // the class folder (a wnid, for ImageNet), or ""
   int label = -1;              // class index; -1: not known
   std::int64_t offset = 0;     // where the picture begins in `path`
@@ -30,28 +30,28 @@ struct Place {
   std::filesystem::path file;
   std::string inner;
 };
-// Throws InputError where there is nothing.
+// Throws InputError where there is nothing, for packed files (saying how to unpack them) and for a picture.
 Place place_of(const std::filesystem::path& path);
 
 // Pictures as a folder or an archive holds them: those in class folders, and those beside them; without their classes.
+// A file is a picture by its ending (is_picture_name) or else by its content; what lies deeper is of the first folder's
+// class. Hidden files and those of systems are left out.
 struct Pictures {
   std::vector<Sample> in_folders, loose;
   std::vector<std::string> notes;  // what was left out and why, for the user
 };
-// Of a folder or an archive. Throws InputError.
+// Of a folder or an archive. Throws InputError for what cannot be read, and for a folder of sets (train/, val/).
 Pictures pictures_at(const Place& place);
 
-// The picture that a line of a list names; its folder is the label that is no number.
+// The picture that a line of a list names, with \xHH for a byte (core/csv.h) where there is no file of that very name;
+// its folder is the label that is no number.
 Sample listed(const std::filesystem::path& list, const std::string& file, const std::string& label);
 
-// The pictures of a data set without their classes (label -1): of a folder and its folders, an archive, or a list.
-// Throws InputError.
+// The pictures of a data set, labelled or not: of a folder and its folders, an archive, or a list. Throws InputError.
+Pictures all_pictures(const std::filesystem::path& path);
+// Those in class folders, then the others.
+std::vector<Sample> joined(Pictures pictures);
+// Both, for those who need no notes.
 std::vector<Sample> list_pictures(const std::filesystem::path& path);
-
-// The pictures right in a folder, sorted. Throws InputError.
-std::vector<std::filesystem::path> pictures_in(const std::filesystem::path& folder);
-
-// Those and the pictures right in its subfolders, labelled or not. Throws InputError when there are none.
-std::vector<std::filesystem::path> pictures_under(const std::filesystem::path& folder);
 
 }  // namespace tessera

@@ -4,7 +4,11 @@
 #include <archive_entry.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
 
 #include "core/error.h"
 
@@ -19,8 +23,8 @@ using Archive = std::unique_ptr<archive, CloseArchive>;
 
 [[noreturn]] void refuse(const std::filesystem::path& path, archive* open) {
   const char* const reason = ::archive_error_string(open);
-  throw InputError(fmt::format("{}: is not a whole, uncompressed tar archive ({}); `tar -xf` or `gunzip` it first",
-                               path.string(), reason == nullptr ? "unknown format" : reason));
+  throw InputError(fmt::format("{}: is not a whole, uncompressed tar archive ({})", path.string(),
+                               reason == nullptr ? "unknown format" : reason));
 }
 
 Archive open_tar(const std::filesystem::path& path) {
@@ -33,25 +37,82 @@ Archive open_tar(const std::filesystem::path& path) {
   return open;
 }
 
-void add_entry(const std::filesystem::path& path, archive* open, archive_entry* entry, std::uintmax_t length,
-               TarIndex& index) {
-  if (::archive_entry_filetype(entry) == AE_IFDIR) return;
-  const char* const raw = ::archive_entry_pathname(entry);
-  const bool plain = ::archive_entry_filetype(entry) == AE_IFREG && ::archive_entry_hardlink(entry) == nullptr &&
-                     ::archive_entry_sparse_count(entry) == 0 && raw != nullptr;
-  if (!plain) {
-    ++index.others;
-    return;
+// "a/b" of "./a//b", "/a/b" and "a/./b".
+std::string plain_name(std::string_view raw) {
+  std::string name;
+  while (!raw.empty()) {
+    const std::size_t end = std::min(raw.find('/'), raw.size());
+    const std::string_view part = raw.substr(0, end);
+    if (!part.empty() && part != ".") name.append(name.empty() ? "" : "/").append(part);
+    raw.remove_prefix(std::min(end + 1, raw.size()));
   }
-  TarEntry found{.name = raw, .offset = ::archive_filter_bytes(open, 0), .size = ::archive_entry_size(entry)};
-  while (found.name.starts_with("./")) found.name.erase(0, 2);
-  if (found.offset < 0 || found.size < 0 || static_cast<std::uintmax_t>(found.offset) > length ||
-      static_cast<std::uintmax_t>(found.size) > length - static_cast<std::uintmax_t>(found.offset)) {
-    throw InputError(fmt::format("{}: the archive is cut off: {} would end at byte {} of {}", path.string(), found.name,
-                                 found.offset + found.size, length));
-  }
-  index.entries.push_back(std::move(found));
+  return name;
 }
+
+// The one in the process's locale is absent where that has no such letters.
+std::string name_of(const char* local, const char* utf8) {
+  if (local == nullptr) local = utf8;
+  return local == nullptr ? "" : plain_name(local);
+}
+
+class Index {
+ public:
+  Index(const std::filesystem::path& path, std::uintmax_t length) : path_(path), length_(length) {}
+
+  void add(archive* open, archive_entry* entry) {
+    if (::archive_entry_filetype(entry) == AE_IFDIR) return;
+    const std::string name = name_of(::archive_entry_pathname(entry), ::archive_entry_pathname_utf8(entry));
+    const std::string target = name_of(::archive_entry_hardlink(entry), ::archive_entry_hardlink_utf8(entry));
+    if (!target.empty()) {
+      const auto found = by_name_.find(target);
+      if (found != by_name_.end()) {
+        TarEntry again = index_.entries[found->second];
+        again.name = name;
+        if (target != name) put(std::move(again));
+        return;
+      }
+    }
+    const bool plain =
+        ::archive_entry_filetype(entry) == AE_IFREG && target.empty() && ::archive_entry_sparse_count(entry) == 0;
+    if (plain && !name.empty()) {
+      put(checked({.name = name, .offset = ::archive_filter_bytes(open, 0), .size = ::archive_entry_size(entry)}));
+    } else {
+      remove(name);
+      index_.others.push_back(name);
+    }
+  }
+  TarIndex take() && {
+    std::erase_if(index_.entries, [](const TarEntry& entry) { return entry.name.empty(); });
+    return std::move(index_);
+  }
+
+ private:
+  TarEntry checked(TarEntry entry) const {
+    if (entry.offset < 0 || entry.size < 0 || static_cast<std::uintmax_t>(entry.offset) > length_ ||
+        static_cast<std::uintmax_t>(entry.size) > length_ - static_cast<std::uintmax_t>(entry.offset)) {
+      throw InputError(fmt::format("{}: the archive is cut off: {} would end at byte {} of {}", path_.string(),
+                                   entry.name, entry.offset + entry.size, length_));
+    }
+    return entry;
+  }
+  void put(TarEntry entry) {
+    remove(entry.name);
+    by_name_[entry.name] = index_.entries.size();
+    index_.entries.push_back(std::move(entry));
+  }
+  void remove(const std::string& name) {
+    const auto found = by_name_.find(name);
+    if (found == by_name_.end()) return;
+    index_.replaced.push_back(name);
+    index_.entries[found->second].name.clear();
+    by_name_.erase(found);
+  }
+
+  const std::filesystem::path& path_;
+  std::uintmax_t length_;
+  TarIndex index_;
+  std::unordered_map<std::string, std::size_t> by_name_;
+};
 
 }  // namespace
 
@@ -60,13 +121,13 @@ TarIndex index_tar(const std::filesystem::path& path) {
   const std::uintmax_t length = std::filesystem::file_size(path, error);
   if (error) throw InputError(path.string() + ": cannot be read (" + error.message() + ")");
   const Archive open = open_tar(path);
-  TarIndex index;
+  Index index(path, length);
   while (true) {
     archive_entry* entry = nullptr;
     const int answer = ::archive_read_next_header(open.get(), &entry);
-    if (answer == ARCHIVE_EOF) return index;
+    if (answer == ARCHIVE_EOF) return std::move(index).take();
     if (answer != ARCHIVE_OK && answer != ARCHIVE_WARN) refuse(path, open.get());
-    add_entry(path, open.get(), entry, length, index);
+    index.add(open.get(), entry);
   }
 }
 

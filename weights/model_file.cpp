@@ -41,7 +41,9 @@ double ms_since(std::chrono::steady_clock::time_point start) {
 Json calibration_to_json(const Calibration& calibration) {
   Json ranges = Json::object();
   for (const auto& [name, range] : calibration.ranges) ranges[name] = {range.low, range.high};
-  return {{"pictures", calibration.pictures}, {"method", calibration.method}, {"ranges", ranges}};
+  Json json{{"pictures", calibration.pictures}, {"method", calibration.method}, {"ranges", ranges}};
+  if (!calibration.pictures_sha256.empty()) json["pictures_sha256"] = calibration.pictures_sha256;
+  return json;
 }
 
 Json card_to_json(const ModelCard& card) {
@@ -110,6 +112,7 @@ Calibration calibration_from_json(const Json& json) {
   Calibration calibration;
   calibration.pictures = json.at("pictures").get<std::int64_t>();
   calibration.method = plain_text(json.at("method").get<std::string>(), "calibration method");
+  calibration.pictures_sha256 = plain_text(json.value("pictures_sha256", ""), "calibration pictures_sha256");
   for (const auto& [name, pair] : json.at("ranges").items()) {
     const ValueRange range{pair.at(0).get<float>(), pair.at(1).get<float>()};
     if (!std::isfinite(range.low) || !std::isfinite(range.high) || range.low > range.high) {

@@ -26,7 +26,8 @@ struct Source {
 struct Calibration {
   ValueRanges ranges;  // by the activation's name in the graph; empty: not calibrated
   std::int64_t pictures = 0;
-  std::string method;  // how the ranges were chosen
+  std::string method;           // how the ranges were chosen
+  std::string pictures_sha256;  // of the SHA-256s of the pictures' files; "" in files that do not have it
 };
 
 // Everything about a model but its weights.

@@ -56,9 +56,10 @@ TEST_F(DatasetTest, ListsFoldersByWnidSortedAndNamesUnknownOnes) {
   EXPECT_EQ(found.samples[1].name, "z.jpg");
   EXPECT_EQ(found.samples[2].label, 999);
   EXPECT_EQ(found.samples[2].folder, "n15075141");
-  ASSERT_EQ(found.notes.size(), 2U);
-  EXPECT_NE(found.notes[0].find("2 picture(s) in 1 folder(s)"), std::string::npos) << found.notes[0];
-  EXPECT_NE(found.notes[0].find("unknown"), std::string::npos);
+  ASSERT_EQ(found.notes.size(), 3U);
+  EXPECT_NE(found.notes[0].find("1 file(s) left out, which are no pictures: n01440764/notes.txt"), std::string::npos);
+  EXPECT_NE(found.notes[1].find("2 picture(s) in 1 folder(s)"), std::string::npos) << found.notes[1];
+  EXPECT_NE(found.notes[1].find("unknown"), std::string::npos);
   EXPECT_EQ(open_dataset(root_, {.limit = 2}).samples.size(), 2U);
 }
 
@@ -110,6 +111,44 @@ TEST_F(DatasetTest, TakesAPictureInTheFirstLineForNoHeader) {
   EXPECT_EQ(open_dataset(root_ / "mark.csv", {}).samples.size(), 2U);
 }
 
+TEST_F(DatasetTest, DropsNoFirstRowThatIsNoHeader) {
+  put("list.csv", "a,cat\nb.jpg,7\n");
+  EXPECT_NE(message_of(root_ / "list.csv", {})
+                .find("row 1: expected two columns, a name and a class that is known, or "
+                      "a header"),
+            std::string::npos);
+  put("labels.csv", "cat,one\ndog,1\n");
+  EXPECT_NE(message_of(root_ / "list.csv", {.labels = root_ / "labels.csv"}).find("labels.csv: row 1"),
+            std::string::npos);
+  put("classes.csv", "a,cat\nb,dog\n");  // names without endings are pictures of a list all the same
+  EXPECT_EQ(classes_of_data(root_ / "classes.csv", {}), (std::vector<std::string>{"cat", "dog"}));
+  EXPECT_EQ(list_pictures(root_ / "classes.csv").size(), 2U);
+}
+
+TEST_F(DatasetTest, ReadsListsAsSpreadsheetsAndPandasWriteThem) {
+  for (const char* text : {"path;label\na.jpg;3\n\"b;c.jpg\";4\n", "Path\tLabel\na.jpg\t3.0\nb;c.jpg\t4.0\n",
+                           ",path,label\n0,a.jpg,3\n1,b;c.jpg,4\n", "path,label\na.jpg, 3\nb;c.jpg,4\n"}) {
+    put("list.csv", text);
+    const Dataset found = open_dataset(root_ / "list.csv", {});
+    ASSERT_EQ(found.samples.size(), 2U) << text;
+    EXPECT_EQ(found.samples[0].label, 3) << text;
+    EXPECT_EQ(found.samples[1].name, "b;c.jpg") << text;
+  }
+  put("empty.csv", "path,label\na.jpg,\n");
+  EXPECT_NE(message_of(root_ / "empty.csv", {}).find("row 2"), std::string::npos);
+}
+
+TEST_F(DatasetTest, FindsNamesThatAreNoTextByTheirEscapes) {
+  put("M\xFC"
+      "cke.jpg");
+  put("list.csv",
+      "M\\xFC"
+      "cke.jpg,1\nplain.jpg,2\n");
+  EXPECT_EQ(open_dataset(root_ / "list.csv", {}).samples[0].path, root_ /
+                                                                      "M\xFC"
+                                                                      "cke.jpg");
+}
+
 TEST_F(DatasetTest, RefusesAPipeForAListWithoutWaiting) {
   ASSERT_EQ(::mkfifo((root_ / "pipe.csv").c_str(), 0600), 0);
   EXPECT_NE(message_of(root_ / "pipe.csv", {}).find("regular"), std::string::npos);
@@ -135,18 +174,6 @@ TEST_F(DatasetTest, RefusesBadLabelFiles) {
     put(name, text);
     EXPECT_NE(message_of(root_ / "data", {.labels = root_ / name, .classes = 4}).find(name), std::string::npos) << name;
   }
-}
-
-TEST_F(DatasetTest, ListsPicturesOfAFolderAndItsFoldersWhateverTheirNames) {
-  put("b.jpg");
-  put("a.txt");
-  put("two/z.PNG");
-  put("one/y.jpeg");
-  put("one/deep/x.jpg");
-  const std::vector<fs::path> expected{root_ / "b.jpg", root_ / "one" / "y.jpeg", root_ / "two" / "z.PNG"};
-  EXPECT_EQ(pictures_under(root_), expected);
-  EXPECT_THROW(pictures_under(root_ / "nowhere"), InputError);
-  EXPECT_THROW(pictures_under(root_ / "one" / "deep" / "x.jpg"), InputError);
 }
 
 TEST_F(DatasetTest, RefusesFoldersWithoutPictures) {

@@ -1,0 +1,20 @@
+#pragma once
+// Every file below a folder.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace tessera {
+
+struct WalkedFolder {
+  std::vector<std::string> files;  // below the folder, as "a/b/x.jpg"; in no order that means anything
+  std::vector<std::string> junk;   // hidden files and folders and those of systems; folders end in "/"
+  std::vector<std::string> again;  // links to folders that were walked already, which are not followed
+};
+
+// Links are followed, as by torchvision's ImageFolder (os.walk with followlinks), but within a folder right below
+// `folder` no folder is entered twice: a loop of links ends. Throws InputError naming a folder that cannot be read.
+WalkedFolder walk_folder(const std::filesystem::path& folder);
+
+}  // namespace tessera
