@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "core/text.h"
 #include "evaluation/environment.h"
 
 namespace tessera {
@@ -63,11 +64,17 @@ std::vector<ClassProbability> best_from_json(const Json& json) {
 }
 
 Json row_to_json(const ComparisonRow& row, double seconds) {
-  Json json{{"number", row.number},      {"image", row.sample.name}, {"folder", row.sample.folder},
-            {"label", row.sample.label}, {"seconds", seconds},       {"read_ms", row.read_ms},
-            {"load_ms", row.load_ms},    {"wall_ms", row.wall_ms},   {"batch", row.batch}};
+  Json json{{"number", row.number},
+            {"image", escaped(row.sample.name)},
+            {"folder", escaped(row.sample.folder)},
+            {"label", row.sample.label},
+            {"seconds", seconds},
+            {"read_ms", row.read_ms},
+            {"load_ms", row.load_ms},
+            {"wall_ms", row.wall_ms},
+            {"batch", row.batch}};
   if (row.wait_ms != 0) json["wait_ms"] = row.wait_ms;
-  if (!row.error.empty()) json["error"] = row.error;
+  if (!row.error.empty()) json["error"] = escaped(row.error);
   if (row.model_failed) json["model_failed"] = true;
   if (row.contents >= 0) json["crc"] = row.contents;
   for (const Prediction& p : row.predictions) {
@@ -95,10 +102,10 @@ Prediction prediction_from_json(const Json& json, int label) {
 ComparisonRow row_from_json(const Json& json, std::size_t models, std::int64_t batch) {
   ComparisonRow row;
   row.number = json.at("number").get<std::int64_t>();
-  row.sample.name = json.at("image").get<std::string>();
-  row.sample.folder = json.at("folder").get<std::string>();
+  row.sample.name = unescaped(json.at("image").get<std::string>());
+  row.sample.folder = unescaped(json.at("folder").get<std::string>());
   row.sample.label = json.at("label").get<int>();
-  row.error = json.value("error", "");
+  row.error = unescaped(json.value("error", ""));
   row.model_failed = json.value("model_failed", false);
   row.contents = json.value("crc", std::int64_t{-1});
   row.read_ms = json.at("read_ms").get<double>();
