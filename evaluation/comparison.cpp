@@ -47,7 +47,16 @@ void fail(ComparisonRow& row, const std::string& model, const std::string& fault
   row.model_failed = true;
 }
 
-void run_model(Classifier& model, std::size_t index, PreparedBatch& batch, Probabilities& all) {
+// In the order of the classes that all models share.
+std::vector<double> in_place(std::vector<double> of_model, const std::vector<int>& places) {
+  if (places.empty()) return of_model;
+  std::vector<double> shared(of_model.size());
+  for (std::size_t i = 0; i < places.size(); ++i) shared[static_cast<std::size_t>(places[i])] = of_model[i];
+  return shared;
+}
+
+void run_model(Classifier& model, std::size_t index, const std::vector<int>& places, PreparedBatch& batch,
+               Probabilities& all) {
   const auto count = static_cast<std::int64_t>(batch.rows.size());
   const auto start = Clock::now();
   const ConstView output = model.run(ConstView(batch.inputs[index].data(), model.input_shape(count)));
@@ -63,7 +72,7 @@ void run_model(Classifier& model, std::size_t index, PreparedBatch& batch, Proba
     Prediction& prediction = row.predictions[index];
     prediction.inference_ms = inference_ms;
     const auto begin = Clock::now();
-    all[i][index] = probabilities(logits);
+    all[i][index] = in_place(probabilities(logits), places);
     set_best(prediction, top(all[i][index], kBest), row.sample.label);
     prediction.postprocess_ms = ms_since(begin);
   }
@@ -93,8 +102,9 @@ class Comparison {
   void run(PreparedBatch& batch) {
     Probabilities all(batch.rows.size(), std::vector<std::vector<double>>(models_.size()));
     const bool any = std::ranges::any_of(batch.rows, [](const ComparisonRow& row) { return row.error.empty(); });
+    static const std::vector<int> kSame;
     for (const std::size_t m : order_of_models(models_.size(), options_.seed, batch.rows.front().number)) {
-      if (any) run_model(*models_[m], m, batch, all);
+      if (any) run_model(*models_[m], m, options_.places.empty() ? kSame : options_.places[m], batch, all);
     }
     for (std::size_t i = 0; i < batch.rows.size(); ++i) {
       ComparisonRow& row = batch.rows[i];
@@ -229,6 +239,9 @@ void check_models(const std::vector<std::unique_ptr<Classifier>>& models, const 
     }
     if (options.mode == ComparisonMode::kLatency && options.batch != 1) {
       throw UsageError("mode latency runs one picture at a time; --batch goes with --mode throughput");
+    }
+    if (!options.places.empty() && options.places.size() != models.size()) {
+      throw InternalError("not every model's classes have their places");
     }
     if (model->program().max_batch() < options.batch) throw InternalError("a model was opened for a smaller batch");
   }

@@ -27,6 +27,8 @@ struct ComparisonOptions {
   int workers = 1;         // threads that prepare pictures in mode throughput
   std::uint64_t seed = 1;  // of the order in which the models run, drawn anew for each picture or batch
   DecodeOptions decode;
+  // By model, the class of each of its outputs in the list that all share (CommonClasses); empty: the output's number.
+  std::vector<std::vector<int>> places = {};
 };
 
 struct ComparisonProgress {

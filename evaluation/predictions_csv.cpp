@@ -177,16 +177,22 @@ bool without_prediction(const Table& table, const std::vector<ComparedModel>& mo
   });
 }
 
+// "tench" of "tench, Tinca tinca": lists of ImageNet's classes differ in how much of a label they give.
+std::string_view first_name(std::string_view label) { return label.substr(0, label.find(',')); }
+
 // Names of classes as the rows give them: there are few, and each row repeats them.
 class Names {
  public:
-  void add(int index, const std::string& name) {
+  // False where the class has another name already: two lists of classes in one table.
+  bool add(int index, const std::string& name) {
     constexpr int kMost = 1'000'000;
-    if (name.empty() || index >= kMost) return;
+    if (name.empty() || index >= kMost) return true;
     const auto at = static_cast<std::size_t>(index);
     if (names_.size() <= at) names_.resize(at + 1);
     if (names_[at].empty()) names_[at] = name;
+    return first_name(names_[at]) == first_name(name);
   }
+  const std::string& operator[](int index) const { return names_[static_cast<std::size_t>(index)]; }
   LabelSet labels() && {
     for (std::size_t i = 0; i < names_.size(); ++i) {
       if (names_[i].empty()) names_[i] = fmt::format("class {}", i);
@@ -280,11 +286,17 @@ ComparisonResult read_predictions_csv(const std::filesystem::path& path) {
     result.overlapped = result.overlapped || row.batch > 1;
     row.average = table->best("average_top5");
     row.number = static_cast<std::int64_t>(result.rows.size()) - 1;
-    names.add(row.sample.label, table->text("gt_label"));
+    const auto name = [&](int index, const std::string& column) {
+      if (names.add(index, table->text(column))) return;
+      table->fail(column, fmt::format("the name of class {}, which is '{}' in the rows before (models whose classes "
+                                      "differ in order cannot be compared by number)",
+                                      index, names[index]));
+    };
+    name(row.sample.label, "gt_label");
     if (!row.error.empty()) return;
     for (const ComparedModel& model : result.models) {
       row.predictions.push_back(read_prediction(*table, model.prefix));
-      names.add(row.predictions.back().index, table->text(model.prefix + "_pred_label"));
+      name(row.predictions.back().index, model.prefix + "_pred_label");
     }
   });
   if (result.rows.empty()) throw InputError(path.string() + ": holds no predictions");

@@ -22,7 +22,7 @@ std::string predictions_csv(const ComparisonResult& result);
 // any order; those of times, wnid, labels and errors may be missing. Also as spreadsheets and pandas write it again:
 // parted by semicolons or tabs, in UTF-16, with TRUE, 1.0 and 7.0, empty cells where there is no prediction. Throws
 // InputError naming the file, the row and the column for a value that is none, a class below 0, a confidence beyond 0
-// to 100, no model, no rows.
+// to 100, a class of two names, no model, no rows.
 ComparisonResult read_predictions_csv(const std::filesystem::path& path);
 
 }  // namespace tessera

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "vision/class_names.h"
 
 namespace tessera {
 
@@ -26,24 +27,28 @@ std::string texture_name_of(std::string_view file) {
 
 class Textures {
  public:
-  explicit Textures(const LabelSet& labels) {
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-      classes_.emplace(labels.name(static_cast<int>(i)), static_cast<int>(i));
-    }
-  }
-  int operator()(const std::string& file) const {
+  explicit Textures(const LabelSet& labels) : names_(names_of(labels), static_cast<int>(labels.size())) {}
+
+  int operator()(const std::string& file) {
     const std::string name = texture_name_of(file);
-    const auto found = classes_.find(name);
-    if (found == classes_.end()) {
-      throw InputError(
-          fmt::format("{}: a cue conflict's file is named SHAPE1-TEXTURE2.jpg by classes of the models; {}", file,
-                      name.empty() ? "this is no such name" : "there is no class '" + name + "'"));
-    }
-    return found->second;
+    const auto known = known_.find(name);
+    return known == known_.end() ? known_[name] = find(file, name) : known->second;
   }
 
  private:
-  std::map<std::string, int> classes_;
+  int find(const std::string& file, const std::string& name) const {
+    const std::vector<int> found = name.empty() ? std::vector<int>() : names_.find(name);
+    if (found.size() == 1) return found.front();
+    std::string fault = "there is no class '" + name + "'" + names_.suggestion(name);
+    if (name.empty()) fault = "this is no such name";
+    if (found.size() > 1)
+      fault = "'" + name + "' may be class " + names_.describe(found[0]) + " or class " + names_.describe(found[1]);
+    throw InputError(fmt::format("{}: a cue conflict's file is named SHAPE1-TEXTURE2.jpg by classes of the models; {}",
+                                 file, fault));
+  }
+
+  ClassNames names_;
+  std::map<std::string, int> known_;
 };
 
 void finish(ShapeBias& bias) {
@@ -56,7 +61,7 @@ void finish(ShapeBias& bias) {
 }  // namespace
 
 std::vector<ShapeBias> shape_biases(const ComparisonResult& result) {
-  const Textures texture_of(result.labels);
+  Textures texture_of(result.labels);
   std::vector<ShapeBias> biases(result.models.size());
   for (const ComparisonRow& row : result.rows) {
     if (!row.error.empty()) continue;

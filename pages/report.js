@@ -405,7 +405,7 @@
     ['Libraries', Object.entries(environment.libraries || {}).map((entry) => entry.join(' ')).join(', ')]]);
   const settingFacts = (run) => facts('Run', [
     ['Mode', run.mode], ['Batch', run.batch], ['Preparing threads', run.workers], ['Warm-up runs', run.warmup], ['Seed', run.seed], ['Decoder', run.decoder],
-    ['Sample', run.sample ? `${run.sample.order === 'first' ? 'the first ' : ''}${format.count(run.sample.pictures)} of ${format.count(run.sample.of)} pictures, of ${run.sample.classes} of ${run.sample.of_classes} classes` : null], ['Data', run.data], ['Data, SHA-256', run.data_sha256], ['Shard', run.shard === '1/1' ? null : run.shard]]);
+    ['Sample', run.sample ? `${run.sample.order === 'first' ? 'the first ' : ''}${format.count(run.sample.pictures)} of ${format.count(run.sample.of)} pictures, of ${run.sample.classes} of ${run.sample.of_classes} classes` : null], ['Notes', (run.notes || []).join('; ')], ['Data', run.data], ['Data, SHA-256', run.data_sha256], ['Shard', run.shard === '1/1' ? null : run.shard]]);
   // Numbers that were float32 without the digits that are not theirs.
   const rounded = (name, value) => typeof value === 'number' ? Number(value.toPrecision(6)) : value;
   const modelSettings = (run) => table([

@@ -6,6 +6,7 @@
 #include <functional>
 #include <new>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -21,6 +22,7 @@
 #include "tools/progress.h"
 #include "tools/say.h"
 #include "tools/tool.h"
+#include "vision/class_lists.h"
 #include "vision/dataset.h"
 #include "weights/sha256.h"
 
@@ -32,7 +34,8 @@ namespace fs = std::filesystem;
 
 struct CompareCommand {
   CommonOptions common;
-  std::string data, out, labels, ground_truth, mode, budget, shard = "1/1", limit_order = "spread";
+  std::string data, out, labels, ground_truth, mode, budget, shard = "1/1", limit_order = "spread",
+                                                             label_numbers = "auto";
   std::vector<std::string> models;
   std::int64_t batch = 1, limit = 0, max_errors = 0;
   int warmup = 3, workers = 0;
@@ -76,13 +79,23 @@ std::string kernels_of(const Program& program) {
   return sha256(std::as_bytes(std::span(text)));
 }
 
+// "" for no names.
+std::string sha256_of(const std::vector<std::string>& names) {
+  const std::string text = nlohmann::json(names).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return names.empty() ? "" : sha256(std::as_bytes(std::span(text)));
+}
+
 nlohmann::json settings_of(const CompareCommand& command, const std::vector<std::unique_ptr<Classifier>>& models,
-                           const Dataset& dataset, const ComparisonOptions& options) {
+                           const Dataset& dataset, const CommonClasses& classes, const ComparisonOptions& options) {
   nlohmann::json json{{"tessera", TESSERA_VERSION},
                       {"commit", build_commit()},
                       {"data_sha256", dataset_hash(dataset)},
                       {"limit", command.limit},
                       {"sample", to_json(dataset.sample)},
+                      {"classes",
+                       {{"count", classes.classes},
+                        {"names_sha256", sha256_of(names_of(classes.labels))},
+                        {"label_numbers", command.label_numbers}}},
                       {"mode", to_string(options.mode)},
                       {"batch", options.batch},
                       {"workers", options.mode == ComparisonMode::kLatency ? 0 : options.workers},
@@ -90,8 +103,11 @@ nlohmann::json settings_of(const CompareCommand& command, const std::vector<std:
                       {"seed", options.seed},
                       {"decoder", command.common.decoder},
                       {"models", nlohmann::json::array()}};
-  for (const auto& model : models) {
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    const auto& model = models[i];
     json["models"].push_back({{"name", model->card().name},
+                              {"class_names_sha256", sha256_of(names_of(model->card().labels))},
+                              {"class_order", classes.places[i].empty() ? "as it is" : "mapped by name"},
                               {"architecture", model->card().config.architecture},
                               {"parameters", model->card().config.parameters},
                               {"weights_sha256", model->card().sha256},
@@ -127,23 +143,13 @@ ComparisonOptions comparison_options(const CompareCommand& command) {
           .decode = command.common.decode_options()};
 }
 
-// What the classes of the models are: all have as many, and the first one's names.
-DatasetOptions classes_of(const std::vector<std::string>& models) {
-  DatasetOptions options;
-  int classes = 0;
+CommonClasses classes_of(const std::vector<std::string>& models) {
+  std::vector<ClassList> lists;
   for (const std::string& name : models) {
     const ModelCard card = open_card(name);
-    const auto count = static_cast<int>(class_count(card.config));
-    for (std::size_t i = 0; classes == 0 && i < card.labels.size(); ++i) {
-      options.class_names.push_back(card.labels.name(static_cast<int>(i)));
-    }
-    if (classes != 0 && count != classes) {
-      throw UsageError(fmt::format("{} has {} classes, the models before it {}", name, count, classes));
-    }
-    classes = count;
+    lists.push_back({.model = name, .labels = card.labels, .classes = static_cast<int>(class_count(card.config))});
   }
-  options.classes = classes;
-  return options;
+  return common_classes(lists);
 }
 
 // What is told while a comparison is set up; not by every process of a run.
@@ -151,8 +157,10 @@ using Note = std::function<void(const std::string&)>;
 
 void print_note(const std::string& note) { tell("{}", note); }
 
-Dataset dataset_of(const CompareCommand& command, const Note& note) {
-  DatasetOptions options = classes_of(command.models);
+Dataset dataset_of(const CompareCommand& command, const CommonClasses& classes, const Note& note) {
+  DatasetOptions options{.class_names = names_of(classes.labels),
+                         .label_numbers = label_numbers_from_string(command.label_numbers),
+                         .classes = classes.classes};
   options.limit = command.limit;
   options.limit_order = limit_order_from_string(command.limit_order);
   options.seed = command.seed;
@@ -204,6 +212,7 @@ std::int64_t report(const fs::path& out, const ComparisonResult& result, const S
 }
 
 struct Prepared {
+  CommonClasses classes;
   Dataset dataset;
   std::vector<std::unique_ptr<Classifier>> models;
   RunPlan plan;
@@ -212,11 +221,14 @@ struct Prepared {
 // One process of a run leads: it speaks, and has the folder.
 Prepared prepare(const CompareCommand& command, bool leads) {
   const Note note = leads ? print_note : [](const std::string&) {};
-  const ComparisonOptions options = comparison_options(command);
+  ComparisonOptions options = comparison_options(command);
   budget_from_string(command.budget);  // a wrong one is refused before the work, not after
   const Shard shard = shard_from_string(command.shard);
   if (leads) check_output_folder(command.out);
-  Prepared prepared{.dataset = dataset_of(command, note), .models = {}, .plan = {}};
+  Prepared prepared{.classes = classes_of(command.models), .dataset = {}, .models = {}, .plan = {}};
+  for (const std::string& text : prepared.classes.notes) note(text);
+  prepared.dataset = dataset_of(command, prepared.classes, note);
+  options.places = prepared.classes.places;
   const auto pictures = static_cast<std::int64_t>(prepared.dataset.samples.size());
   if (shard.index > pictures) {
     throw UsageError(fmt::format("--shard {}: there are {} pictures, so that this shard has none; use fewer shards",
@@ -228,15 +240,16 @@ Prepared prepare(const CompareCommand& command, bool leads) {
     prepared.models.push_back(std::make_unique<Classifier>(name, command.common.run_options(options.batch)));
   }
   check_models(prepared.models, options);
-  prepared.plan = {.header = {.settings = settings_of(command, prepared.models, prepared.dataset, options),
-                              .pictures = pictures,
-                              .shard = shard,
-                              .models = facts_of(prepared.models),
-                              .labels = prepared.models.front()->card().labels},
-                   .folder = command.out,
-                   .resume = command.resume,
-                   .environments = nlohmann::json::array({environment_record()}),
-                   .options = options};
+  prepared.plan = {
+      .header = {.settings = settings_of(command, prepared.models, prepared.dataset, prepared.classes, options),
+                 .pictures = pictures,
+                 .shard = shard,
+                 .models = facts_of(prepared.models),
+                 .labels = prepared.classes.labels},
+      .folder = command.out,
+      .resume = command.resume,
+      .environments = nlohmann::json::array({environment_record()}),
+      .options = options};
   if (leads) make_folder(command.out);  // a refused command leaves none
   note(fmt::format("Evaluating {} images...", (pictures - shard.index + shard.count) / shard.count));
   return prepared;
@@ -263,6 +276,8 @@ int run_and_report(const CompareCommand& command, const RunIt& run_it) {
   const fs::path data = fs::absolute(command.data, error);
   run["data"] = error ? command.data : data.string();
   run["shard"] = command.shard;
+  run["notes"] = prepared.classes.notes;
+  for (const std::string& text : prepared.dataset.notes) run["notes"].push_back(text);
   run["environment"] = prepared.plan.environments.front();
   run["sittings"] = to_json(read_run(command.out).sittings);
   run["command"] = command_line();
@@ -343,14 +358,20 @@ void add_compare(CLI::App& app, Outcome& outcome) {
   command
       ->add_option(
           "--data,--val-dir", options->data,
-          "folder of class folders (named by wnids or the models' classes), folder of pictures with "
+          "folder of class folders (named by the models' classes or their wnids), folder of pictures with "
           "--ground-truth, uncompressed tar of either (or a folder in it: x.tar/val), or a CSV list path,label")
       ->required();
-  command->add_option("--labels", options->labels,
-                      "class of each folder: JSON {\"folder\": index} or CSV folder,index");
+  command->add_option(
+      "--labels", options->labels,
+      "class of each folder, by its index in the first model: JSON {\"folder\": index} or CSV folder,index");
+  command
+      ->add_option("--label-numbers", options->label_numbers,
+                   "what a label that is a number says: names (of a class; without names, its place among the "
+                   "labels), indices, or auto: refused where it may be either")
+      ->capture_default_str();
   command->add_option("--ground-truth", options->ground_truth,
                       "classes of pictures in no class folder: LOC_val_solution.csv, lines 'name class', or a class "
-                      "(index or wnid) a line");
+                      "(its index or name) a line");
   command->add_option("--model,-m", options->models, "a model file, an installed name or seeded:NAME@SEED; repeatable")
       ->required()
       ->allow_extra_args(false);

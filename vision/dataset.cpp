@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
+#include <map>
 #include <set>
 #include <utility>
 
 #include "core/error.h"
+#include "vision/class_names.h"
+#include "vision/label_classes.h"
 #include "vision/label_files.h"
-#include "vision/labels.h"
 #include "vision/picture_files.h"
 
 namespace tessera {
@@ -18,48 +21,84 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The class of each folder's name: of the label file, or of the model's class names and the wnids.
-class FolderClasses {
- public:
-  explicit FolderClasses(const DatasetOptions& options) : options_(options) {
-    if (options.labels) {
-      classes_ = read_label_file(*options.labels, options.classes);
-      return;
-    }
-    std::set<std::string> twice;
-    for (std::size_t i = 0; i < options.class_names.size(); ++i) {
-      const std::string& name = options.class_names[i];
-      if (!classes_.emplace(name, static_cast<int>(i)).second) twice.insert(name);
-    }
-    for (const std::string& name : twice) classes_.erase(name);
-  }
-  // -1 where none is known.
-  int operator()(const std::string& folder) const {
-    const auto found = classes_.find(folder);
-    if (found != classes_.end()) return found->second;
-    const int label = options_.labels ? -1 : imagenet_index(folder);
-    return options_.classes > 0 && label >= options_.classes ? -1 : label;
-  }
+ClassNames names_of(const DatasetOptions& options) {
+  constexpr int kUnchecked = std::numeric_limits<int>::max();
+  const int named = options.class_names.empty() ? kUnchecked : static_cast<int>(options.class_names.size());
+  return {options.class_names, options.classes > 0 ? options.classes : named};
+}
 
- private:
-  const DatasetOptions& options_;
-  std::map<std::string, int> classes_;
+// The label file says what each folder is; it must not say that a folder which bears a class's name is another class.
+void refuse_contradiction(const fs::path& path, const std::string& label, int index, const ClassNames& names) {
+  const std::vector<int> own = names.find_own(label);
+  if (own.empty() || std::ranges::count(own, index) > 0) return;
+  throw InputError(fmt::format("{}: says that '{}' is class {}, but the models' class of that name is {}",
+                               path.string(), label, names.describe(index), names.describe(own.front())));
+}
+
+// What the labels mean as classes, by the label file where there is one.
+LabelClasses classes_of(const std::set<std::string>& labels, LabelsFrom from, const DatasetOptions& options,
+                        const std::string& where) {
+  const ClassNames names = names_of(options);
+  if (!options.labels || from == LabelsFrom::kTruth) {
+    return classes_of_labels(labels, names, options.label_numbers, from, where);
+  }
+  const std::map<std::string, int> file = read_label_file(*options.labels, options.classes);
+  LabelClasses found;
+  for (const std::string& label : labels) {
+    const auto said = file.find(label);
+    found.classes[label] = said == file.end() ? -1 : said->second;
+    if (said != file.end()) refuse_contradiction(*options.labels, label, said->second, names);
+  }
+  return found;
+}
+
+struct ListedPicture {
+  std::size_t row = 0;
+  std::string file, label;
 };
 
-Dataset open_list(const fs::path& path, const DatasetOptions& options) {
-  Dataset dataset;
-  const FolderClasses class_of(options);
-  for_each_pair(path, [&](const std::string& file, const std::string& label) {
-    Sample sample = listed(path, file, label);
-    if (!parse_class(label, sample.label)) {
-      sample.label = class_of(label);
-      if (sample.label < 0) sample.label = imagenet_index(label);  // one beyond the model's classes is refused below
-      if (sample.label < 0) return false;
-    }
-    check_class(sample.label, options.classes, path.string() + ": " + file);
-    dataset.samples.push_back(std::move(sample));
+// A list's pictures, and what it calls their labels: its header's second name, or "".
+struct PictureList {
+  std::vector<ListedPicture> pictures;
+  std::string column;
+};
+
+PictureList read_list(const fs::path& path) {
+  PictureList list;
+  list.column = for_each_pair(path, [&](const std::string& file, const std::string& label) {
+    list.pictures.push_back({list.pictures.size() + 1, file, label});
     return true;
   });
+  if (list.column.empty()) return list;
+  for (ListedPicture& picture : list.pictures) ++picture.row;  // the header is the first
+  return list;
+}
+
+// A column of that name holds indices, as its user says by it.
+bool names_indices(const std::string& column) {
+  for (const char* name : {"index", "class_index", "class_idx", "label_index", "gt_idx"}) {
+    if (column == name) return true;
+  }
+  return false;
+}
+
+Dataset open_list(const fs::path& path, const DatasetOptions& options) {
+  const PictureList list = read_list(path);
+  std::set<std::string> labels;
+  for (const ListedPicture& picture : list.pictures) labels.insert(picture.label);
+  const LabelsFrom from = names_indices(list.column) ? LabelsFrom::kIndexList : LabelsFrom::kList;
+  const LabelClasses found = classes_of(labels, from, options, path.string());
+  Dataset dataset{.samples = {}, .notes = found.notes, .sample = {}};
+  for (const ListedPicture& picture : list.pictures) {
+    Sample& sample = dataset.samples.emplace_back(listed(path, picture.file, picture.label));
+    sample.label = found.classes.at(picture.label);
+    if (sample.label >= 0) continue;
+    const ClassNames names = names_of(options);
+    throw InputError(fmt::format("{}: row {}: '{}' is no class of {}{}", path.string(), picture.row,
+                                 picture.label.substr(0, 100),
+                                 options.labels ? options.labels->string() : "the models (" + names.first() + ")",
+                                 options.labels ? "" : names.suggestion(picture.label)));
+  }
   return dataset;
 }
 
@@ -70,12 +109,15 @@ std::string first_of(const std::set<std::string>& names) {
   return fmt::format("{}{}", fmt::join(names.begin(), end, ", "), names.size() > kNamed ? ", ..." : "");
 }
 
-void add_labelled_folders(std::vector<Sample> pictures, const DatasetOptions& options, Dataset& dataset) {
-  const FolderClasses class_of(options);
-  std::set<std::string> unknown;
+void add_labelled_folders(std::vector<Sample> pictures, const DatasetOptions& options, const std::string& where,
+                          Dataset& dataset) {
+  std::set<std::string> folders, unknown;
+  for (const Sample& sample : pictures) folders.insert(sample.folder);
+  if (folders.empty()) return;
+  const LabelClasses found = classes_of(folders, LabelsFrom::kFolders, options, where);
   std::size_t left_out = 0;
   for (Sample& sample : pictures) {
-    sample.label = class_of(sample.folder);
+    sample.label = found.classes.at(sample.folder);
     if (sample.label < 0) {
       unknown.insert(sample.folder);
       ++left_out;
@@ -83,9 +125,11 @@ void add_labelled_folders(std::vector<Sample> pictures, const DatasetOptions& op
       dataset.samples.push_back(std::move(sample));
     }
   }
+  dataset.notes.insert(dataset.notes.end(), found.notes.begin(), found.notes.end());
   if (unknown.empty()) return;
-  dataset.notes.push_back(fmt::format("{} picture(s) in {} folder(s) left out: no class is known for {}", left_out,
-                                      unknown.size(), first_of(unknown)));
+  dataset.notes.push_back(fmt::format("{} picture(s) in {} folder(s) left out: no class is known for {}{}", left_out,
+                                      unknown.size(), first_of(unknown),
+                                      options.labels ? "" : names_of(options).suggestion(*unknown.begin())));
 }
 
 void add_loose(std::vector<Sample> pictures, const DatasetOptions& options, Dataset& dataset) {
@@ -100,26 +144,33 @@ void add_loose(std::vector<Sample> pictures, const DatasetOptions& options, Data
   std::vector<std::string> names;
   names.reserve(pictures.size());
   for (const Sample& sample : pictures) names.push_back(sample.name);
-  const std::vector<int> labels = read_ground_truth(*options.ground_truth, names, options.classes);
+  const ClassNames classes = names_of(options);
+  const std::vector<std::string> labels =
+      read_ground_truth(*options.ground_truth, names, options.classes,
+                        [&](const std::string& label) { return !classes.find(label).empty(); });
+  const LabelClasses found =
+      classes_of({labels.begin(), labels.end()}, LabelsFrom::kTruth, options, options.ground_truth->string());
+  dataset.notes.insert(dataset.notes.end(), found.notes.begin(), found.notes.end());
   for (std::size_t i = 0; i < pictures.size(); ++i) {
-    pictures[i].label = labels[i];
+    pictures[i].label = found.classes.at(labels[i]);
     dataset.samples.push_back(std::move(pictures[i]));
   }
 }
 
-Dataset label(Pictures pictures, const DatasetOptions& options) {
+Dataset label(Pictures pictures, const DatasetOptions& options, const std::string& where) {
   Dataset dataset{.samples = {}, .notes = std::move(pictures.notes)};
   if (options.ground_truth && pictures.loose.empty()) {
     throw InputError(options.ground_truth->string() + ": is for pictures in no class folder, and there are none");
   }
-  add_labelled_folders(std::move(pictures.in_folders), options, dataset);
+  add_labelled_folders(std::move(pictures.in_folders), options, where, dataset);
   add_loose(std::move(pictures.loose), options, dataset);
   return dataset;
 }
 
 Dataset open_any(const fs::path& path, const DatasetOptions& options) {
   const Place place = place_of(path);
-  return place.kind == Place::Kind::kList ? open_list(place.file, options) : label(pictures_at(place), options);
+  return place.kind == Place::Kind::kList ? open_list(place.file, options)
+                                          : label(pictures_at(place), options, path.string());
 }
 
 // "0", "1", ... up to the largest; each must be there.
@@ -242,10 +293,10 @@ std::vector<std::string> classes_of_data(const fs::path& path, const std::option
 Dataset open_dataset(const fs::path& path, const DatasetOptions& options) {
   Dataset dataset = open_any(path, options);
   if (dataset.samples.empty()) {
-    std::string message = path.string() +
-                          ": no labelled pictures; expected folders named by ImageNet wnid (n01440764) or by the "
-                          "model's classes, any folders with --labels, pictures with --ground-truth, a tar archive of "
-                          "such, or a CSV list 'path,label'";
+    std::string message = fmt::format(
+        "{}: no labelled pictures; expected folders named by the models' classes ({}){}, any folders with --labels, "
+        "pictures with --ground-truth, a tar archive of such, or a CSV list 'path,label'",
+        path.string(), names_of(options).first(), names_of(options).is_imagenet() ? " or their wnids (n01440764)" : "");
     for (const std::string& note : dataset.notes) message += "\n  " + note;
     throw InputError(message);
   }

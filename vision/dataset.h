@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "vision/label_classes.h"
 #include "vision/picture_files.h"
 #include "vision/picture_sample.h"
 
@@ -23,8 +24,9 @@ struct DatasetOptions {
   std::optional<std::filesystem::path> labels = {};
   // Classes of pictures that lie in no class folder, as ImageNet's ILSVRC2012_val_*.JPEG: see read_ground_truth().
   std::optional<std::filesystem::path> ground_truth = {};
-  // Names of the model's classes, which folders may bear; of names that are there twice none is taken.
+  // Names of the models' classes, which labels are; see label_classes.h. None: of a thousand classes ImageNet's.
   std::vector<std::string> class_names = {};
+  LabelNumbers label_numbers = LabelNumbers::kUnsaid;
   int classes = 1000;          // labels must be below; 0: not checked
   std::int64_t limit = 0;      // so many pictures; 0: all
   std::int64_t per_class = 0;  // so many pictures of each class; 0: all. Taken before `limit`
@@ -33,11 +35,11 @@ struct DatasetOptions {
 };
 
 // `path` is
-//   a folder of class folders (named by wnids, by the model's classes, or any with options.labels),
+//   a folder of class folders (named by the models' classes, or any with options.labels),
 //   a folder of pictures, with options.ground_truth,
 //   an uncompressed tar archive of either, or a folder in one (photos.tar/val),
-//   a CSV list "path,label" (header optional; paths relative to the list; the label an index, a wnid, or the name of a
-//   class of the model or of options.labels).
+//   a CSV list "path,label" (header optional; paths relative to the list; the label the name of a class of the
+//   models or of options.labels, or its index where label_numbers or a header "path,index" says so).
 // What counts as a picture, and the order: vision/picture_files.h, for users docs/data.md. What has no label is left
 // out, counted and named in the notes. Throws InputError for a path that cannot be read, a list with a bad line (its
 // number), a label out of range, no pictures at all.

@@ -18,7 +18,6 @@
 #include "core/json.h"
 #include "core/text.h"
 #include "vision/file_kinds.h"
-#include "vision/labels.h"
 
 namespace tessera {
 
@@ -31,6 +30,12 @@ using std::string_view_literals::operator""sv;
 // A label file, which no tar of pictures is taken for.
 std::string read_text(const fs::path& path) {
   return text_of(read_file(path, std::uintmax_t{256} << 20), path.string());
+}
+
+std::string lower(std::string_view text) {
+  std::string small(text);
+  std::ranges::transform(small, small.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return small;
 }
 
 // The columns of a table: what has a class, and its class.
@@ -50,9 +55,8 @@ std::optional<PairColumns> columns_of_header(const std::vector<std::string>& cel
       "class_index"sv,     "class_name"sv, "index"sv,       "idx"sv,     "id"sv,       "gt_idx"sv,       "target"sv,
       "category"sv,        "wnid"sv,       "category_id"sv, "synset"sv,  "truth"sv,    "ground_truth"sv, "number"sv,
       "predictionstring"sv};
-  const auto is_one_of = [](std::string word, const auto& known) {
-    std::ranges::transform(word, word.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return std::ranges::find(known, std::string(trimmed(word))) != known.end();
+  const auto is_one_of = [](const std::string& word, const auto& known) {
+    return std::ranges::find(known, lower(trimmed(word))) != known.end();
   };
   if (cells.size() == 2) {
     const bool known = is_one_of(cells[0], kNames) && is_one_of(cells[1], kLabels);
@@ -76,29 +80,17 @@ std::string shown(const std::vector<std::string>& cells) {
 
 constexpr std::string_view kHeaders = "a header, which has words such as path,label or folder,index";
 
-// A class by its wnid or its index; -1 for a text that is neither.
-int class_of(const std::string& text) {
-  int label = imagenet_index(text);
-  if (label < 0 && !parse_class(text, label)) return -1;
-  return label;
-}
-
 struct TruthLine {
   std::size_t number = 0;
   std::string name;  // "" where the file has only classes
-  int label = -1;
+  std::string label;
 };
 
-// Of a cell that begins with a wnid, as in Kaggle's "n01751748 1 2 3 4", that one's.
-int class_of_cell(std::string_view cell) {
-  cell = trimmed(cell);
-  const int label = class_of(std::string(cell));
-  return label >= 0 ? label : imagenet_index(cell.substr(0, cell.find(' ')));
-}
+using KnownClass = FunctionRef<bool(const std::string& label)>;
 
 class TruthRows {
  public:
-  explicit TruthRows(const fs::path& path) : path_(path) {}
+  TruthRows(const fs::path& path, KnownClass known) : path_(path), known_(known) {}
 
   void add(std::size_t number, std::vector<std::string> cells) {
     while (cells.size() > 1 && trimmed(cells.back()).empty()) cells.pop_back();
@@ -107,7 +99,7 @@ class TruthRows {
     const PairColumns columns = columns_.value_or(PairColumns{});
     if (columns.name >= cells.size() || columns.label >= cells.size()) refuse(number, cells);
     // Which of many columns has a number's class, only a header can say.
-    const bool clear = columns_ || cells.size() == 2 || imagenet_index(trimmed(cells[1])) >= 0;
+    const bool clear = columns_ || cells.size() == 2 || known_(std::string(trimmed(cells[1])));
     if (!clear) refuse(number, cells);
     put(number, cells, cells[columns.name], cells[columns.label]);
   }
@@ -119,18 +111,26 @@ class TruthRows {
     return columns_of_header({"image", cells[0]});
   }
   void put(std::size_t number, const std::vector<std::string>& cells, const std::string& name, std::string_view label) {
-    const int index = class_of_cell(label);
-    if (index < 0) refuse(number, cells);
-    lines_.push_back({number, csv_text(name), index});
+    std::string text = label_of(label);
+    if (text.empty()) refuse(number, cells);
+    lines_.push_back({number, csv_text(name), std::move(text)});
+  }
+  // The cell's class; its first word where that alone is one, as in Kaggle's "n01751748 1 2 3 4". "" for no class.
+  std::string label_of(std::string_view cell) const {
+    cell = trimmed(cell);
+    const std::string whole(cell), first(cell.substr(0, cell.find(' ')));
+    if (int index = 0; parse_class(whole, index) || known_(whole)) return whole;
+    return known_(first) ? first : "";
   }
   [[noreturn]] void refuse(std::size_t number, const std::vector<std::string>& cells) const {
     throw InputError(fmt::format(
-        "{}:{}: expected a class (an index or a wnid), with or without a picture's name before "
+        "{}:{}: expected a class of the models (its index or a name of it), with or without a picture's name before "
         "it{}{}, found '{}'",
         path_.string(), number, lines_.empty() ? ", or " : "", lines_.empty() ? kHeaders : "", shown(cells)));
   }
 
   const fs::path& path_;
+  KnownClass known_;
   std::optional<PairColumns> columns_;
   std::vector<TruthLine> lines_;
 };
@@ -155,8 +155,8 @@ std::vector<std::string> spaced_cells(std::string_view line) {
   return words;
 }
 
-std::vector<TruthLine> read_truth_lines(const fs::path& path) {
-  TruthRows rows(path);
+std::vector<TruthLine> read_truth_lines(const fs::path& path, KnownClass known) {
+  TruthRows rows(path, known);
   const std::string text = read_text(path);
   const std::string_view first = trimmed(std::string_view(text).substr(0, text.find('\n')));
   if (first.find_first_of(",;\t\"") != std::string_view::npos) {
@@ -178,8 +178,14 @@ std::string key_of(const std::string& name) {
 }
 
 void refuse_devkit(const fs::path& path, const std::vector<TruthLine>& lines, int classes) {
-  const auto [least, most] = std::ranges::minmax(lines, {}, &TruthLine::label);
-  if (least.label != 1 || most.label != classes) return;
+  int least = classes, most = 0;
+  for (const TruthLine& line : lines) {
+    int index = 0;
+    if (!parse_class(line.label, index)) return;
+    least = std::min(least, index);
+    most = std::max(most, index);
+  }
+  if (least != 1 || most != classes) return;
   throw InputError(fmt::format(
       "{}: its classes run from 1 to {}, as in ILSVRC2012_validation_ground_truth.txt of the development kit, whose "
       "numbers are not in the order of the wnids that models use; give LOC_val_solution.csv or Caffe's val.txt, or put "
@@ -187,24 +193,24 @@ void refuse_devkit(const fs::path& path, const std::vector<TruthLine>& lines, in
       path.string(), classes));
 }
 
-std::vector<int> by_order(const fs::path& path, const std::vector<TruthLine>& lines, std::size_t pictures) {
+std::vector<std::string> by_order(const fs::path& path, const std::vector<TruthLine>& lines, std::size_t pictures) {
   if (lines.size() != pictures) {
     throw InputError(fmt::format("{}: has {} classes for {} pictures", path.string(), lines.size(), pictures));
   }
-  std::vector<int> labels;
+  std::vector<std::string> labels;
   for (const TruthLine& line : lines) labels.push_back(line.label);
   return labels;
 }
 
-std::vector<int> by_name(const fs::path& path, const std::vector<TruthLine>& lines,
-                         const std::vector<std::string>& names) {
-  std::map<std::string, int> known;
+std::vector<std::string> by_name(const fs::path& path, const std::vector<TruthLine>& lines,
+                                 const std::vector<std::string>& names) {
+  std::map<std::string, std::string> known;
   for (const TruthLine& line : lines) {
     if (!known.emplace(key_of(line.name), line.label).second) {
       throw InputError(fmt::format("{}:{}: '{}' stands twice", path.string(), line.number, line.name));
     }
   }
-  std::vector<int> labels;
+  std::vector<std::string> labels;
   for (const std::string& name : names) {
     const auto found = known.find(key_of(name));
     if (found == known.end()) throw InputError(path.string() + ": gives no class for " + name);
@@ -230,10 +236,15 @@ void check_class(std::int64_t label, int classes, const std::string& where) {
   }
 }
 
-void for_each_pair(const fs::path& path, FunctionRef<bool(const std::string& first, const std::string& second)> entry) {
+std::string for_each_pair(const fs::path& path,
+                          FunctionRef<bool(const std::string& first, const std::string& second)> entry) {
   std::optional<PairColumns> columns;
+  std::string header;
   read_csv(path, [&](const CsvRow& row) {
-    if (row.number == 1 && (columns = columns_of_header(row.fields))) return;
+    if (row.number == 1 && (columns = columns_of_header(row.fields))) {
+      header = lower(trimmed(row.fields[columns->label]));
+      return;
+    }
     const auto [name, label] = columns.value_or(PairColumns{});
     const bool fits = columns ? std::max(name, label) < row.fields.size() : row.fields.size() == 2;
     if (fits && !row.fields[name].empty() && entry(row.fields[name], std::string(trimmed(row.fields[label])))) return;
@@ -241,6 +252,7 @@ void for_each_pair(const fs::path& path, FunctionRef<bool(const std::string& fir
                                  path.string(), row.number, row.number == 1 ? ", or " : "",
                                  row.number == 1 ? kHeaders : "", shown(row.fields)));
   });
+  return header;
 }
 
 std::map<std::string, int> read_label_file(const fs::path& path, int classes) {
@@ -269,15 +281,17 @@ std::map<std::string, int> read_label_file(const fs::path& path, int classes) {
   return labels;
 }
 
-std::vector<int> read_ground_truth(const fs::path& path, const std::vector<std::string>& names, int classes) {
-  const std::vector<TruthLine> lines = read_truth_lines(path);
+std::vector<std::string> read_ground_truth(const fs::path& path, const std::vector<std::string>& names, int classes,
+                                           FunctionRef<bool(const std::string&)> known) {
+  const std::vector<TruthLine> lines = read_truth_lines(path, known);
   if (lines.empty()) throw InputError(path.string() + ": names no class");
   const auto named =
       static_cast<std::size_t>(std::ranges::count_if(lines, [](const TruthLine& line) { return !line.name.empty(); }));
   if (named != 0 && named != lines.size()) throw InputError(path.string() + ": only some of its lines name a picture");
   if (named == 0) refuse_devkit(path, lines, classes);
   for (const TruthLine& line : lines) {
-    check_class(line.label, classes, fmt::format("{}:{}", path.string(), line.number));
+    int index = 0;
+    if (parse_class(line.label, index)) check_class(index, classes, fmt::format("{}:{}", path.string(), line.number));
   }
   return named == 0 ? by_order(path, lines, names.size()) : by_name(path, lines, names);
 }

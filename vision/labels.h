@@ -17,6 +17,14 @@ struct ImageNetClass {
 std::span<const ImageNetClass> imagenet_classes();
 // Index of a wnid, or -1.
 int imagenet_index(std::string_view wnid);
+// The names of a class: the parts of its label, "tench" and "Tinca tinca".
+std::vector<std::string_view> imagenet_names(const ImageNetClass& of_class);
+// The classes that a name may mean, in ascending order: that of a wnid; or those whose label it is or begins with; or,
+// where there are none, those that have it among their other names. Several for 'crane' (two labels), 'maillot' (a
+// label and the beginning of another) and a few more.
+std::vector<int> imagenet_classes_named(const std::string& name);
+// Whether it is the wnid, the label or a name of the class.
+bool is_imagenet_name(std::string_view name, int index);
 
 // The names of a model's classes.
 class LabelSet {
@@ -36,6 +44,9 @@ class LabelSet {
   bool imagenet_ = false;
   std::vector<std::string> names_;
 };
+
+// Of all classes, in their order; none of a set without names.
+std::vector<std::string> names_of(const LabelSet& labels);
 
 // "imagenet-1k", a list of names, or null.
 nlohmann::json to_json(const LabelSet& labels);

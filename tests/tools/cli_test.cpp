@@ -95,7 +95,10 @@ TEST_F(Cli, NamesWhatIsWrongWithATableOfPredictions) {
         {header + "x,1,1,yes,True,50\n", "expected True or False, found 'yes'"},
         {header + "x,1,1,True,True,nan\n", "column 'a_conf'"},
         {header + "x,1,1,True,True,101\n", "column 'a_conf'"},
-        {header + "x,,1,True,True,50\n", "column 'gt_idx': expected a class number"}}) {
+        {header + "x,,1,True,True,50\n", "column 'gt_idx': expected a class number"},
+        {"image,gt_idx,gt_label,a_pred_idx,a_pred_label,a_top1_correct,a_top5_correct,a_conf\n"
+         "x,0,\"cat, Felis\",0,cat,True,True,50\ny,1,dog,0,ape,False,True,50\n",
+         "row 3, column 'a_pred_label': expected the name of class 0, which is 'cat, Felis'"}}) {
     std::ofstream(table) << text;
     const Outcome outcome = run({"analyze", table.string()});
     EXPECT_EQ(outcome.exit_code, 3) << text;
@@ -307,7 +310,8 @@ TEST_F(Cli, RecordsACorruptPictureAndGoesOn) {
 // As when a file goes between the listing and the reading.
 TEST_F(Cli, RecordsAPictureThatIsNoLongerThere) {
   const fs::path data = data_set(), out = folder_ / "run";
-  std::ofstream(data / "list.csv") << "n01440764/0_jpeg_444.jpg,0\ngone.jpg,1\nn01443537/0_png_rgb.png,1\n";
+  std::ofstream(data / "list.csv")
+      << "n01440764/0_jpeg_444.jpg,tench\ngone.jpg,goldfish\nn01443537/0_png_rgb.png,goldfish\n";
   const Outcome outcome =
       run({"compare", "--data", (data / "list.csv").string(), "--model", kVit, "--out", out.string()});
   EXPECT_EQ(outcome.exit_code, 3);

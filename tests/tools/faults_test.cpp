@@ -38,8 +38,8 @@ TEST_F(CliFaults, RefusesLabelsThatDoNotFitThePictures) {
   std::ofstream(truth) << "7\n1000\n";
   expect_refused(arguments, 3, "1000");
   const fs::path data = data_set();
-  std::ofstream(data / "list.csv") << "n01440764/0_jpeg_444.jpg,1000\n";
-  expect_refused(compare(data / "list.csv", {"--model", kVit}), 3, "1000");
+  std::ofstream(data / "list.csv") << "path,index\nn01440764/0_jpeg_444.jpg,1000\n";
+  expect_refused(compare(data / "list.csv", {"--model", kVit}), 3, "class 1000 is out of range");
   std::ofstream(folder_ / "labels.json") << R"({"n01440764": 1000, "n01443537": 1, "n15075141": 2})";
   expect_refused(compare(data, {"--model", kVit, "--labels", (folder_ / "labels.json").string()}), 3, "1000");
 }
@@ -200,7 +200,7 @@ TEST_F(CliFaults, SaysHowMuchMemoryItCouldNotGet) {
 TEST_F(CliFaults, DoesNotRememberPictures) {
   const std::vector<std::string> distinct{"jpeg_420.jpg",     "jpeg_422.jpg", "jpeg_grey.jpg", "jpeg_progressive.jpg",
                                           "jpeg_restart.jpg", "png_rgb.png",  "jpeg_cmyk.jpg", "png_grey.png"};
-  std::string list;
+  std::string list = "path,index\n";
   for (int round = 0; round < 3; ++round) {
     for (const std::string& name : distinct) {
       list += (kPictures / "jpeg_444.jpg").string() + ",0\n" + (kPictures / name).string() + ",1\n";

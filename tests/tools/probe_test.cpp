@@ -207,6 +207,77 @@ TEST_F(CliProbe, TakesListsLabelsAndSoManyOfEachClass) {
   EXPECT_FALSE(labelled.at("notes").empty()) << "folders without a label are named";
 }
 
+// Two heads whose classes are in another order are compared by name, and no list but a model's own says what it knows.
+TEST_F(CliProbe, ClassesOfModelsAreMatchedByName) {
+  const fs::path data = shapes(320);
+  std::ofstream(folder_ / "up.json") << R"({"disc": 0, "heart": 1, "cross": 2})";
+  std::ofstream(folder_ / "down.json") << R"({"disc": 2, "heart": 1, "cross": 0})";
+  for (const char* head : {"up", "down"}) {
+    const std::string labels = (folder_ / (std::string(head) + ".json")).string();
+    ASSERT_EQ(run(probe(data, kResNet, std::string(head) + ".h5", {"--labels", labels, "--l2", "0.1"})).exit_code, 0);
+  }
+  const auto compare = [&](const std::vector<std::string>& more, const std::string& out) {
+    std::vector<std::string> arguments{"compare", "--warmup", "0", "--out", (folder_ / out).string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
+  const std::string up = (folder_ / "up.h5").string(), down = (folder_ / "down.h5").string();
+  const Json both = run_json(compare({"--data", data.string(), "--model", up, "--model", down}, "both"));
+  EXPECT_EQ(both.at("pictures"), 60);
+  EXPECT_GT(both.at("models").at(0).at("top1"), 30);
+  EXPECT_GE(both.at("pairs").at(0).at("same_prediction"), 58);  // two fits of one head
+  const Json record = Json::parse(read_file(folder_ / "both" / "run.json"));
+  EXPECT_EQ(record.at("models").at(1).at("class_order"), "mapped by name");
+  EXPECT_NE(record.at("notes").at(0).get<std::string>().find("in another order"), std::string::npos);
+
+  const Outcome wnids = run(compare({"--data", data_set().string(), "--model", up}, "wnids"));
+  EXPECT_EQ(wnids.exit_code, 3);
+  EXPECT_NE(wnids.err.find("('disc', 'heart', 'cross')"), std::string::npos) << wnids.err;
+  EXPECT_NE(wnids.err.find("no class is known for n01440764"), std::string::npos) << wnids.err;
+  const Outcome others = run(compare({"--data", data.string(), "--model", up, "--model", kResNet}, "others"));
+  EXPECT_EQ(others.exit_code, 2);
+  EXPECT_NE(others.err.find("has 1000 classes"), std::string::npos) << others.err;
+  const Outcome labels =
+      run(compare({"--data", data.string(), "--labels", (folder_ / "up.json").string(), "--model", down}, "labels"));
+  EXPECT_EQ(labels.exit_code, 3);
+  EXPECT_NE(labels.err.find("says that 'cross' is class 2, 'disc', but"), std::string::npos) << labels.err;
+}
+
+TEST_F(CliProbe, FoldersNamedByNumbersAreTheSameClassesInAList) {
+  const fs::path data = shapes(320), numbered = folder_ / "numbered";
+  std::ofstream list(folder_ / "list.csv");
+  list << "path,label\n";
+  int number = 0;
+  for (const char* shape :
+       {"disc", "ring", "square", "frame", "star", "cross", "heart", "arrow", "bar", "angle", "tee"}) {
+    const fs::path folder = numbered / std::to_string(number);
+    fs::create_directories(numbered);
+    fs::copy(data / shape, folder);
+    for (const auto& picture : fs::directory_iterator(folder)) list << picture.path().string() << ',' << number << '\n';
+    ++number;
+  }
+  list.close();
+  ASSERT_EQ(run(probe(numbered, kResNet, "head.h5", {"--l2", "0.01"})).exit_code, 0);
+  const auto top1 = [&](const fs::path& from, const std::string& numbers) {
+    const fs::path out = folder_ / ("run-" + numbers + from.stem().string());
+    return run_json({"compare", "--data", from.string(), "--model", (folder_ / "head.h5").string(), "--out",
+                     out.string(), "--label-numbers", numbers, "--warmup", "0"})
+        .at("models")
+        .at(0)
+        .at("top1");
+  };
+  const Json by_folder = top1(numbered, "auto");
+  EXPECT_GT(by_folder, 110);
+  EXPECT_EQ(top1(folder_ / "list.csv", "names"), by_folder);
+  EXPECT_LT(top1(folder_ / "list.csv", "indices"), by_folder.get<int>() / 2);
+  const Outcome unsaid = run({"compare", "--data", (folder_ / "list.csv").string(), "--model",
+                              (folder_ / "head.h5").string(), "--out", (folder_ / "unsaid").string()});
+  EXPECT_EQ(unsaid.exit_code, 3);
+  EXPECT_NE(unsaid.err.find("as a name it is class 2, '10', as an index class 10, '9'"), std::string::npos)
+      << unsaid.err;
+  EXPECT_FALSE(fs::exists(folder_ / "unsaid"));
+}
+
 TEST_F(CliProbe, RefusesOptionsThatCannotBeBeforeAnyWork) {
   const fs::path data = shapes(32);
   const std::string out = (folder_ / "head.h5").string();

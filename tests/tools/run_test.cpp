@@ -243,7 +243,7 @@ TEST_F(CliRun, ALimitIsASampleOfAllClassesAndSaysSo) {
 TEST_F(CliRun, PredictsTheSameOfASubset) {
   const fs::path data = data_set(2);
   const std::vector<std::string> all = expect_rows(folder_ / "all");
-  put(data / "list.csv", "n15075141/1_jpeg_progressive.jpg,999\nn01440764/0_jpeg_444.jpg,0\n");
+  put(data / "list.csv", "path,index\nn15075141/1_jpeg_progressive.jpg,999\nn01440764/0_jpeg_444.jpg,0\n");
   const Outcome outcome = run({"compare", "--data", (data / "list.csv").string(), "--model", kResNet, "--model", kVit,
                                "--out", (folder_ / "some").string(), "--batch", "2"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;

@@ -56,10 +56,11 @@ TEST_F(DatasetTest, ListsFoldersByWnidSortedAndNamesUnknownOnes) {
   EXPECT_EQ(found.samples[1].name, "z.jpg");
   EXPECT_EQ(found.samples[2].label, 999);
   EXPECT_EQ(found.samples[2].folder, "n15075141");
-  ASSERT_EQ(found.notes.size(), 3U);
+  ASSERT_EQ(found.notes.size(), 4U);
   EXPECT_NE(found.notes[0].find("1 file(s) left out, which are no pictures: n01440764/notes.txt"), std::string::npos);
-  EXPECT_NE(found.notes[1].find("2 picture(s) in 1 folder(s)"), std::string::npos) << found.notes[1];
-  EXPECT_NE(found.notes[1].find("unknown"), std::string::npos);
+  EXPECT_EQ(found.notes[1], "The models' 1000 classes have no names; they are taken for ImageNet's");
+  EXPECT_NE(found.notes[2].find("2 picture(s) in 1 folder(s)"), std::string::npos) << found.notes[2];
+  EXPECT_NE(found.notes[2].find("unknown"), std::string::npos);
   EXPECT_EQ(open_dataset(root_, {.limit = 2}).samples.size(), 2U);
 }
 
@@ -82,13 +83,77 @@ TEST_F(DatasetTest, TakesLabelsForFoldersFromJsonAndCsv) {
 }
 
 TEST_F(DatasetTest, ReadsListsRelativeToThemselves) {
-  put("list.csv", "path,label\na/1.jpg,7\n\"b, c/2.jpg\",n15075141\n/abs/3.jpg,0\n");
+  put("list.csv", "path,label\na/1.jpg,stingray\n\"b, c/2.jpg\",n15075141\n/abs/3.jpg,\"tench, Tinca tinca\"\n");
   const Dataset found = open_dataset(root_ / "list.csv", {});
   ASSERT_EQ(found.samples.size(), 3U);
   EXPECT_EQ(found.samples[0].path, root_ / "a/1.jpg");
+  EXPECT_EQ(found.samples[0].label, 6);
   EXPECT_EQ(found.samples[1].label, 999);
   EXPECT_EQ(found.samples[1].path, root_ / "b, c/2.jpg");
   EXPECT_EQ(found.samples[2].path, "/abs/3.jpg");
+  EXPECT_EQ(found.samples[2].label, 0);
+}
+
+// The models' classes are their own: ImageNet's indices are no one else's, and a label is a class by its name.
+TEST_F(DatasetTest, FindsClassesByTheirNamesOnly) {
+  const std::vector<std::string> shapes{"disc", "ring", "goldfish"};
+  put("wnids/n01440764/a.jpg");
+  put("wnids/n01484850/b.jpg");
+  const std::string refusal = message_of(root_ / "wnids", {.class_names = shapes, .classes = 3});
+  EXPECT_NE(refusal.find("('disc', 'ring', 'goldfish')"), std::string::npos) << refusal;
+  EXPECT_NE(refusal.find("n01440764, n01484850"), std::string::npos) << refusal;
+  EXPECT_NE(message_of(root_ / "wnids", {.classes = 3}), "") << "a model without names has no wnids";
+  put("wnids/n01443537/c.jpg");
+  const Dataset fish = open_dataset(root_ / "wnids", {.class_names = shapes, .classes = 3});
+  ASSERT_EQ(fish.samples.size(), 1U);
+  EXPECT_EQ(fish.samples[0].label, 2);
+
+  put("cranes/crane/a.jpg");
+  const std::string cranes = message_of(root_ / "cranes", {});
+  EXPECT_NE(cranes.find("'crane' may be class 134, 'crane' (n02012849) or class 517, 'crane' (n03126707)"),
+            std::string::npos)
+      << cranes;
+  put("cased/Ring/a.jpg");
+  EXPECT_NE(message_of(root_ / "cased", {.class_names = shapes, .classes = 3}).find("did you mean 'ring'?"),
+            std::string::npos);
+}
+
+TEST_F(DatasetTest, TakesNumbersInListsForIndicesWhereThatIsSaid) {
+  const DatasetOptions own{.class_names = {"disc", "ring"}, .classes = 2};
+  DatasetOptions indices = own;
+  indices.label_numbers = LabelNumbers::kIndices;
+  put("list.csv", "path,label\na.jpg,1\n");
+  EXPECT_NE(message_of(root_ / "list.csv", own)
+                .find("--label-numbers indices takes them for indices, 1 for class 1, "
+                      "'ring'"),
+            std::string::npos)
+      << message_of(root_ / "list.csv", own);
+  EXPECT_EQ(open_dataset(root_ / "list.csv", indices).samples[0].label, 1);
+  put("index.csv", "path,class_index\na.jpg,1\n");
+  EXPECT_EQ(open_dataset(root_ / "index.csv", own).samples[0].label, 1);
+  put("flat/a.jpg");
+  put("truth.txt", "a.jpg 1\n");
+  put("names.txt", "a.jpg ring\n");
+  put("wnid.txt", "a.jpg n01443537\n");
+  for (const char* file : {"truth.txt", "names.txt"}) {
+    DatasetOptions truth = own;
+    truth.ground_truth = root_ / file;
+    EXPECT_EQ(open_dataset(root_ / "flat", truth).samples[0].label, 1) << file;
+  }
+  DatasetOptions wnid = own;
+  wnid.ground_truth = root_ / "wnid.txt";
+  EXPECT_NE(message_of(root_ / "flat", wnid).find("wnid.txt:1"), std::string::npos);
+}
+
+TEST_F(DatasetTest, RefusesALabelFileThatGivesAClassAnothersName) {
+  put("data/disc/1.png");
+  put("data/other/2.png");
+  put("labels.csv", "disc,1\nother,0\n");
+  const std::string refusal =
+      message_of(root_ / "data", {.labels = root_ / "labels.csv", .class_names = {"disc", "ring"}, .classes = 2});
+  EXPECT_NE(refusal.find("says that 'disc' is class 1, 'ring', but the models' class of that name is 0, 'disc'"),
+            std::string::npos)
+      << refusal;
 }
 
 TEST_F(DatasetTest, RefusesBadListsNamingTheLine) {
@@ -96,9 +161,9 @@ TEST_F(DatasetTest, RefusesBadListsNamingTheLine) {
   EXPECT_NE(message_of(root_ / "columns.csv", {}).find("columns.csv: row 2"), std::string::npos);
   put("word.csv", "a.jpg,1\nb.jpg,seven\n");
   EXPECT_NE(message_of(root_ / "word.csv", {}).find("word.csv: row 2"), std::string::npos);
-  put("range.csv", "a.jpg,1000\n");
+  put("range.csv", "path,index\na.jpg,1000\n");
   EXPECT_NE(message_of(root_ / "range.csv", {}).find("class 1000 is out of range"), std::string::npos);
-  put("negative.csv", "a.jpg,-1\n");
+  put("negative.csv", "path,index\na.jpg,-1\n");
   EXPECT_NE(message_of(root_ / "negative.csv", {}).find("out of range"), std::string::npos);
 }
 
