@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <charconv>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "core/error.h"
 #include "core/output_file.h"
@@ -19,7 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 
 struct ConvertCommand {
-  std::string source, architecture, name, out;
+  std::string source, architecture, name, out, prefix;
+  std::vector<std::string> ignored;
+  ConvertOptions options;
   bool force = false, json = false;
 };
 
@@ -71,16 +76,21 @@ int save(const LoadedModel& model, const fs::path& path, bool json) {
                 {"sha256", saved.sha256}});
   } else {
     print_out("{}: {} ({}, {} parameters)\n", path.string(), saved.name, saved.config.architecture, sum.parameters);
-    print_out("  preprocessing {}\n  weights {}\n", describe(saved.preprocess), saved.sha256);
+    const std::string follows =
+        saved.follows.empty() ? "" : " (what its configuration does not say: " + saved.follows + ")";
+    print_out("  preprocessing {}{}\n  weights {}\n", describe(saved.preprocess), follows, saved.sha256);
   }
   return 0;
 }
 
 int run_convert(const ConvertCommand& command) {
-  ConvertOptions options;
+  ConvertOptions options = command.options;
   if (!command.architecture.empty()) options.architecture = command.architecture;
   if (!command.name.empty()) options.name = command.name;
   if (!command.out.empty()) check_output(command.out);
+  if (!command.prefix.empty()) options.prefix = command.prefix;
+  options.ignored_keys = {command.ignored.begin(), command.ignored.end()};
+  options.note = [](const std::string& text) { tell("convert: {}", text); };
   const LoadedModel model = convert_safetensors(command.source, options);
   if (command.out.empty()) {
     installed_path(model.card.name);  // which refuses names that cannot be used
@@ -129,25 +139,81 @@ int run_models(const ModelsCommand& command) {
   return 0;
 }
 
+// "0.5", or "0.485,0.456,0.406".
+std::array<float, 3> colours_from_string(const std::string& option, const std::string& text) {
+  std::vector<float> values;
+  for (const std::string& part : CLI::detail::split(text, ',')) {
+    float value = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
+    if (error != std::errc() || end != part.data() + part.size()) values.clear();
+    values.push_back(value);
+  }
+  if (values.size() == 1) values.resize(3, values.front());
+  if (values.size() != 3) throw UsageError(option + " '" + text + "': expected a number, or three with commas between");
+  return {values[0], values[1], values[2]};
+}
+
+void add_colours(CLI::App& command, const std::string& option, std::optional<std::array<float, 3>>& colours,
+                 const std::string& help) {
+  command.add_option_function<std::string>(
+      option, [&colours, option](const std::string& text) { colours = colours_from_string(option, text); }, help);
+}
+
+void add_preprocess_options(CLI::App& command, PreprocessOptions& options) {
+  command.add_option(
+      "--preprocess", options.choice,
+      "timm, hf, hf-fast (whose resizing and rounding), torchvision, torchvision-v2 (its ImageNet weights'), "
+      "or a JSON file of either library (default: what the configuration says)");
+  add_colours(command, "--mean", options.mean, "of channels in 0 to 1: 0.5, or 0.485,0.456,0.406");
+  add_colours(command, "--std", options.std, "their standard deviation");
+  command.add_option("--image-size", options.size, "side of the picture that the model takes");
+  command.add_option("--interpolation", options.interpolation, "bilinear, bicubic, lanczos or box");
+  command.add_option("--crop-pct", options.crop_pct, "share of the resized edge that the crop keeps");
+  command.add_option("--crop-mode", options.crop_mode, "center or squash")->check(CLI::IsMember({"center", "squash"}));
+}
+
+// What weights/convert.py says of the file that it has read.
+void add_original_options(CLI::App& command, OriginalFile& original) {
+  command.add_option("--original-path", original.path)->group("");
+  command.add_option("--original-sha256", original.sha256)->group("");
+  command.add_option("--origin", original.origin)->group("");
+  command.add_option("--origin-notes", original.notes)->group("");
+}
+
 }  // namespace
 
 void add_convert(CLI::App& app, Outcome& outcome) {
-  auto options = std::make_shared<ConvertCommand>();
+  auto command_options = std::make_shared<ConvertCommand>();
+  ConvertCommand& options = *command_options;
   CLI::App* command = app.add_subcommand("convert", "Make a model file out of a safetensors file (timm, Hugging Face)");
   command
-      ->add_option("source", options->source, "a .safetensors file, or a folder with model.safetensors and config.json")
+      ->add_option("source", options.source,
+                   "a .safetensors file, the index of a sharded one, or a folder with either and config.json")
       ->required();
-  command->add_option("--arch", options->architecture, "architecture (default: found from names and shapes)");
-  command->add_option("--name", options->name, "the model's name (default: the source's)");
-  command->add_option("-o,--out", options->out, "file to write (default: installed under its name)");
-  command->add_flag("--force", options->force, "replace an installed model of that name");
-  add_json_option(*command, options->json);
+  command->add_option("--arch", options.architecture,
+                      "architecture, by timm's name (default: config.json's, or found from names and shapes)");
+  command->add_option("--name", options.name, "the model's name (default: the source's)");
+  command->add_option("-o,--out", options.out, "file to write (default: installed under its name)");
+  command->add_flag("--force", options.force, "replace an installed model of that name");
+  add_preprocess_options(*command, options.options.preprocess);
+  command->add_option("--labels", options.options.labels,
+                      "imagenet-1k, none, or a text file with a class's name a line (default: config.json's)");
+  command->add_option("--prefix", options.prefix, "of the tensors that are the network (default: found)");
+  command->add_option("--config", options.options.config_file, "config.json (default: beside the weights)");
+  command->add_option("--processor", options.options.processor_file,
+                      "preprocessor_config.json (default: beside the weights)");
+  command->add_option("--ignore-config", options.ignored, "keys of the configuration that change nothing")
+      ->delimiter(',');
+  add_original_options(*command, options.options.original);
+  add_json_option(*command, options.json);
   command->footer(
+      "Nothing that changes a result is guessed: what neither the weights nor the configuration say is asked for.\n"
       "Examples:\n"
-      "  tessera convert resnet50.a1_in1k/model.safetensors -o resnet50.h5\n"
+      "  tessera convert resnet50.a1_in1k/ -o resnet50.h5\n"
       "  tessera convert vit-base-patch16-224/ --name google/vit-base-patch16-224\n"
-      ".pth, .bin and .onnx files: weights/convert.py");
-  command->callback([options, &outcome] { outcome.exit_code = run_convert(*options); });
+      "  tessera convert mine.safetensors --arch resnet18 --preprocess torchvision --labels names.txt\n"
+      ".pth, .bin, .ckpt and .onnx files: weights/convert.py");
+  command->callback([command_options, &outcome] { outcome.exit_code = run_convert(*command_options); });
 }
 
 void add_seed_weights(CLI::App& app, Outcome& outcome) {

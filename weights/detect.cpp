@@ -3,15 +3,19 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "core/error.h"
+#include "weights/known_networks.h"
+#include "weights/tensor_kinds.h"
 
 namespace tessera {
 
 namespace {
 
 using Json = nlohmann::json;
+using Note = std::function<void(const std::string&)>;
 
 std::int64_t blocks_under(const WeightStore& weights, const std::string& prefix, const std::string& leaf) {
   std::int64_t count = 0;
@@ -30,18 +34,8 @@ std::int64_t square_root(std::int64_t value) {
   return root * root == value ? root : 0;
 }
 
-// What config.json says of a network that weights do not show, and tessera does not have.
-void refuse_unknown(const Json& hints, const std::string& activation) {
-  const std::string found = hints.value("hidden_act", activation);
-  if (found != activation) {
-    throw ModelFileError("hidden_act '" + found + "' is not supported, only '" + activation + "'");
-  }
-  if (hints.value("downsample_in_bottleneck", false)) {
-    throw ModelFileError("downsample_in_bottleneck (strides on 1x1 convolutions) is not supported");
-  }
-}
-
-Json vit_parameters(const RenamedWeights& renamed, const Json& hints) {
+// Without heads and norm_eps, which no tensor shows.
+Json vit_parameters(const RenamedWeights& renamed) {
   const WeightStore& weights = renamed.weights;
   const std::int64_t dim = dimension(weights, "patch_embed.proj.weight", 0);
   const std::int64_t patch = dimension(weights, "patch_embed.proj.weight", 2);
@@ -52,31 +46,26 @@ Json vit_parameters(const RenamedWeights& renamed, const Json& hints) {
     throw ModelFileError("pos_embed: " + std::to_string(positions) + " positions are not a square of patches");
   }
   const bool has_head = weights.contains("head.weight");
-  const bool wide_head = has_head && dimension(weights, "head.weight", 1) == 2 * dim;
-  // 64 a head unless transformers' or timm's config says otherwise.
-  const std::int64_t usual =
-      hints.value("model_args", Json::object()).value("num_heads", std::max<std::int64_t>(1, dim / 64));
-  const std::int64_t heads = hints.value("num_attention_heads", usual);
-  Json p{
+  const bool wide_head = has_head && renamed.scheme == NamingScheme::kHfDinov2;
+  return {
       {"dim", dim},
       {"patch", patch},
       {"depth", blocks_under(weights, "blocks.", ".norm1.weight")},
-      {"heads", heads},
       {"mlp_ratio", static_cast<double>(dimension(weights, "blocks.0.mlp.fc1.weight", 0)) / static_cast<double>(dim)},
       {"classes", has_head ? dimension(weights, "head.weight", 0) : 0},
-      {"norm_eps", hints.value("layer_norm_eps", renamed.scheme == NamingScheme::kHfVit ? 1e-12 : 1e-6)},
       {"pool", weights.contains("fc_norm.weight") ? "avg" : "token"},
       {"layer_scale", weights.contains("blocks.0.ls1.gamma")},
       {"registers", weights.contains("reg_token") ? dimension(weights, "reg_token", 1) : 0},
       {"embed_class", embed_class},
       {"pos_grid", grid},
-      {"interpolate_antialias", renamed.scheme == NamingScheme::kTimm},
+      {"interpolate_antialias", renamed.scheme == NamingScheme::kTimm ||
+                                    renamed.scheme == NamingScheme::kDinov2Registers ||
+                                    (renamed.scheme == NamingScheme::kHfDinov2 && weights.contains("reg_token"))},
       {"head", !has_head   ? "none"
                : wide_head ? "linear_cls_mean"
                            : "linear"},
       {"qkv_bias", weights.contains("blocks.0.attn.qkv.bias")},
       {"image_size", grid * patch}};
-  return p;
 }
 
 Json resnet_parameters(const WeightStore& weights) {
@@ -90,44 +79,95 @@ Json resnet_parameters(const WeightStore& weights) {
           {"classes", weights.contains("fc.weight") ? dimension(weights, "fc.weight", 0) : 0}};
 }
 
-Json parameters_of(const RenamedWeights& renamed, const Json& hints, const std::string& family) {
-  if (family == "vit") {
-    refuse_unknown(hints, "gelu");
-    return vit_parameters(renamed, hints);
-  }
-  if (family == "resnet") {
-    refuse_unknown(hints, "relu");
-    return resnet_parameters(renamed.weights);
-  }
+std::string family_of(const WeightStore& weights, const SaidNetwork& said) {
+  if (weights.contains("patch_embed.proj.weight")) return "vit";
+  if (weights.contains("layer1.0.conv1.weight")) return "resnet";
+  if (weights.contains("blocks.0.0.conv_dw.weight")) return "efficientnet_lite";
+  const std::string example = weights.tensors().empty() ? "" : weights.tensors().begin()->first;
+  throw ModelFileError("the tensors' names are of no architecture that tessera knows (" +
+                       (example.empty() ? "there is none" : "one is '" + example + "'") +
+                       (said.trained_by.empty() ? "" : "; " + said.trained_by) +
+                       "); `tessera models` lists them, and --prefix takes a part of what wraps a network off");
+}
+
+Json parameters_of(const RenamedWeights& renamed, const std::string& family) {
+  if (family == "vit") return vit_parameters(renamed);
+  if (family == "resnet") return resnet_parameters(renamed.weights);
   const WeightStore& weights = renamed.weights;
   return {{"classes", weights.contains("classifier.weight") ? dimension(weights, "classifier.weight", 0) : 0}};
 }
 
-std::string family_of(const WeightStore& weights) {
-  if (weights.contains("patch_embed.proj.weight")) return "vit";
-  if (weights.contains("layer1.0.conv1.weight")) return "resnet";
-  if (weights.contains("blocks.0.0.conv_dw.weight")) return "efficientnet_lite";
-  throw ModelFileError("the tensors' names are of no architecture that tessera knows; `tessera models` lists them");
+bool equal(const Json& found, const Json& said) {
+  if (found.is_number_float() && said.is_number()) return std::abs(found.get<double>() - said.get<double>()) < 1e-4;
+  return found == said;
 }
 
-}  // namespace
-
-ModelConfig detect_parameters(const RenamedWeights& renamed, const Json& hints, const std::string& name) {
-  const Architecture& row = find_architecture(name);
-  if (family_of(renamed.weights) != row.family) {
-    throw ModelFileError("the tensors are those of a " + family_of(renamed.weights) + ", not of " + row.name);
+// What is said and the tensors show to be otherwise.
+void refuse_contradictions(const Json& found, const SaidNetwork& said) {
+  std::string faults;
+  for (const auto& [parameter, value] : said.parameters) {
+    const auto shown = found.find(parameter);
+    if (shown == found.end() || equal(*shown, value.value)) continue;
+    if (parameter == "pool" && value.value == "avg") {
+      throw ModelFileError(
+          value.by + " \"avg\" without an fc_norm: the norm stands before the pooling, which tessera does not have");
+    }
+    faults += (faults.empty() ? "" : "; ") + parameter + " " + value.value.dump() + " by " + value.by +
+              ", but the tensors have " + shown->dump();
   }
-  return make_config(name, parameters_of(renamed, hints, row.family));
+  if (!faults.empty()) throw ModelFileError("the weights are not what the configuration says: " + faults);
 }
 
-ModelConfig detect_architecture(const RenamedWeights& renamed, const Json& hints) {
-  const std::string named = hints.value("architecture", "");
-  for (const Architecture& row : architectures()) {
-    if (row.name == named) return detect_parameters(renamed, hints, named);
+// Of networks with these sizes that timm has; empty where there is none.
+std::set<std::int64_t> heads_of_size(const Json& found, std::string& example) {
+  std::set<std::int64_t> heads;
+  for (const KnownNetwork& network : known_networks()) {
+    if (network.family != "vit" || network.parameters.at("dim") != found.at("dim") ||
+        network.parameters.at("depth") != found.at("depth") ||
+        !equal(network.parameters.at("mlp_ratio"), found.at("mlp_ratio"))) {
+      continue;
+    }
+    heads.insert(network.parameters.at("heads").get<std::int64_t>());
+    example = network.name;
   }
-  const std::string family = family_of(renamed.weights);
-  const Json found = parameters_of(renamed, hints, family);
-  // The row of the family that needs the fewest parameters changed; the first on a tie.
+  return heads;
+}
+
+std::int64_t heads_of(const Json& found, const SaidNetwork& said, const Note& note) {
+  if (const auto heads = said.parameters.find("heads"); heads != said.parameters.end()) {
+    if (!heads->second.value.is_number_integer()) {
+      throw ModelFileError("config.json's " + heads->second.by + " is " + heads->second.value.dump());
+    }
+    return heads->second.value.get<std::int64_t>();
+  }
+  std::string example;
+  const std::set<std::int64_t> heads = heads_of_size(found, example);
+  if (heads.size() != 1) {
+    throw ModelFileError("nothing says how many attention heads it has, and no tensor shows it (width " +
+                         found.at("dim").dump() + ", depth " + found.at("depth").dump() +
+                         "): put its config.json beside the weights, or name its architecture by --arch");
+  }
+  note(std::to_string(*heads.begin()) + " heads, as every network of these sizes has (" + example + ")");
+  return *heads.begin();
+}
+
+double epsilon_of(const RenamedWeights& renamed, const SaidNetwork& said, const Note& note) {
+  const auto found = said.parameters.find("norm_eps");
+  const bool hugging_face = renamed.scheme == NamingScheme::kHfVit;
+  if (found != said.parameters.end() && !(hugging_face && found->second.by.starts_with("--arch"))) {
+    if (!found->second.value.is_number()) {
+      throw ModelFileError("its configuration cannot be used: '" + found->second.by + "' is " +
+                           found->second.value.dump());
+    }
+    return found->second.value.get<double>();
+  }
+  if (!hugging_face) return 1e-6;
+  note("epsilon 1e-12, the default of transformers' ViT: no config.json says another");
+  return 1e-12;
+}
+
+// The row of the registry that needs the fewest parameters changed.
+const Architecture& nearest_row(const std::string& family, const Json& found) {
   const Architecture* best = nullptr;
   std::ptrdiff_t fewest = 0;
   for (const Architecture& row : architectures()) {
@@ -140,7 +180,35 @@ ModelConfig detect_architecture(const RenamedWeights& renamed, const Json& hints
     }
   }
   if (best == nullptr) throw InternalError("no architecture of the family " + family);
-  return make_config(best->name, found);
+  return *best;
+}
+
+}  // namespace
+
+ModelConfig detect_architecture(const RenamedWeights& renamed, const SaidNetwork& said, const Note& note) {
+  refuse_unsupported_tensors(renamed.weights);
+  const std::string family = family_of(renamed.weights, said);
+  if (!said.family.empty() && said.family != family) {
+    throw ModelFileError("the tensors are those of a " + family + ", not of a " + said.family + " (" + said.trained_by +
+                         ")");
+  }
+  Json found = parameters_of(renamed, family);
+  refuse_contradictions(found, said);
+  if (family == "efficientnet_lite" && said.architecture.empty()) {
+    throw ModelFileError(
+        "efficientnet_lite0 and tf_efficientnet_lite0 have the same tensors, but other padding and another "
+        "epsilon, and nothing says which it is: name it by --arch, or put its config.json beside it");
+  }
+  if (family == "vit") {
+    found["heads"] = heads_of(found, said, note);
+    found["norm_eps"] = epsilon_of(renamed, said, note);
+  }
+  const bool has_row =
+      std::ranges::find(architectures(), said.architecture, &Architecture::name) != architectures().end();
+  const std::string row = has_row ? said.architecture : nearest_row(family, found).name;
+  if (said.trained_by.empty() && family != "vit")
+    note("nothing names its architecture: " + row + " by names and shapes");
+  return make_config(row, found);
 }
 
 }  // namespace tessera

@@ -1,16 +1,19 @@
 #pragma once
-// Which architecture a state dict is, from its names and shapes. Private to weights/.
+// Which network a state dict is: what its configuration says, held against its names and shapes. Private to weights/.
 
-#include <nlohmann/json_fwd.hpp>
+#include <functional>
+#include <string>
 
 #include "models/registry.h"
 #include "weights/name_maps.h"
+#include "weights/said_network.h"
 
 namespace tessera {
 
-// `hints` is a config.json (timm's or transformers'), or an empty object. Throws ModelFileError when nothing fits.
-ModelConfig detect_architecture(const RenamedWeights& renamed, const nlohmann::json& hints);
-// The same with the architecture given.
-ModelConfig detect_parameters(const RenamedWeights& renamed, const nlohmann::json& hints, const std::string& name);
+// Everything that decides the graph is either in the tensors, or said, or certain: nothing is guessed. Tells `note` of
+// what follows from shapes alone. Throws ModelFileError where the tensors contradict what is said (listing all), where
+// they fit several networks, or where something is not said.
+ModelConfig detect_architecture(const RenamedWeights& renamed, const SaidNetwork& said,
+                                const std::function<void(const std::string&)>& note);
 
 }  // namespace tessera

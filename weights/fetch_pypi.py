@@ -55,12 +55,14 @@ def main() -> int:
     parser.add_argument("--out", default=".", help="folder for the download")
     parser.add_argument("-o", "--output", help="model file to write (default: installed in TESSERA_HOME)")
     parser.add_argument("--tessera", default="tessera", help="the binary (default: on PATH)")
+    parser.add_argument("--force", action="store_true", help="replace another model of that name")
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
     source = download(MODELS[options.model], options.out)
     convert = os.path.join(os.path.dirname(os.path.abspath(__file__)), "convert.py")
     command = [sys.executable, convert, source, "--preset", options.model, "--tessera", options.tessera]
     command += ["-o", options.output] if options.output else ["--name", MODELS[options.model]["install"]]
+    command += ["--force"] if options.force else []
     return subprocess.run(command, check=False).returncode
 
 

@@ -64,6 +64,26 @@ constexpr std::array<Rule, 2> kResNetShortcutRules{{
     {"shortcut.normalization.", "downsample.1."},
 }};
 
+// torchvision's ViT, outside its blocks and within "encoder.layers.encoder_layer_N.".
+constexpr std::array<Rule, 5> kTorchvisionOuterRules{{
+    {"class_token", "cls_token"},
+    {"conv_proj.", "patch_embed.proj."},
+    {"encoder.pos_embedding", "pos_embed"},
+    {"encoder.ln.", "norm."},
+    {"heads.head.", "head."},
+}};
+constexpr std::array<Rule, 9> kTorchvisionBlockRules{{
+    {"ln_1.", "norm1."},
+    {"ln_2.", "norm2."},
+    {"self_attention.in_proj_weight", "attn.qkv.weight"},
+    {"self_attention.in_proj_bias", "attn.qkv.bias"},
+    {"self_attention.out_proj.", "attn.proj."},
+    {"mlp.0.", "mlp.fc1."},
+    {"mlp.3.", "mlp.fc2."},
+    {"mlp.linear_1.", "mlp.fc1."},
+    {"mlp.linear_2.", "mlp.fc2."},
+}};
+
 // Replaces the rule's prefix; false when no rule fits.
 template <std::size_t Count>
 bool apply(const std::array<Rule, Count>& rules, std::string_view name, std::string& renamed) {
@@ -139,6 +159,27 @@ std::string from_hugging_face(std::string_view name) {
   return apply(kOuterRules, name, renamed) ? renamed : std::string(whole);
 }
 
+std::string from_torchvision_vit(std::string_view name) {
+  const std::string whole(name);
+  std::string renamed;
+  constexpr std::string_view kBlocks = "encoder.layers.encoder_layer_";
+  if (!name.starts_with(kBlocks)) return apply(kTorchvisionOuterRules, name, renamed) ? renamed : whole;
+  name.remove_prefix(kBlocks.size());
+  const int block = take_number(name, ".");
+  if (block < 0 || !apply(kTorchvisionBlockRules, name, renamed)) return whole;
+  return "blocks." + std::to_string(block) + "." + renamed;
+}
+
+// Names that stand in timm's files or in those of a method that has timm's names.
+std::string from_timm(const std::string& name) {
+  if (name == "mask_token" || name.starts_with("decoder_")) return "";
+  for (const auto& [from, to] : {std::pair<std::string_view, std::string_view>{".gamma_1", ".ls1.gamma"},
+                                 std::pair<std::string_view, std::string_view>{".gamma_2", ".ls2.gamma"}}) {
+    if (name.ends_with(from)) return name.substr(0, name.size() - from.size()) + std::string(to);
+  }
+  return name == "register_tokens" ? "reg_token" : name;
+}
+
 // q, k and v of one block, one below the other.
 Tensor stack(const std::array<Tensor, 3>& parts, const std::string& name) {
   if (parts[0].empty() || parts[1].empty() || parts[2].empty() || parts[0].shape() != parts[1].shape() ||
@@ -170,6 +211,8 @@ void move_class_position(WeightStore& weights) {
 
 NamingScheme scheme_of(const WeightStore& weights) {
   bool scaled = false, hugging_face = false, resnet = false;
+  if (weights.contains("conv_proj.weight")) return NamingScheme::kTorchvisionVit;
+  if (weights.contains("register_tokens")) return NamingScheme::kDinov2Registers;
   for (const auto& [name, tensor] : weights.tensors()) {
     resnet |= name.ends_with("embedder.embedder.convolution.weight");
     scaled |= name.find("layer_scale1") != std::string::npos;
@@ -191,7 +234,10 @@ std::string renamed_tensor(const std::string& name, NamingScheme scheme) {
   if (name.ends_with("num_batches_tracked")) return "";
   switch (scheme) {
     case NamingScheme::kTimm:
-      return name == "mask_token" ? "" : name;
+    case NamingScheme::kDinov2Registers:
+      return from_timm(name);
+    case NamingScheme::kTorchvisionVit:
+      return from_torchvision_vit(name);
     case NamingScheme::kHfResNet:
       return from_hugging_face_resnet(name);
     case NamingScheme::kHfVit:
@@ -203,7 +249,9 @@ std::string renamed_tensor(const std::string& name, NamingScheme scheme) {
 
 }  // namespace
 
-RenamedWeights rename_to_timm(WeightStore weights) {
+RenamedWeights rename_to_timm(WeightStore weights, const std::function<void(const std::string&)>& note) {
+  const bool decoder = weights.contains("decoder_embed.weight");
+  if (decoder && note) note("without the decoder of the masked autoencoder: the model's output is features");
   RenamedWeights renamed{.weights = {}, .scheme = scheme_of(weights)};
   std::map<std::string, std::array<Tensor, 3>> stacks;  // by the name of the stacked tensor
   for (const std::string& name : names_of(weights)) {

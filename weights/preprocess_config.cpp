@@ -8,31 +8,21 @@
 #include <string>
 
 #include "core/error.h"
+#include "weights/config_files.h"
+#include "weights/known_networks.h"
 
 namespace tessera {
 
 namespace {
 
 using Json = nlohmann::json;
+using Note = std::function<void(const std::string&)>;
+using Colours = std::array<float, 3>;
 
-Filter filter_of(const Json& resample) {
-  constexpr int kLanczos = 1, kBilinear = 2, kBicubic = 3, kBox = 4;  // PIL.Image.Resampling
-  switch (resample.get<int>()) {
-    case kBilinear:
-      return Filter::kBilinear;
-    case kBicubic:
-      return Filter::kBicubic;
-    case kLanczos:
-      return Filter::kLanczos;
-    case kBox:
-      return Filter::kBox;
-    default:
-      throw ModelFileError("resample " + resample.dump() + " is not supported");
-  }
-}
+constexpr double kSmallestShare = 0.01;
 
-// A JSON number of any magnitude: one that is no side of a picture must not reach integer arithmetic.
-int side_of(const Json& number) {
+int whole_side(const Json& number, const char* key) {
+  if (!number.is_number()) throw ModelFileError(fmt::format("'{}' is {}, not a number of pixels", key, number.dump()));
   const double side = number.get<double>();
   if (!(side >= 1 && side <= kLargestSide)) {
     throw ModelFileError(fmt::format("a side of {} pixels is not in 1 to {}", number.dump(), kLargestSide));
@@ -40,91 +30,153 @@ int side_of(const Json& number) {
   return static_cast<int>(side);
 }
 
-int square_size(const Json& size) {
-  if (size.is_number()) return side_of(size);
-  if (size.contains("shortest_edge")) return side_of(size.at("shortest_edge"));
-  if (size.at("height") != size.at("width")) {
-    throw ModelFileError("only square pictures are supported, not " + size.dump());
-  }
-  return side_of(size.at("height"));
-}
-
-// The share of the resized edge that the crop keeps.
-double crop_share(const Json& json, double fallback) {
-  const double share = json.value("crop_pct", fallback);
-  constexpr double kSmallest = 0.01;
-  if (!(share >= kSmallest && share <= 1)) {
-    throw ModelFileError(fmt::format("crop_pct {} is not in {} to 1", share, kSmallest));
+double checked_share(double share) {
+  if (!(share >= kSmallestShare && share <= 1)) {
+    throw ModelFileError(fmt::format("crop_pct {} is not in {} to 1", share, kSmallestShare));
   }
   return share;
 }
 
-// ConvNextImageProcessor, which Hugging Face's ResNets use: below 384 pixels the shortest edge goes to size / crop_pct
-// and the centre is cut out, otherwise the picture is squashed.
-void set_convnext_sizes(const Json& json, Preprocess& p) {
-  constexpr int kSquashFrom = 384;
-  const int size = square_size(json.value("size", Json(kSquashFrom)));
-  const bool squash = size >= kSquashFrom;
-  const double share = crop_share(json, 224.0 / 256.0);
-  p.resize_mode = squash ? ResizeMode::kSquash : ResizeMode::kShortestEdge;
-  p.resize = squash ? size : static_cast<int>(size / share);
-  p.crop = squash ? 0 : size;
-}
-
-void set_sizes(const Json& json, Preprocess& p) {
-  const Json size = json.value("size", Json(224));
-  p.resize_mode = size.is_object() && size.contains("shortest_edge") ? ResizeMode::kShortestEdge : ResizeMode::kSquash;
-  p.resize = square_size(size);
-  p.crop = json.value("do_center_crop", false) ? square_size(json.value("crop_size", Json(224))) : 0;
-}
-
-Preprocess hugging_face(const Json& json) {
-  const std::string type = json.value("image_processor_type", json.value("feature_extractor_type", ""));
-  const bool convnext = type.starts_with("ConvNext");
-  constexpr int kBilinear = 2, kBicubic = 3;
-  Preprocess p;
-  p.flavour = type.ends_with("Fast") ? PreprocessFlavour::kHfFast : PreprocessFlavour::kHf;
-  convnext ? set_convnext_sizes(json, p) : set_sizes(json, p);
-  if (!json.value("do_resize", true)) p.resize_mode = ResizeMode::kNone;
-  p.filter = filter_of(json.value("resample", Json(convnext || type.starts_with("Bit") ? kBicubic : kBilinear)));
-  if (!json.value("do_rescale", true) || std::abs(json.value("rescale_factor", 1.0 / 255) - 1.0 / 255) > 1e-9) {
-    throw ModelFileError("only pixels rescaled by 1 / 255 are supported");
-  }
-  const bool normalise = json.value("do_normalize", true);
-  p.mean = normalise ? json.value("image_mean", std::array{0.5F, 0.5F, 0.5F}) : std::array{0.0F, 0.0F, 0.0F};
-  p.std = normalise ? json.value("image_std", std::array{0.5F, 0.5F, 0.5F}) : std::array{1.0F, 1.0F, 1.0F};
-  return p;
-}
-
-Preprocess timm(const Json& cfg, const Preprocess& fallback) {
-  if (!cfg.is_object() || !cfg.contains("input_size")) return fallback;
-  const Json& size = cfg.at("input_size");
-  if (size.at(1) != size.at(2)) throw ModelFileError("only square pictures are supported, not " + size.dump());
-  Preprocess p = Preprocess::timm(side_of(size.at(2)), crop_share(cfg, 0.875),
-                                  filter_from_string(cfg.value("interpolation", "bicubic")),
-                                  cfg.value("mean", fallback.mean), cfg.value("std", fallback.std));
-  const std::string mode = cfg.value("crop_mode", "center");
+// timm's Resize and CenterCrop, or its squash.
+Preprocess timm_pictures(int size, double share, Filter filter, Colours mean, Colours std, const std::string& mode) {
+  if (mode != "center" && mode != "squash") throw ModelFileError("crop_mode '" + mode + "' is not supported");
+  Preprocess p = Preprocess::timm(size, checked_share(share), filter, mean, std);
   if (mode == "squash") p.resize_mode = ResizeMode::kSquash;
-  if (mode != "squash" && mode != "center") throw ModelFileError("crop_mode '" + mode + "' is not supported");
   return p;
 }
 
-Preprocess default_preprocess(const ModelConfig& config, NamingScheme scheme) {
-  Preprocess p = find_architecture(config.architecture).preprocess;
-  const int size = config.parameters.at("image_size").get<int>();
-  constexpr std::array<float, 3> kHalf{0.5F, 0.5F, 0.5F};
-  if (scheme == NamingScheme::kHfVit) return Preprocess::hf_squash(size, Filter::kBilinear, kHalf, kHalf);
-  return p.at_size(size);
+// timm's pretrained_cfg with timm's defaults for what it leaves out. Nothing where there is none.
+std::optional<ChosenPreprocess> timm_preprocess(const Json& config) {
+  const bool nested = config.contains("pretrained_cfg");
+  if (!nested && !(is_timm_config(config) && config.contains("input_size"))) return std::nullopt;
+  const Json& cfg = nested ? config.at("pretrained_cfg") : config;
+  if (!cfg.is_object()) throw ModelFileError("config.json's 'pretrained_cfg' is not an object");
+  if (nested && !cfg.contains("input_size") && !cfg.contains("mean")) return std::nullopt;
+  Json size = config_value(cfg, "input_size", Json::array({3, 224, 224}));
+  const Json arguments = config_value(config, "model_args", Json::object());
+  if (arguments.is_object() && arguments.contains("img_size") && config_value(cfg, "fixed_input_size", false)) {
+    const Json& side = arguments.at("img_size");
+    size = side.is_array() && side.size() == 2 ? Json::array({3, side[0], side[1]}) : Json::array({3, side, side});
+  }
+  if (!size.is_array() || size.size() != 3) throw ModelFileError("input_size is " + size.dump());
+  if (size[1] != size[2]) throw ModelFileError("only square pictures are supported, not " + size.dump());
+  bool all = true;
+  for (const char* key : {"input_size", "crop_pct", "interpolation", "mean", "std", "crop_mode"})
+    all &= cfg.contains(key);
+  const Preprocess imagenet;
+  return ChosenPreprocess{
+      timm_pictures(whole_side(size[2], "input_size"), config_value(cfg, "crop_pct", 0.875),
+                    filter_from_string(config_value<std::string>(cfg, "interpolation", "bicubic")),
+                    config_value(cfg, "mean", imagenet.mean), config_value(cfg, "std", imagenet.std),
+                    config_value<std::string>(cfg, "crop_mode", "center")),
+      all ? "" : kTimmVersion};
 }
+
+// The picture size that the resized edge and the crop share makes; the crop is the model's.
+void set_share(Preprocess& p, double share) {
+  const int size = p.output_size();
+  p.resize = p.resize_mode == ResizeMode::kSquash ? size : static_cast<int>(std::floor(size / checked_share(share)));
+}
+
+void override_fields(Preprocess& p, const PreprocessOptions& options) {
+  if (options.mean) p.mean = *options.mean;
+  if (options.std) p.std = *options.std;
+  if (options.interpolation) p.filter = filter_from_string(*options.interpolation);
+  if (options.size) p = p.at_size(*options.size);
+  if (options.crop_mode == "squash") {
+    p.crop = p.output_size();
+    p.resize = p.crop;
+    p.resize_mode = ResizeMode::kSquash;
+  }
+  if (options.crop_mode == "center") {
+    p.crop = p.output_size();
+    p.resize_mode = ResizeMode::kShortestEdge;
+  }
+  if (options.crop_pct) set_share(p, *options.crop_pct);
+}
+
+// All of it said by options.
+std::optional<Preprocess> said_by_options(const PreprocessOptions& options, int size) {
+  if (!options.mean || !options.std || !options.interpolation || !(options.crop_pct || options.crop_mode == "squash")) {
+    return std::nullopt;
+  }
+  return timm_pictures(options.size.value_or(size), options.crop_pct.value_or(1),
+                       filter_from_string(*options.interpolation), *options.mean, *options.std,
+                       options.crop_mode.value_or("center"));
+}
+
+std::optional<ChosenPreprocess> by_name(const std::string& name, const SaidNetwork& said, const Note& note) {
+  if (name == "torchvision" || name == "torchvision-v2") {
+    const int resize = name == "torchvision" ? 256 : 232;
+    return ChosenPreprocess{{.resize = resize, .crop = 224, .filter = Filter::kBilinear}, "torchvision 0.29"};
+  }
+  const KnownNetwork* known = find_known_network(said.architecture);
+  if (name != "timm" || known == nullptr) return std::nullopt;
+  note("preprocessing of timm's default configuration for " + known->name);
+  return ChosenPreprocess{known->preprocess, kTimmVersion};
+}
+
+std::optional<ChosenPreprocess> by_files(const PreprocessSources& sources, const Note& note) {
+  const std::optional<ChosenPreprocess> timm = timm_preprocess(sources.config);
+  const Json& processor = sources.processor;
+  if (config_value<std::string>(processor, "image_processor_type", "") == "TimmWrapperImageProcessor") {
+    return timm ? timm : timm_preprocess(processor);
+  }
+  if (!processor.empty() && !(timm && is_timm_config(sources.config))) {
+    return hugging_face_preprocess(processor, config_value<std::string>(sources.config, "model_type", ""),
+                                   sources.ignored);
+  }
+  if (timm && !processor.empty())
+    note("preprocessing of config.json's pretrained_cfg, not of preprocessor_config.json");
+  if (timm) return timm;
+  if (!sources.file) return std::nullopt;
+  note("preprocessing of " + sources.file->origin + ", by the file's name");
+  return ChosenPreprocess{sources.file->preprocess, "torchvision 0.29"};
+}
+
+// A JSON file of the user's: a processor's, timm's or a card's.
+ChosenPreprocess by_json(const std::string& path, const PreprocessSources& sources) {
+  const Json json = read_config(path);
+  if (json.empty())
+    throw UsageError("--preprocess " + path + ": no such file, nor timm, hf, hf-fast, torchvision or torchvision-v2");
+  if (json.contains("flavour")) return {preprocess_from_json(json), ""};
+  if (const auto timm = timm_preprocess(json.contains("pretrained_cfg") ? json : Json{{"pretrained_cfg", json}});
+      timm && !json.contains("image_mean") && !json.contains("image_processor_type")) {
+    return *timm;
+  }
+  return hugging_face_preprocess(json, "", sources.ignored);
+}
+
+[[noreturn]] void refuse_unsaid(const SaidNetwork& said) {
+  throw ModelFileError(
+      "nothing says how its pictures are prepared: put its preprocessor_config.json (or timm's config.json) beside the "
+      "weights, or give --preprocess FILE.json, --preprocess torchvision (torchvision's first ImageNet weights; "
+      "torchvision-v2: the later ones), --preprocess timm" +
+      std::string(said.architecture.empty() ? " with --arch (timm's default for that architecture)" : "") +
+      ", or all of --mean, --std, --interpolation and --crop-pct");
+}
+
+bool is_flavour(const std::string& name) { return name == "timm" || name == "hf" || name == "hf-fast"; }
 
 }  // namespace
 
-Preprocess preprocess_of(const ModelConfig& config, NamingScheme scheme, const Json& model_json,
-                         const Json& processor_json) {
-  const Preprocess p = processor_json.empty()
-                           ? timm(model_json.value("pretrained_cfg", Json()), default_preprocess(config, scheme))
-                           : hugging_face(processor_json);
-  return preprocess_from_json(to_json(p));  // which checks that every number is possible
+ChosenPreprocess preprocess_of(const ModelConfig& config, const SaidNetwork& said, const PreprocessSources& sources,
+                               const PreprocessOptions& options, const Note& note) {
+  const std::string& choice = options.choice;
+  std::optional<ChosenPreprocess> chosen;
+  const bool file = !choice.empty() && !is_flavour(choice) && !choice.starts_with("torchvision");
+  if (file) chosen = by_json(choice, sources);
+  if (!chosen && (choice.empty() || is_flavour(choice))) chosen = by_files(sources, note);
+  if (!chosen) chosen = by_name(choice, said, note);
+  const int size = config.parameters.at("image_size").get<int>();
+  if (!chosen) {
+    if (const auto said_whole = said_by_options(options, size)) chosen = {*said_whole, ""};
+  }
+  if (!chosen) refuse_unsaid(said);
+  if (is_flavour(choice)) chosen->preprocess.flavour = flavour_from_string(choice);
+  override_fields(chosen->preprocess, options);
+  chosen->preprocess = preprocess_from_json(to_json(chosen->preprocess));  // which checks that every number is possible
+  return *chosen;
 }
 
 }  // namespace tessera

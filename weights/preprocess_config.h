@@ -1,19 +1,40 @@
 #pragma once
-// Preprocessing as other libraries write it down: transformers' preprocessor_config.json, timm's pretrained_cfg.
-// Private to weights/.
+// Preprocessing as other libraries write it down (transformers' preprocessor_config.json, timm's pretrained_cfg), as
+// published files are known to need it, or as the user says. Private to weights/.
 
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
 
 #include "models/registry.h"
 #include "vision/preprocess.h"
-#include "weights/name_maps.h"
+#include "weights/convert.h"
+#include "weights/known_files.h"
+#include "weights/said_network.h"
 
 namespace tessera {
 
-// Of the model whose config.json and preprocessor_config.json (empty objects where there are none) these are. Where
-// they say nothing, the architecture's own holds, brought to the model's picture size. Throws ModelFileError for
-// settings that tessera does not have, nlohmann's exceptions for fields of the wrong type.
-Preprocess preprocess_of(const ModelConfig& config, NamingScheme scheme, const nlohmann::json& model_json,
-                         const nlohmann::json& processor_json);
+struct PreprocessSources {
+  nlohmann::json config = nlohmann::json::object();     // config.json
+  nlohmann::json processor = nlohmann::json::object();  // preprocessor_config.json
+  std::optional<KnownFile> file;
+  IgnoredKeys ignored;
+};
+
+struct ChosenPreprocess {
+  Preprocess preprocess;
+  std::string follows;  // "transformers 5.23" where its defaults decided something, else ""
+};
+
+// What the user says comes before what the files say; nothing is assumed of a model whose preprocessing nobody says:
+// ModelFileError then tells what is missing and which options give it. Throws it also for settings that tessera does
+// not have. `said` has the network's name, `config` its picture size.
+ChosenPreprocess preprocess_of(const ModelConfig& config, const SaidNetwork& said, const PreprocessSources& sources,
+                               const PreprocessOptions& options, const std::function<void(const std::string&)>& note);
+
+// From a preprocessor_config.json; `model_type` is its model's, for files that name no processor.
+ChosenPreprocess hugging_face_preprocess(const nlohmann::json& json, const std::string& model_type,
+                                         const IgnoredKeys& ignored);
 
 }  // namespace tessera

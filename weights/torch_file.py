@@ -1,7 +1,8 @@
 """Reads PyTorch state dicts (.pth, .pt, .bin) with NumPy alone, and without running what a pickle asks for.
 
 Both containers are read: the zip file of torch >= 1.6 and the older sequence of pickles. The unpickler knows the few
-names that a state dict of tensors needs; any other is refused, so that a hostile file cannot run code.
+names that a state dict of tensors needs; what training scripts keep beside it (their options, NumPy's numbers) is stood
+for by objects that hold nothing; any other name is refused, so that a hostile file cannot run code.
 """
 import collections
 import io
@@ -31,6 +32,43 @@ def rebuild_tensor(storage, offset, size, stride, *_):
     return ("tensor", storage, offset, tuple(size), tuple(stride))
 
 
+class Opaque:
+    """Stands for an object that is no weight; takes whatever a pickle does to it, and keeps nothing."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def __setstate__(self, _):
+        pass
+
+    def __setitem__(self, _, __):
+        pass
+
+    def append(self, _):
+        pass
+
+    def extend(self, _):
+        pass
+
+    def __hash__(self):
+        return 0
+
+    def __eq__(self, other):
+        return isinstance(other, Opaque)
+
+
+OPAQUE = {
+    ("argparse", "Namespace"), ("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar"),
+    ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"), ("numpy", "ndarray"),
+    ("numpy", "dtype"), ("_codecs", "encode"), ("collections", "defaultdict"), ("builtins", "set"), ("builtins", "dict"),
+    ("torch", "device"), ("torch", "Size"), ("torch", "float32"), ("torch", "float16"), ("torch", "bfloat16"),
+    ("pathlib", "PosixPath"), ("pathlib", "Path"), ("datetime", "datetime"), ("collections", "Counter"),
+    ("pytorch_lightning.utilities.parsing", "AttributeDict"),
+    ("lightning_fabric.utilities.data", "AttributeDict"), ("lightning.fabric.utilities.data", "AttributeDict"),
+    ("lightning.pytorch.utilities.parsing", "AttributeDict"),
+}
+
+
 class StateDictUnpickler(pickle.Unpickler):
     def __init__(self, file, load_storage):
         super().__init__(file)
@@ -45,7 +83,9 @@ class StateDictUnpickler(pickle.Unpickler):
             return lambda tensor, *_: tensor
         if module == "torch" and name in STORAGES:
             return name
-        raise pickle.UnpicklingError(f"the file asks for {module}.{name}; only tensors are read")
+        if (module, name) in OPAQUE or module.startswith("numpy.dtypes"):
+            return Opaque
+        raise pickle.UnpicklingError(f"the file asks for {module}.{name}; only tensors are read: save the model's state_dict()")
 
     def persistent_load(self, identifier):
         _, kind, key, _, count = identifier[:5]
@@ -105,11 +145,27 @@ def read_legacy(path: str):
         return state
 
 
-def read_state_dict(path: str) -> dict:
-    """Tensors by name. A dict that holds the state dict under 'state_dict' or 'model' is looked into."""
+# Where training scripts keep the weights, the better first: averaged ones as timm prefers them, DINO's teacher.
+AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict")
+PLAIN = ("state_dict", "model", "model_state_dict", "teacher", "net", "weights")
+
+
+def read_state_dict(path: str, averaged: bool = True, note=lambda text: None) -> dict:
+    """Tensors by name. Tells `note` which part of a checkpoint was taken; without `averaged` not the EMA weights."""
     state = read_zip(path) if zipfile.is_zipfile(path) else read_legacy(path)
-    for key in ("state_dict", "model", "model_state_dict"):
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    return {name: materialise(entry) for name, entry in state.items()
-            if isinstance(entry, tuple) and entry and entry[0] == "tensor"}
+    while isinstance(state, dict):
+        there = [key for key in AVERAGED + PLAIN if isinstance(state.get(key), dict) and state[key]]
+        chosen = next((key for key in there if averaged or key not in AVERAGED), None)
+        if chosen is None:
+            break
+        others = [key for key in there if key != chosen]
+        note(f"took '{chosen}' of the checkpoint" + (f", not {', '.join(repr(key) for key in others)}" if others else "")
+             + (" (--no-ema takes the other)" if chosen in AVERAGED and others else ""))
+        state = state[chosen]
+    if not isinstance(state, dict):
+        raise ValueError("holds no dict of tensors")
+    tensors = {name: materialise(entry) for name, entry in state.items()
+               if isinstance(name, str) and isinstance(entry, tuple) and entry and entry[0] == "tensor"}
+    if not tensors:
+        raise ValueError("holds no tensors; its keys are " + ", ".join(repr(key) for key in list(state)[:8]))
+    return tensors

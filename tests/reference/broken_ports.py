@@ -38,13 +38,14 @@ def main() -> None:
         sys.exit(__doc__)
     out = sys.argv[1]
     state = seeded_state("vit_tiny_patch16_224")
-    config = {"architecture": "vit_tiny_patch16_224"}
+    half = {"input_size": [3, 224, 224], "crop_pct": 0.9, "interpolation": "bicubic", "mean": [0.5] * 3, "std": [0.5] * 3}
+    config = {"architecture": "vit_tiny_patch16_224", "pretrained_cfg": half}
     save(os.path.join(out, "epsilon"), state, {**config, "layer_norm_eps": 1e-5})
     for kind in ("weight", "bias"):
         query, key, value = state[f"blocks.3.attn.qkv.{kind}"].chunk(3)
         state[f"blocks.3.attn.qkv.{kind}"] = torch.cat([key, query, value])
     save(os.path.join(out, "swapped"), state, config)
-    save(os.path.join(out, "padding"), seeded_state("tf_efficientnet_lite0"), {"architecture": "efficientnet_lite0"})
+    save(os.path.join(out, "padding"), seeded_state("tf_efficientnet_lite0"), {"architecture": "efficientnet_lite0", "pretrained_cfg": {**half, "crop_pct": 0.875}})
 
 
 if __name__ == "__main__":

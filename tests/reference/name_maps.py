@@ -39,6 +39,13 @@ def reference(folder, name, model, size):
     write(os.path.join(folder, "expected.h5"), name, x, getattr(output, "logits", output), {}, 1)
 
 
+def write_processor(folder, size):
+    with open(os.path.join(folder, "preprocessor_config.json"), "w", encoding="utf-8") as file:
+        json.dump({"image_processor_type": "ViTImageProcessor", "size": {"height": size, "width": size}, "resample": 2,
+                   "image_mean": [0.5] * 3, "image_std": [0.5] * 3}, file)
+        file.write("\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", required=True)
@@ -58,6 +65,7 @@ def main():
             if spelling == "modules":
                 save_file({key: value.contiguous() for key, value in model.state_dict().items()},
                           os.path.join(folder, "model.safetensors"))
+            write_processor(folder, config.image_size)
             reference(folder, name, model, config.image_size)
     extra = {"img_size": 32, "patch_size": 16, "embed_dim": 16, "depth": 2, "num_heads": 2, "num_classes": 5}
     folder = os.path.join(root, "timm_vit")
@@ -68,7 +76,8 @@ def main():
               os.path.join(folder, "model.safetensors"))
     model.load_state_dict({key: value.half().float() for key, value in model.state_dict().items()})
     with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:
-        json.dump({"architecture": architecture, "num_attention_heads": 2, "num_classes": 5,
+        json.dump({"architecture": architecture, "num_classes": 5,
+                   "model_args": {"img_size": 32, "patch_size": 16, "embed_dim": 16, "depth": 2, "num_heads": 2},
                    "pretrained_cfg": {"input_size": [3, 32, 32], "crop_pct": 0.9, "interpolation": "bicubic",
                                       "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}, file)
     reference(folder, "timm_vit", model, 32)

@@ -95,7 +95,11 @@ class ConvertFolder : public testing::Test {
 TEST_F(ConvertFolder, ReadsImageProcessors) {
   const nlohmann::json square{{"height", 32}, {"width", 32}};
   const Preprocess vit = with_processor({{"image_processor_type", "ViTImageProcessor"}, {"size", square}});
-  EXPECT_EQ(vit, Preprocess::hf_squash(32, Filter::kBilinear, {0.5F, 0.5F, 0.5F}, {0.5F, 0.5F, 0.5F}));
+  // A name that says neither is torchvision's to transformers 5; Pil and Fast say it.
+  EXPECT_EQ(vit, Preprocess::hf_squash(32, Filter::kBilinear, {0.5F, 0.5F, 0.5F}, {0.5F, 0.5F, 0.5F},
+                                       PreprocessFlavour::kHfFast));
+  const Preprocess pillow = with_processor({{"image_processor_type", "ViTImageProcessorPil"}, {"size", square}});
+  EXPECT_EQ(pillow, Preprocess::hf_squash(32, Filter::kBilinear, {0.5F, 0.5F, 0.5F}, {0.5F, 0.5F, 0.5F}));
   const Preprocess fast = with_processor(
       {{"image_processor_type", "ViTImageProcessorFast"}, {"size", square}, {"resample", 3}, {"do_normalize", false}});
   EXPECT_EQ(fast, Preprocess::hf_squash(32, Filter::kBicubic, {0, 0, 0}, {1, 1, 1}, PreprocessFlavour::kHfFast));
@@ -116,6 +120,36 @@ TEST_F(ConvertFolder, ReadsImageProcessors) {
   EXPECT_EQ(convnext.crop, 32);
 }
 
+// What a processor's file leaves out is what its class has, and null is left out.
+TEST_F(ConvertFolder, TakesTheDefaultsOfTheProcessorsClass) {
+  const Preprocess deit = with_processor({{"image_processor_type", "DeiTImageProcessor"}, {"crop_size", 32}});
+  EXPECT_EQ(deit.resize_mode, ResizeMode::kSquash);
+  EXPECT_EQ(deit.resize, 256);
+  EXPECT_EQ(deit.filter, Filter::kBicubic);
+  EXPECT_EQ(deit.mean[0], 0.5F);
+  const Preprocess clip =
+      with_processor({{"feature_extractor_type", "CLIPFeatureExtractor"}, {"size", 40}, {"crop_size", 32}});
+  EXPECT_EQ(clip.resize_mode, ResizeMode::kShortestEdge);
+  EXPECT_EQ(clip.resize, 40);
+  EXPECT_EQ(clip.crop, 32);
+  EXPECT_EQ(clip.mean[0], 0.48145466F);
+  const Preprocess bit = with_processor({{"image_processor_type", "BitImageProcessorFast"},
+                                         {"size", {{"height", 32}, {"width", 32}}},
+                                         {"do_center_crop", false},
+                                         {"resample", nullptr},
+                                         {"image_mean", nullptr}});
+  EXPECT_EQ(bit.resize_mode, ResizeMode::kSquash);
+  EXPECT_EQ(bit.filter, Filter::kBicubic);
+  EXPECT_EQ(bit.std[2], 0.27577711F);
+  const Preprocess vit = with_processor({{"image_processor_type", "ViTImageProcessorFast"},
+                                         {"size", {{"height", 32}, {"width", 32}}},
+                                         {"do_center_crop", nullptr}});
+  EXPECT_EQ(vit.crop, 0);
+  // A file that names no class is read as transformers reads it for that kind of model.
+  EXPECT_EQ(with_processor({{"size", 32}}).filter, Filter::kBilinear);
+  EXPECT_EQ(convert_safetensors(folder_).card.follows, "transformers 5.23");
+}
+
 TEST_F(ConvertFolder, AdaptsToThePictureSizeOfTheProcessor) {
   std::ofstream(folder_ / "preprocessor_config.json") << R"({"size": {"height": 48, "width": 48}})";
   const LoadedModel model = convert_safetensors(folder_);
@@ -133,7 +167,12 @@ TEST_F(ConvertFolder, RefusesWhatItDoesNotKnow) {
       {{{"size", 1e300}}, "not a JSON object"},
       {{{"feature_extractor_type", "ConvNextFeatureExtractor"}, {"size", 32}, {"crop_pct", 0.0}}, "crop_pct 0 is not"},
       {{{"resample", 5}}, "resample 5 is not supported"},
-      {{{"image_mean", "none"}}, "cannot be used"},
+      {{{"image_mean", "none"}}, "'image_mean' is \"none\""},
+      {{{"image_mean", {0.5}}}, "three channels"},
+      {{{"do_pad", true}}, "'do_pad' is not supported"},
+      {{{"do_reduce_labels", true}}, "'do_reduce_labels' is true"},
+      {{{"image_processor_type", "SiglipImageProcessor"}},
+       "'SiglipImageProcessor' is not one that tessera has (ViTImageProcessor"},
       {{{"image_std", {0, 0, 0}}}, "std 0 of channel 0 cannot be"},
       {{{"size", {{"height", 1 << 30}, {"width", 1 << 30}}}}, "a side of 1073741824 pixels"},
       {nlohmann::json::array(), "is not a JSON object"},
@@ -143,12 +182,23 @@ TEST_F(ConvertFolder, RefusesWhatItDoesNotKnow) {
     expect_refused(part);
   }
   fs::remove(folder_ / "preprocessor_config.json");
+  expect_refused("nothing says how its pictures are prepared");
   change_config({{"hidden_act", "quick_gelu"}});
-  expect_refused("hidden_act 'quick_gelu' is not supported");
-  change_config({{"pretrained_cfg", {{"input_size", {3, 32, 32}}, {"crop_pct", 0.0}}}});
-  expect_refused("crop_pct 0 is not in 0.01 to 1");
+  expect_refused("'hidden_act' is \"quick_gelu\": tessera has only \"gelu\"");
   change_config({{"layer_norm_eps", "small"}});
   expect_refused("cannot be used");
+  change_config({{"num_attention_heads", "two"}});
+  expect_refused("num_attention_heads is \"two\"");
+  change_config({{"hidden_size", 32}});
+  expect_refused("dim 32 by hidden_size, but the tensors have 16");
+  change_config({{"attention_window", 7}});
+  expect_refused(
+      "'attention_window' is 7: tessera does not know what it changes; if it changes nothing in this "
+      "network, --ignore-config attention_window");
+  change_config({{"model_type", "vit_msn"}});
+  expect_refused("model_type 'vit_msn' (ViTForImageClassification) is not one that tessera has");
+  change_config({{"architectures", {"ViTForMaskedImageModeling"}}});
+  expect_refused("'ViTForMaskedImageModeling'");
 }
 
 TEST_F(ConvertFolder, TakesLabelsFromTheConfiguration) {
@@ -156,6 +206,58 @@ TEST_F(ConvertFolder, TakesLabelsFromTheConfiguration) {
   const LoadedModel model = convert_safetensors(folder_);
   EXPECT_EQ(model.card.labels.size(), 5U);
   EXPECT_EQ(model.card.labels.name(3), "d");
+  // In any order, and past nine.
+  change_config({{"id2label", {{"4", "e"}, {"2", "c"}, {"0", "a"}, {"3", "d"}, {"1", "b"}}}});
+  EXPECT_EQ(convert_safetensors(folder_).card.labels.name(2), "c");
+  change_config({{"id2label", {{"0", "LABEL_0"}, {"1", "LABEL_1"}}}});  // transformers' placeholders
+  EXPECT_EQ(convert_safetensors(folder_).card.labels.size(), 0U);
+}
+
+// Names are looked at when a model is made, not when it is opened.
+TEST_F(ConvertFolder, ChecksTheNamesOfClasses) {
+  const auto refused = [&](const nlohmann::json& names, const std::string& part) {
+    change_config({{"id2label", names}});
+    expect_refused(part);
+  };
+  refused({{"0", "a"}, {"1", "b"}, {"2", "c"}, {"3", "d"}}, "id2label has 4 names for 5 classes");
+  refused({{"0", "a"}, {"1", "b"}, {"2", "c"}, {"3", "d"}, {"5", "e"}}, "a class '5'");
+  refused({{"0", "a"}, {"1", "b"}, {"2", "a"}, {"3", "d"}, {"4", "e"}}, "classes 0 and 2 are both 'a'");
+  refused({{"0", "a"}, {"1", "b"}, {"2", "c\nd"}, {"3", "d"}, {"4", "e"}}, "the name of class 2 holds a line's end");
+  refused({{"0", "a"}, {"1", ""}, {"2", "c"}, {"3", "d"}, {"4", "e"}}, "the name of class 1 is empty");
+  refused({{"0", "a"}, {"1", 7}, {"2", "c"}, {"3", "d"}, {"4", "e"}}, "is 7, not a name");
+  std::ofstream(folder_ / "names.txt") << "v\nw\nx\ny\nz\n";
+  const std::string file = (folder_ / "names.txt").string();
+  EXPECT_EQ(convert_safetensors(folder_, {.labels = file}).card.labels.name(4), "z");
+  EXPECT_EQ(convert_safetensors(folder_, {.labels = "none"}).card.labels.size(), 0U);
+  EXPECT_THROW(convert_safetensors(folder_, {.labels = "imagenet-1k"}), UsageError);
+}
+
+TEST_F(ConvertFolder, LeavesOutKeysThatTheUserKnowsToBeHarmless) {
+  change_config({{"attention_window", 7}});
+  EXPECT_EQ(convert_safetensors(folder_, {.ignored_keys = {"attention_window"}}).card.config.parameters.at("heads"), 2);
+}
+
+TEST_F(ConvertFolder, TakesThePreprocessingThatTheUserSays) {
+  fs::remove(folder_ / "preprocessor_config.json");
+  PreprocessOptions said{.mean = {{0.1F, 0.2F, 0.3F}}, .std = {{1, 1, 1}}, .interpolation = "bilinear"};
+  EXPECT_THROW(convert_safetensors(folder_, {.preprocess = said}), ModelFileError);  // the crop is not said
+  said.crop_pct = 0.8;
+  const Preprocess whole = convert_safetensors(folder_, {.preprocess = said}).card.preprocess;
+  EXPECT_EQ(whole, Preprocess::timm(32, 0.8, Filter::kBilinear, {0.1F, 0.2F, 0.3F}, {1, 1, 1}));
+  said.crop_mode = "squash";
+  EXPECT_EQ(convert_safetensors(folder_, {.preprocess = said}).card.preprocess.resize_mode, ResizeMode::kSquash);
+  std::ofstream(folder_ / "mine.json") << R"({"image_processor_type": "ViTImageProcessorPil", "size": 48})";
+  const std::string file = (folder_ / "mine.json").string();
+  EXPECT_EQ(convert_safetensors(folder_, {.preprocess = {.choice = file}}).card.preprocess.output_size(), 48);
+  EXPECT_THROW(convert_safetensors(folder_, {.preprocess = {.choice = "none.json"}}), UsageError);
+}
+
+TEST_F(ConvertFolder, NamesASnapshotOfTheHubsCacheByItsRepository) {
+  const fs::path snapshot =
+      folder_ / "models--google--vit-tiny" / "snapshots" / "3f49326eb077187dfe1c2a2bb15fbd74e6ab91e3";
+  fs::create_directories(snapshot.parent_path());
+  fs::copy(kData / "hf_vit_hub", snapshot);
+  EXPECT_EQ(convert_safetensors(snapshot).card.name, "google/vit-tiny");
 }
 
 TEST(Convert, SendsOtherFormatsToTheScript) {

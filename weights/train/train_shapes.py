@@ -146,7 +146,9 @@ class Vit(nn.Module):
 
 MODELS = {
     "resnet": (ResNet, {"architecture": "resnet18"}),
-    "vit": (Vit, {"architecture": "vit_tiny_patch16_224", "num_attention_heads": 4}),
+    "vit": (Vit, {"architecture": "vit_tiny_patch16_224",
+                  "model_args": {"img_size": SIDE, "patch_size": 8, "embed_dim": 64, "depth": 4, "num_heads": 4,
+                                 "global_pool": "avg"}}),
 }
 
 
@@ -240,7 +242,7 @@ def main():
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()
                if not name.endswith("num_batches_tracked")}
     save_file(weights, options.out / "model.safetensors")
-    card = config | {"num_classes": len(names), "id2label": dict(enumerate(names)), "license": "apache-2.0",
+    card = config | {"num_classes": len(names), "label_names": names, "license": "apache-2.0",
                      "pretrained_cfg": {"input_size": [3, SIDE, SIDE], "crop_pct": 1.0, "interpolation": "bicubic",
                                         "mean": [MEAN] * 3, "std": [STD] * 3}}
     (options.out / "config.json").write_text(json.dumps(card, indent=2) + "\n")
