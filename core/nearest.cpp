@@ -40,4 +40,10 @@ std::string did_you_mean(std::string_view name, std::span<const std::string> kno
   return text + "?";
 }
 
+std::string unknown_word(std::string_view what, std::string_view name, std::span<const std::string> known) {
+  std::string text = "unknown " + std::string(what) + " '" + std::string(name) + "'; known: ";
+  for (std::size_t i = 0; i < known.size(); ++i) text += (i == 0 ? "" : ", ") + known[i];
+  return text + did_you_mean(name, known);
+}
+
 }  // namespace tessera

@@ -9,6 +9,7 @@
 
 #include "core/csv.h"
 #include "engine/profile.h"
+#include "evaluation/model_names.h"
 
 namespace tessera {
 
@@ -18,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Cell {
   const LoadedModel* model = nullptr;
-  std::string dtype;
+  std::string name, dtype;
   std::int64_t batch = 1;
   int threads = 1;
   std::string device = {};  // once it has been prepared
@@ -54,11 +55,14 @@ std::vector<LoadedModel> load_models(const BenchPlan& plan) {
 
 std::vector<Cell> make_cells(const BenchPlan& plan, const std::vector<LoadedModel>& models) {
   std::vector<Cell> cells;
-  for (const LoadedModel& model : models) {
+  std::vector<NamedModel> named;
+  for (std::size_t m = 0; m < models.size(); ++m) named.push_back({models[m].card.name, plan.models[m]});
+  const std::vector<std::string> names = names_of_settings(named);
+  for (std::size_t m = 0; m < models.size(); ++m) {
     for (const std::string& dtype : plan.dtypes) {
       for (const int threads : plan.threads) {
         for (const std::int64_t batch : plan.batches) {
-          cells.push_back({.model = &model, .dtype = dtype, .batch = batch, .threads = threads});
+          cells.push_back({.model = &models[m], .name = names[m], .dtype = dtype, .batch = batch, .threads = threads});
         }
       }
     }
@@ -117,7 +121,7 @@ bool visit(Cell& cell, Ready& ready, const BenchPlan& plan, int round, FunctionR
 
 BenchResult result_of(Cell& cell) {
   std::ranges::sort(cell.times_ms);
-  BenchResult result{.model = cell.model->card.name,
+  BenchResult result{.model = cell.name,
                      .device = cell.device,
                      .dtype = cell.dtype,
                      .batch = cell.batch,

@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/nearest.h"
+#include "vision/dataset.h"
 #include "weights/sha256.h"
 
 namespace tessera {
@@ -102,7 +104,7 @@ ValueRanges ranges_of(const Graph& graph, const std::vector<Seen>& all, RangeMet
 RangeMethod range_method_from_string(const std::string& name) {
   if (name == "minmax") return RangeMethod::kMinMax;
   if (name == "mse") return RangeMethod::kMse;
-  throw UsageError("unknown method '" + name + "'; known: mse, minmax");
+  throw UsageError(unknown_word("method", name, std::vector<std::string>{"mse", "minmax"}));
 }
 
 std::string_view to_string(RangeMethod method) { return method == RangeMethod::kMse ? "mse" : "minmax"; }

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "core/nearest.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/tuning.h"
 #include "engine/passes.h"
@@ -39,7 +40,7 @@ Precision precision_from_string(const std::string& dtype) {
   if (dtype == "bf16") return Precision::kBf16;
   if (dtype == "int8") return Precision::kInt8;
   if (dtype == "tf32" || dtype == "f16") throw UsageError("--dtype " + dtype + " needs a GPU (--device cuda)");
-  throw UsageError("unknown dtype '" + dtype + "'; known: f32, bf16, int8, tf32, f16");
+  throw UsageError(unknown_word("dtype", dtype, std::vector<std::string>{"f32", "bf16", "int8", "tf32", "f16"}));
 }
 
 // From black to white, after normalising.
@@ -101,7 +102,7 @@ std::unique_ptr<Backend> make_backend(const RunOptions& options, const ModelCard
     return make_eigen_backend();
   }
   if (device == "cuda" || device.starts_with("cuda:")) return make_cuda_backend(options);
-  throw UsageError("unknown device '" + device + "'; known: auto, cpu, eigen, cuda[:N]");
+  throw UsageError(unknown_word("device", device, std::vector<std::string>{"auto", "cpu", "eigen", "cuda", "cuda:N"}));
 }
 
 Preprocess choose_preprocess(const ModelCard& card, const std::string& choice, int pillow) {

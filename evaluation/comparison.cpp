@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/nearest.h"
+#include "evaluation/model_names.h"
 #include "evaluation/picture_queue.h"
 
 namespace tessera {
@@ -192,7 +194,7 @@ ComparisonMode mode_from_string(std::string_view name) {
   for (const ComparisonMode mode : {ComparisonMode::kLatency, ComparisonMode::kThroughput}) {
     if (name == to_string(mode)) return mode;
   }
-  throw UsageError("unknown mode '" + std::string(name) + "'; known: latency, throughput");
+  throw UsageError(unknown_word("mode", name, std::vector<std::string>{"latency", "throughput"}));
 }
 
 double latency_ms(const ComparisonRow& row, std::size_t model) {
@@ -215,13 +217,19 @@ void set_best(Prediction& prediction, std::vector<ClassProbability> best, int la
       std::ranges::find(prediction.best, label, &ClassProbability::index) != prediction.best.end();
 }
 
-std::vector<ComparedModel> facts_of(const std::vector<std::unique_ptr<Classifier>>& models) {
+std::vector<ComparedModel> facts_of(const std::vector<std::unique_ptr<Classifier>>& models,
+                                    const std::vector<std::string>& sources) {
   const std::vector<std::string> prefixes = column_prefixes(models);
+  std::vector<NamedModel> named;
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    named.push_back({models[i]->card().name, i < sources.size() ? sources[i] : ""});
+  }
+  const std::vector<std::string> names = distinct_names(named);
   std::vector<ComparedModel> facts;
   for (std::size_t i = 0; i < models.size(); ++i) {
     const Classifier& model = *models[i];
     const Cost sum = totals(build_graph(model.card().config));
-    facts.push_back({.name = model.card().name,
+    facts.push_back({.name = names[i],
                      .prefix = prefixes[i],
                      .load_ms = model.load_ms(),
                      .parameters = sum.parameters,

@@ -48,7 +48,8 @@ void check_models(const std::vector<std::unique_ptr<Classifier>>& models, const 
 void compare_models(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
                     const ComparisonOptions& options, Work& work);
 
-// Name, size and cost of each model.
-std::vector<ComparedModel> facts_of(const std::vector<std::unique_ptr<Classifier>>& models);
+// Name (by distinct_names() of model_names.h), size and cost of each model; `sources` is what the user named them by.
+std::vector<ComparedModel> facts_of(const std::vector<std::unique_ptr<Classifier>>& models,
+                                    const std::vector<std::string>& sources);
 
 }  // namespace tessera

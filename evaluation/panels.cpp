@@ -8,6 +8,7 @@
 
 #include "engine/profile.h"
 #include "evaluation/canvas.h"
+#include "evaluation/model_names.h"
 
 namespace tessera {
 
@@ -16,10 +17,11 @@ namespace {
 constexpr int kWidth = 1600, kHeight = 1000;
 constexpr double kPercent = 100, kSmall = 13;
 
-// "resnet50.a1_in1k" of "timm/resnet50.a1_in1k".
-std::string short_name(const std::string& name) {
-  const std::size_t slash = name.rfind('/');
-  return slash == std::string::npos || slash + 1 == name.size() ? name : name.substr(slash + 1);
+// As short as tells the models apart.
+std::string short_name(const ComparisonSummary& s, std::size_t model) {
+  std::vector<std::string> names;
+  for (const ModelSummary& of_model : s.models) names.push_back(of_model.model.name);
+  return short_names(names)[model];
 }
 
 double share(std::int64_t count, std::int64_t pictures) {
@@ -89,7 +91,7 @@ void draw_bars(Canvas& canvas, const Box& panel, const std::string& title, const
       canvas.line(left - 6, plot.y(bars[m].mark), left + width + 6, plot.y(bars[m].mark), kBlack, 3);
     plot.above(left + width / 2, std::max(bars[m].value, bars[m].mark), fmt::format("{:.2f}", bars[m].value),
                slot.width);
-    plot.below(slot, short_name(s.models[m].model.name));
+    plot.below(slot, short_name(s, m));
   }
 }
 
@@ -131,7 +133,7 @@ void draw_throughput(Canvas& canvas, const Box& panel, const ComparisonSummary& 
     plot.above(middle - width / 2, wide, fmt::format("{:.1f}", wide), width * 1.4);
     plot.above(middle + 4 + width * 0.3, model.images_per_second_with_decoding,
                fmt::format("{:.1f}", model.images_per_second_with_decoding), width * 1.2);
-    plot.below(slot, short_name(model.model.name));
+    plot.below(slot, short_name(s, m));
   }
 }
 
@@ -190,7 +192,7 @@ void draw_legend(Canvas& canvas, double x, double y, double width, const std::ve
 }
 
 void draw_pair(Canvas& canvas, const Box& box, const ComparisonSummary& s, const PairSummary& pair, bool legend) {
-  const std::string a = short_name(s.models[pair.first].model.name), b = short_name(s.models[pair.second].model.name);
+  const std::string a = short_name(s, pair.first), b = short_name(s, pair.second);
   const std::vector<Part> right{{"both right", pair.correct.both, {0.0, 0.45, 0.33}},
                                 {"only " + a, pair.correct.first_only, ink_of(pair.first)},
                                 {"only " + b, pair.correct.second_only, ink_of(pair.second)},
@@ -250,7 +252,7 @@ void draw_boxes(Canvas& canvas, const Box& panel, const ComparisonSummary& s, co
     draw_box(canvas, plot, slot, boxes[m], ink_of(m));
     plot.above(slot.x + slot.width / 2, boxes[m].high,
                fmt::format("{} above, up to {:.1f}", boxes[m].beyond, boxes[m].largest), slot.width);
-    plot.below(slot, short_name(s.models[m].model.name));
+    plot.below(slot, short_name(s, m));
   }
 }
 

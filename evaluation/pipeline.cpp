@@ -37,7 +37,8 @@ std::optional<PipelineSummary> summarise_pipeline(const ComparisonResult& result
 }
 
 std::string bound_of(const PipelineSummary& p) {
-  constexpr double kNear = 0.95;
+  constexpr double kNear = 0.95, kBeyond = 1.05;
+  if (p.reached > kBeyond) return "the warm-up was slower than the run, so it does not show what bounded that";
   if (p.reached >= kNear) return "inference itself bounds the run";
   if (p.waited >= std::max(p.slowed, p.other)) {
     return "reading, decoding and preprocessing bound the run: the models waited for pictures (more --workers help "

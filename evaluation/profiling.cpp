@@ -11,6 +11,7 @@
 #include "device/device_backend.h"
 #include "engine/module_tree.h"
 #include "engine/profile.h"
+#include "evaluation/model_names.h"
 #include "evaluation/trace.h"
 
 namespace tessera {
@@ -256,6 +257,12 @@ ProfileResult profile_models(const ProfilePlan& plan) {
     result.profiles.push_back(profiler->result(roof->second));
     if (std::unique_ptr<Trace> trace = profiler->take_trace()) result.traces.push_back(std::move(*trace));
   }
+  std::vector<NamedModel> named;
+  for (std::size_t i = 0; i < plan.settings.size(); ++i) {
+    named.push_back({result.profiles[i].model, plan.settings[i].model});
+  }
+  const std::vector<std::string> names = names_of_settings(named);
+  for (std::size_t i = 0; i < names.size(); ++i) result.profiles[i].model = names[i];
   return result;
 }
 

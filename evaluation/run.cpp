@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "evaluation/model_names.h"
 #include "evaluation/panels.h"
 #include "evaluation/predictions_csv.h"
 #include "evaluation/run_ledger.h"
@@ -114,6 +115,11 @@ ComparisonResult result_of(RunRecord record) {
                           .loop_ms = record.loop_ms,
                           .total_ms = record.loop_ms + record.load_ms,
                           .alone_pictures = record.alone_pictures};
+  // Logs of earlier versions have names as the cards have them.
+  std::vector<NamedModel> named;
+  for (const ComparedModel& model : result.models) named.push_back({model.name, ""});
+  const std::vector<std::string> names = distinct_names(named);
+  for (std::size_t m = 0; m < names.size(); ++m) result.models[m].name = names[m];
   result.interrupted = result.rows.size() < pictures_of(record.header);
   result.machines = machines_of(record.sittings);
   const nlohmann::json& settings = record.header.settings;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "evaluation/model_names.h"
 #include "evaluation/summary.h"
 
 namespace tessera {
@@ -21,9 +22,7 @@ class Table {
   void rule() { line(std::string(80, '=')); }
   void header(const std::string& label, const std::string& unit) {
     text_ += fmt::format("{:<{}}", label, kLabelWidth);
-    for (const ModelSummary& model : summary_.models) {
-      text_ += fmt::format(" | {:>{}}", shortened(model.model.name) + unit, kColumnWidth);
-    }
+    for (const std::string& name : column_names()) text_ += fmt::format(" | {:>{}}", name + unit, kColumnWidth);
     text_ += "\n";
   }
   template <class Figure>
@@ -40,9 +39,15 @@ class Table {
   std::string text() && { return std::move(text_); }
 
  private:
-  static std::string shortened(const std::string& name) {
+  // Their ends, which tell them apart; where they do not, with a number.
+  std::vector<std::string> column_names() const {
     constexpr std::size_t kMost = 20;
-    return name.size() <= kMost ? name : "..." + name.substr(name.size() - (kMost - 3));
+    std::vector<NamedModel> ends;
+    for (const ModelSummary& model : summary_.models) {
+      const std::string& name = model.model.name;
+      ends.push_back({name.size() <= kMost ? name : "..." + name.substr(name.size() - (kMost - 3)), ""});
+    }
+    return distinct_names(ends);
   }
   const ComparisonSummary& summary_;
   std::string text_;

@@ -70,7 +70,7 @@
     }
     return { title: several ? profile.title : 'Where the time goes', about: part === '' ? 'all layers in the order of execution' : 'the layers of ' + part,
       height: 3 * 62 + 60, legend, marks, x: { label: 'ms, medians added up', from: 0, to: at / 1000 || 1 }, y: { kind: 'bands', bands: rows },
-      values: 'The same numbers are in the tables below.' };
+      values: 'The same numbers are in the tables of stages, blocks and layers below.' };
   };
   const flames = () => profiles.map((profile) => {
     const drawn = plot(flameOptions(profile, ''));
@@ -159,7 +159,7 @@
       + 'unwatched one beside it, median of ' + format.count(profiles[0].runs) + ' pairs.', summary()),
     several ? section('comparison', 'Beside each other', 'Medians of runs that were taken by turns.', comparison()) : null,
     section('time', 'Time', 'Width is time. Choose a part of the network to see its layers.', flames()),
-    section('roofline', 'Against this machine', 'No layer can be above the roof: to its left memory bounds it, to its right arithmetic. Points above it '
+    section('roofline', 'Against this machine', 'The roof is what memory, on its left, and arithmetic, on its right, allow by the definition. Points above it '
       + 'read from a cache, or do fewer operations than the definition (Winograd, bf16, int8).', profiles.map((profile) => plot(rooflineOptions(profile)))),
     section('lines', 'In numbers', 'Operations are two for each multiply-add of the definition; bytes are inputs, weights and output, each once.', lineTables()),
   ].filter(Boolean));

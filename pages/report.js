@@ -311,7 +311,7 @@
     const positive = (value) => value > 0 ? value : null;
     const budgeted = data.budget !== '';
     return section('cost', 'Cost and worth',
-      'A model is worth its cost where no other is as accurate, as fast, as small and as sparing of memory, and better in one (the Pareto front).',
+      'A model is worth its cost where no other is as accurate, as fast, as small and as sparing of memory, and better in one (the Pareto front).' + (known ? '' : ' Here only accuracy and times are known.'),
       table([
         { title: 'Model', text: true, value: (m) => models[m].name, format: (name, m) => named(m) },
         { title: 'Top-1', value: (m) => models[m].top1_share, format: (value) => format.percent(value) },

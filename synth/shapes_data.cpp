@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/thread_pool.h"
 #include "synth/shapes.h"
+#include "synth/tar_writer.h"
 #include "vision/jpeg_encode.h"
 
 namespace tessera {
@@ -70,40 +71,83 @@ std::string file_name(std::int64_t number, ShapePicture what) {
   return fmt::format("{}{}-{}.jpg", shape_name(what.shape), number, shape_name(what.texture));
 }
 
-void write_picture(const fs::path& folder, const ShapesOptions& options, std::int64_t number) {
+// A file of the data set: its name in it, and its bytes.
+struct DataFile {
+  std::string name;
+  std::vector<std::byte> bytes;
+};
+
+DataFile picture_file(const ShapesOptions& options, std::int64_t number) {
   const ShapePicture what = shape_picture(options.seed, number, options.cue_conflict);
-  write_bytes(folder / shape_name(what.shape) / file_name(number, what),
-              encode_jpeg(draw_shape_picture(options.seed, number, what), options.quality));
+  return {.name = fmt::format("{}/{}", shape_name(what.shape), file_name(number, what)),
+          .bytes = encode_jpeg(draw_shape_picture(options.seed, number, what), options.quality)};
 }
 
-void write_labels(const fs::path& folder) {
+DataFile labels_file() {
   nlohmann::json labels;
-  for (int shape = 0; shape < kShapeClasses; ++shape) {
-    std::error_code error;
-    fs::create_directory(folder / shape_name(shape), error);
-    if (error) throw ResourceError(folder.string() + ": cannot be written (" + error.message() + ")");
-    labels[std::string(shape_name(shape))] = shape;
-  }
+  for (int shape = 0; shape < kShapeClasses; ++shape) labels[std::string(shape_name(shape))] = shape;
   const std::string text = labels.dump(2) + "\n";
-  write_bytes(folder / "labels.json", std::as_bytes(std::span(text)));
+  const auto bytes = std::as_bytes(std::span(text));
+  return {.name = "labels.json", .bytes = {bytes.begin(), bytes.end()}};
 }
 
-}  // namespace
-
-bool write_shapes(const fs::path& folder, const ShapesOptions& options, const std::atomic<bool>& stop,
-                  const std::function<void(std::int64_t)>& progress) {
+// The pictures in their order, some at a time, to `take`. False when it was stopped.
+bool make_pictures(const ShapesOptions& options, const std::atomic<bool>& stop,
+                   const std::function<void(std::int64_t)>& progress,
+                   const std::function<void(const DataFile&)>& take) {
   constexpr std::int64_t kAtATime = 512;
-  UnfinishedFolder unfinished(folder);
-  write_labels(unfinished.path());
   ThreadPool pool(options.threads);
   for (std::int64_t first = 0; first < options.count; first += kAtATime) {
     if (stop) return false;
     const std::int64_t count = std::min(kAtATime, options.count - first);
-    pool.for_each(count, [&](std::int64_t i, int) { write_picture(unfinished.path(), options, first + i); });
+    std::vector<DataFile> files(static_cast<std::size_t>(count));
+    pool.for_each(count,
+                  [&](std::int64_t i, int) { files[static_cast<std::size_t>(i)] = picture_file(options, first + i); });
+    for (const DataFile& file : files) take(file);
     progress(first + count);
   }
+  return true;
+}
+
+bool write_folder(const fs::path& folder, const ShapesOptions& options, const std::atomic<bool>& stop,
+                  const std::function<void(std::int64_t)>& progress) {
+  UnfinishedFolder unfinished(folder);
+  const auto write = [&](const DataFile& file) { write_bytes(unfinished.path() / file.name, file.bytes); };
+  write(labels_file());
+  for (int shape = 0; shape < kShapeClasses; ++shape) {
+    std::error_code error;
+    fs::create_directory(unfinished.path() / shape_name(shape), error);
+    if (error) throw ResourceError(folder.string() + ": cannot be written (" + error.message() + ")");
+  }
+  if (!make_pictures(options, stop, progress, write)) return false;
   unfinished.put_in_place();
   return true;
+}
+
+bool write_tar(const fs::path& path, const ShapesOptions& options, const std::atomic<bool>& stop,
+               const std::function<void(std::int64_t)>& progress) {
+  TarWriter tar(path);
+  const auto add = [&](const DataFile& file) { tar.add(file.name, file.bytes); };
+  add(labels_file());
+  if (!make_pictures(options, stop, progress, add)) return false;
+  tar.put_in_place();
+  return true;
+}
+
+// Who asks for x.zip wants no folder of that name.
+void refuse_other_archives(const fs::path& path) {
+  for (const char* ending : {".zip", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".h5", ".npz"}) {
+    if (path.extension() != ending) continue;
+    throw UsageError(path.string() + ": a data set is a folder or, with the ending .tar, a tar archive; not " + ending);
+  }
+}
+
+}  // namespace
+
+bool write_shapes(const fs::path& target, const ShapesOptions& options, const std::atomic<bool>& stop,
+                  const std::function<void(std::int64_t)>& progress) {
+  refuse_other_archives(target);
+  return (target.extension() == ".tar" ? write_tar : write_folder)(target, options, stop, progress);
 }
 
 }  // namespace tessera

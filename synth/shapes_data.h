@@ -16,12 +16,13 @@ struct ShapesOptions {
   int threads = 1;
 };
 
-// Writes folder/<class>/<number>.jpg, in a cue conflict folder/<class>/<class><number>-<texture's class>.jpg, and
-// folder/labels.json, the class of each folder. Refuses (UsageError) a folder that is there and not empty; makes it
-// beside its place and moves it there when it is whole, so that no half of a data set is taken for one. `progress` is
-// told how many are written; `stop` ends the work and leaves nothing. Returns false when it was stopped. Throws
-// ResourceError.
-bool write_shapes(const std::filesystem::path& folder, const ShapesOptions& options, const std::atomic<bool>& stop,
+// Writes target/<class>/<number>.jpg, in a cue conflict target/<class>/<class><number>-<texture's class>.jpg, and
+// target/labels.json, the class of each folder. The target is a folder, or by its ending .tar such an archive, whose
+// bytes are the same for the same options; other archives' endings are refused (UsageError), and so is a target that is
+// there and is no empty folder. It is made beside its place and moved there when it is whole, so that no half of a data
+// set is taken for one. `progress` is told how many are written; `stop` ends the work and leaves nothing. Returns false
+// when it was stopped. Throws ResourceError.
+bool write_shapes(const std::filesystem::path& target, const ShapesOptions& options, const std::atomic<bool>& stop,
                   const std::function<void(std::int64_t)>& progress);
 
 }  // namespace tessera

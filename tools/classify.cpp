@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "evaluation/model_names.h"
 #include "tools/say.h"
 #include "tools/tool.h"
 #include "vision/picture_files.h"
@@ -95,9 +96,9 @@ Result classify(Classifier& model, const Image& image, const std::string& file, 
   return result;
 }
 
-void print_result(const Classifier& model, const Result& result, const ClassifyOptions& options) {
-  print_out("  {} - inference: {:.2f} ms (preprocess {:.2f} ms)\n", model.card().name, result.inference_ms,
-            result.preprocess_ms);
+void print_result(const std::string& name, const Classifier& model, const Result& result,
+                  const ClassifyOptions& options) {
+  print_out("  {} - inference: {:.2f} ms (preprocess {:.2f} ms)\n", name, result.inference_ms, result.preprocess_ms);
   for (const ClassProbability& entry : result.top) {
     print_out("    {:>6.2f} %  {:>4}  {}\n", entry.probability * 100, entry.index,
               model.card().labels.name(entry.index));
@@ -106,9 +107,10 @@ void print_result(const Classifier& model, const Result& result, const ClassifyO
   for (std::size_t i = 0; i < result.logits.size(); ++i) print_out("    logit {:>4} {:.9g}\n", i, result.logits[i]);
 }
 
-nlohmann::json result_json(const std::string& image, const Classifier& model, const Result& result, double decode_ms) {
+nlohmann::json result_json(const std::string& image, const std::string& name, const Classifier& model,
+                           const Result& result, double decode_ms) {
   nlohmann::json json{{"image", image},
-                      {"model", model.card().name},
+                      {"model", name},
                       {"top", nlohmann::json::array()},
                       {"timing_ms",
                        {{"decode", decode_ms},
@@ -137,6 +139,9 @@ class Classification {
   }
 
   void run(const std::vector<std::unique_ptr<Classifier>>& models) {
+    std::vector<NamedModel> named;
+    for (std::size_t m = 0; m < models.size(); ++m) named.push_back({models[m]->card().name, options_.models[m]});
+    names_ = distinct_names(named);
     for (const Job& job : jobs_) {
       if (!flush_output()) break;  // nobody reads any more
       attempt(job.name, [&] { classify_all(job, models); });
@@ -174,18 +179,19 @@ class Classification {
     if (!options_.common.json) {
       print_out("{} ({}x{}, decode {:.2f} ms)\n", job.name, image.width, image.height, decode_ms);
     }
-    for (const auto& model : models) {
-      const Result result = classify(*model, image, job.name, options_);
+    for (std::size_t m = 0; m < models.size(); ++m) {
+      const Result result = classify(*models[m], image, job.name, options_);
       if (options_.common.json) {
-        results_.push_back(result_json(job.name, *model, result, decode_ms));
+        results_.push_back(result_json(job.name, names_[m], *models[m], result, decode_ms));
       } else {
-        print_result(*model, result, options_);
+        print_result(names_[m], *models[m], result, options_);
       }
     }
   }
 
   const ClassifyOptions& options_;
   std::vector<Job> jobs_;
+  std::vector<std::string> names_;  // of the models
   nlohmann::json results_ = nlohmann::json::array();
   std::int64_t errors_ = 0;
   int exit_code_ = 0;

@@ -244,14 +244,15 @@ Prepared prepare(const CompareCommand& command, bool leads) {
       .header = {.settings = settings_of(command, prepared.models, prepared.dataset, prepared.classes, options),
                  .pictures = pictures,
                  .shard = shard,
-                 .models = facts_of(prepared.models),
+                 .models = facts_of(prepared.models, command.models),
                  .labels = prepared.classes.labels},
       .folder = command.out,
       .resume = command.resume,
       .environments = nlohmann::json::array({environment_record()}),
       .options = options};
   if (leads) make_folder(command.out);  // a refused command leaves none
-  note(fmt::format("Evaluating {} images...", (pictures - shard.index + shard.count) / shard.count));
+  note(fmt::format("Evaluating {} images{}...", (pictures - shard.index + shard.count) / shard.count,
+                   command.mpi ? ", all processes together" : ""));
   return prepared;
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/nearest.h"
 #include "core/output_file.h"
 #include "core/resources.h"
 #include "evaluation/inspection.h"
@@ -39,9 +40,26 @@ bool is_architecture(const std::string& model) {
   return std::ranges::find(architectures(), model, &Architecture::name) != architectures().end();
 }
 
+// A word that is neither a file nor a model nor an architecture, with the nearest that are: what is meant here may be
+// any of them.
+void refuse_unknown(const std::string& model) {
+  std::error_code error;
+  const bool looks_like_path = model.ends_with(".h5") || model.starts_with("/") || model.starts_with(".");
+  const bool there = std::filesystem::exists(std::filesystem::symlink_status(model, error));
+  if (looks_like_path || there || model.starts_with("seeded:") || !installed_file(model).empty()) return;
+  std::vector<std::string> known = installed_models();
+  for (const Architecture& architecture : architectures()) known.push_back(architecture.name);
+  const std::string near = did_you_mean(model, known);
+  if (near.empty()) return;  // open_card() says what there is to say
+  throw ModelFileError("no model or architecture '" + model + "'" + near);
+}
+
 // The card of a model, or of a bare architecture with its defaults.
 ModelCard card_of(const std::string& model, const InspectOptions& options) {
-  if (!is_architecture(model)) return open_card(model, {.image_size = options.image_size});
+  if (!is_architecture(model)) {
+    refuse_unknown(model);
+    return open_card(model, {.image_size = options.image_size});
+  }
   ModelCard card = open_card("seeded:" + model, {.image_size = options.image_size});
   card.name = model;  // of seeded weights, which are not looked at, nothing is said
   card.source = {};

@@ -43,7 +43,7 @@ int run_synth(SynthCommand command) {
                 {"seed", command.options.seed},
                 {"cue_conflict", command.options.cue_conflict}});
   } else {
-    print_out("{} pictures in {}; the class of each folder is in {}/labels.json\n", command.options.count, command.out,
+    print_out("{} pictures in {}; the class of each folder is in its labels.json\n", command.options.count,
               command.out);
   }
   return 0;
@@ -67,11 +67,12 @@ void add_synth(CLI::App& app, Outcome& outcome) {
   shapes->add_option("--quality", command->options.quality, "of the JPEG files, 1 to 100")->capture_default_str();
   shapes->add_option("--threads", command->threads,
                      "threads (default: physical cores, within the CPU limit of a container)");
-  shapes->add_option("-o,--out", command->out, "the folder to make")->required();
+  shapes->add_option("-o,--out", command->out, "the folder to make, or an archive x.tar")->required();
   add_json_option(*shapes, command->json);
   shapes->footer(
       "Examples:\n"
       "  tessera synth shapes --count 50000 --seed 1 -o shapes/\n"
+      "  tessera synth shapes --count 50000 -o shapes.tar\n"
       "  tessera synth shapes --count 1600 --cue-conflict -o conflict/");
   shapes->callback([command, &outcome] { outcome.exit_code = run_synth(*command); });
 }

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "core/nearest.h"
 #include "core/output_file.h"
 #include "core/resources.h"
 #include "cpu/cpu_backend.h"
@@ -50,6 +51,15 @@ void add_isa_option(CLI::App& command, std::string& isa) {
       .add_option("--isa", isa,
                   fmt::format("instruction set of the CPU kernels; here, the best first: auto, {}",
                               fmt::join(cpu_isas(), ", ")))
+      ->check(
+          [](const std::string& name) {
+            // Of all machines: one that this machine lacks is another fault than a word that is none.
+            static const std::vector<std::string> kKnown{"auto",   "amx",       "avx512_bf16", "avx512_vnni",
+                                                         "avx512", "avx2_vnni", "avx2",        "sse4"};
+            const bool known = name == "emulated_amx" || std::ranges::find(kKnown, name) != kKnown.end();
+            return known ? "" : unknown_word("instruction set", name, kKnown);
+          },
+          "")
       ->capture_default_str();
 }
 

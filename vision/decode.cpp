@@ -11,6 +11,7 @@
 #include <new>
 
 #include "core/error.h"
+#include "core/nearest.h"
 #include "vision/jpeg.h"
 #include "vision/pixel_limit.h"
 #include "vision/png.h"
@@ -100,7 +101,7 @@ std::vector<std::byte> read_part(int file, std::int64_t offset, std::int64_t siz
 Decoder decoder_from_string(std::string_view name) {
   if (name == "auto") return Decoder::kAuto;
   if (name == "stb") return Decoder::kStb;
-  throw UsageError("unknown decoder '" + std::string(name) + "'; known: auto, stb");
+  throw UsageError(unknown_word("decoder", name, std::vector<std::string>{"auto", "stb"}));
 }
 
 Image decode(std::span<const std::byte> bytes, const std::string& name, const DecodeOptions& options) {

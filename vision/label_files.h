@@ -32,7 +32,7 @@ std::vector<std::string> read_ground_truth(const std::filesystem::path& path, co
 // returning false is an error, the first row as well. Returns what a header calls the class, in small letters; "" where
 // there is no header. Throws InputError naming the file and the row.
 std::string for_each_pair(const std::filesystem::path& path,
-                   FunctionRef<bool(const std::string& first, const std::string& second)> entry);
+                          FunctionRef<bool(const std::string& first, const std::string& second)> entry);
 
 // Throws InputError unless 0 <= label < classes (0: any).
 void check_class(std::int64_t label, int classes, const std::string& where);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/nearest.h"
 #include "core/random.h"
 
 namespace tessera {
@@ -42,7 +43,7 @@ LimitOrder limit_order_from_string(std::string_view name) {
   for (const LimitOrder order : {LimitOrder::kSpread, LimitOrder::kFirst}) {
     if (name == to_string(order)) return order;
   }
-  throw UsageError("unknown order '" + std::string(name) + "'; known: spread, first");
+  throw UsageError(unknown_word("order", name, std::vector<std::string>{"spread", "first"}));
 }
 
 // Systematic sampling: the classes one after the other, and of that line every so manieth picture.

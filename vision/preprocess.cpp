@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/nearest.h"
 
 namespace tessera {
 
@@ -27,9 +28,9 @@ template <class Pairs>
 auto value_of(const Pairs& pairs, std::string_view name, std::string_view what) {
   const auto found = std::ranges::find(pairs, name, [](const auto& pair) { return pair.second; });
   if (found != pairs.end()) return found->first;
-  std::string known;
-  for (const auto& pair : pairs) known += (known.empty() ? "" : ", ") + std::string(pair.second);
-  throw UsageError(fmt::format("unknown {} '{}'; known: {}", what, name, known));
+  std::vector<std::string> known;
+  for (const auto& pair : pairs) known.emplace_back(pair.second);
+  throw UsageError(unknown_word(what, name, known));
 }
 
 // What a centre crop does to one edge of the resized picture.

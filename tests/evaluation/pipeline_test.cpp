@@ -38,6 +38,10 @@ TEST(Pipeline, SaysWhatShareOfTheModelsOwnSpeedWasReached) {
 
 TEST(Pipeline, NamesTheLargestLoss) {
   EXPECT_NE(bound_of(*summarise_pipeline(result_with(1, 97, 2, 10.2))).find("inference itself"), std::string::npos);
+  // On a machine that was busy at first: no measure of what came later.
+  const std::string slow_start = bound_of(*summarise_pipeline(result_with(16, 83, 1, 9)));
+  EXPECT_EQ(slow_start.find("inference itself"), std::string::npos) << slow_start;
+  EXPECT_NE(slow_start.find("slower than the run"), std::string::npos) << slow_start;
   EXPECT_NE(bound_of(*summarise_pipeline(result_with(40, 58, 2, 17))).find("decoding"), std::string::npos);
   EXPECT_NE(bound_of(*summarise_pipeline(result_with(5, 93, 2, 15))).find("the cores"), std::string::npos);
   EXPECT_NE(bound_of(*summarise_pipeline(result_with(1, 59, 40, 17))).find("softmax"), std::string::npos);

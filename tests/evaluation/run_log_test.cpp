@@ -26,7 +26,8 @@ class RunLogTest : public testing::Test {
             .labels = LabelSet::custom({"cat", "dog", "cow", "owl", "fox", "bee"})};
   }
   static ComparisonRow row(std::int64_t number) {
-    ComparisonRow row{.number = number, .sample = {.path = {}, .name = "p,\"1\" \xFC.jpg", .folder = "cat", .label = 2}};
+    ComparisonRow row{.number = number,
+                      .sample = {.path = {}, .name = "p,\"1\" \xFC.jpg", .folder = "cat", .label = 2}};
     row.read_ms = 0.1;
     row.load_ms = 1.0 / 3;
     row.predictions.resize(2);

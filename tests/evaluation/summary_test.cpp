@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "evaluation/extrapolation.h"
+#include "evaluation/model_names.h"
 #include "evaluation/panels.h"
 #include "evaluation/report.h"
 #include "evaluation/run.h"
@@ -205,6 +206,22 @@ TEST(Extrapolation, OfAMergedRunNamesOneProcessAndAllOfThem) {
   EXPECT_DOUBLE_EQ(more.together, 8000 / (1000 + 400 / 0.6));
   EXPECT_TRUE(has(extrapolation_text(more), "by one process")) << extrapolation_text(more);
   EXPECT_TRUE(has(extrapolation_text(more), "2 processes like the shards")) << extrapolation_text(more);
+}
+
+TEST(ModelNames, TellModelsOfOneNameApart) {
+  using Names = std::vector<std::string>;
+  const auto names = [](std::vector<NamedModel> models) { return distinct_names(models); };
+  EXPECT_EQ(names({{"a", "x/a.h5"}, {"b", "x/b.h5"}}), (Names{"a", "b"}));
+  EXPECT_EQ(names({{"a", "x/a.h5"}, {"a", "y/a-int8.h5"}, {"b", ""}}), (Names{"a (a)", "a (a-int8)", "b"}));
+  EXPECT_EQ(names({{"a", "x/m.h5"}, {"a", "y/m.h5"}}), (Names{"a #1", "a #2"}));
+  EXPECT_EQ(names({{"a", "m.h5"}, {"a", "n.h5"}, {"a", "n.h5"}}), (Names{"a (m)", "a #2", "a #3"}));
+  EXPECT_EQ(names({{"a", ""}, {"a", ""}, {"a #1", ""}}), (Names{"a #1", "a #2", "a #1 #3"}));
+  EXPECT_EQ(names({{"a", "m.h5"}, {"a", "n.h5"}, {"a (m)", ""}}), (Names{"a #1", "a (n)", "a (m) #3"}));
+  const std::vector<NamedModel> settings{{"a", "m.h5"}, {"a", "m.h5"}, {"a", "n.h5"}};
+  EXPECT_EQ(names_of_settings(settings), (Names{"a (m)", "a (m)", "a (n)"}));
+  EXPECT_EQ(short_names({"timm/a", "hub/b"}), (Names{"a", "b"}));
+  EXPECT_EQ(short_names({"timm/a", "hub/a"}), (Names{"timm/a", "hub/a"}));
+  EXPECT_EQ(short_names({"timm/a (x)", "timm/a (y)"}), (Names{"a (x)", "a (y)"}));
 }
 
 }  // namespace

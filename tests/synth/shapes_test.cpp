@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "synth/shapes_data.h"
+#include "vision/dataset.h"
 #include "vision/decode.h"
 #include "vision/jpeg_encode.h"
 
@@ -133,6 +134,39 @@ TEST_F(ShapesFiles, AreWholeOrNotThere) {
   EXPECT_EQ(files(folder_).size(), 11U);
   fs::create_directory(folder_ / "empty");
   EXPECT_TRUE(write(folder_ / "empty", {.count = 1}));
+}
+
+std::string bytes_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(Shapes, AnArchiveHoldsWhatAFolderDoesAndIsTheSameEachTime) {
+  const fs::path here = fs::temp_directory_path() / ("tessera-shapes-tar-" + std::to_string(::getpid()));
+  fs::create_directories(here);
+  const std::atomic<bool> go_on{false}, stop{true};
+  const auto quiet = [](std::int64_t) {};
+  ShapesOptions options{.count = 20, .threads = 2};
+  EXPECT_TRUE(write_shapes(here / "a.tar", options, go_on, quiet));
+  options.threads = 1;
+  EXPECT_TRUE(write_shapes(here / "b.tar", options, go_on, quiet));
+  EXPECT_TRUE(write_shapes(here / "c", options, go_on, quiet));
+  EXPECT_FALSE(bytes_of(here / "a.tar").empty());
+  EXPECT_EQ(bytes_of(here / "a.tar"), bytes_of(here / "b.tar"));
+  const std::vector<Sample> archived = list_pictures(here / "a.tar"), loose = list_pictures(here / "c");
+  ASSERT_EQ(archived.size(), 20U);
+  ASSERT_EQ(loose.size(), 20U);
+  std::map<std::string, std::vector<std::byte>> expected;
+  for (const Sample& sample : loose) expected[sample.folder + "/" + sample.name] = read_picture(sample);
+  for (const Sample& sample : archived) EXPECT_EQ(read_picture(sample), expected.at(sample.folder + "/" + sample.name));
+  EXPECT_FALSE(write_shapes(here / "stopped.tar", options, stop, quiet));
+  EXPECT_THROW(write_shapes(here / "a.tar", options, go_on, quiet), UsageError);
+  EXPECT_THROW(write_shapes(here / "x.zip", options, go_on, quiet), UsageError);
+  EXPECT_THROW(write_shapes(here / "x.tar.gz", options, go_on, quiet), UsageError);
+  std::set<std::string> left;
+  for (const auto& entry : fs::directory_iterator(here)) left.insert(entry.path().filename().string());
+  EXPECT_EQ(left, (std::set<std::string>{"a.tar", "b.tar", "c"}));
+  fs::remove_all(here);
 }
 
 }  // namespace
