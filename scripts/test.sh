@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up a bare Debian 12 and passes every test: format, AddressSanitizer and UBSan, ThreadSanitizer, 20 s of each
+# Sets up a bare Debian 12 and passes every test: format, AddressSanitizer and UBSan, ThreadSanitizer, 8 s of each
 # fuzzer, and the whole suite of the release build, whose summary comes last. Some 50 minutes on two cores.
 #
 #   scripts/test.sh           all of it
@@ -69,7 +69,7 @@ if [ "${1:-all}" = all ]; then
   run_sanitized tsan evaluation/run_state_test
   run_sanitized tsan scale/processes_test
   echo "== fuzzers"
-  scripts/fuzz.sh 20
+  scripts/fuzz.sh 8
 fi
 
 echo "== release"
