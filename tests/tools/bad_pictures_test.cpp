@@ -1,9 +1,7 @@
 // One bad picture among good ones: it is named and counted, and ends no command.
-#include <gtest/gtest.h>
-
 #include "tests/tools/cli_fixture.h"
 
-namespace tessera {
+namespace tessera::cli_test {
 namespace {
 
 class BadPictures : public Cli {
@@ -75,4 +73,4 @@ TEST_F(BadPictures, DoNotEndTheClassifyingOfOthers) {
 }
 
 }  // namespace
-}  // namespace tessera
+}  // namespace tessera::cli_test
