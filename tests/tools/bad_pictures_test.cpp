@@ -64,7 +64,8 @@ TEST_F(BadPictures, DoNotEndTheClassifyingOfOthers) {
   const Outcome outcome = run(command);
   EXPECT_EQ(outcome.exit_code, 3);
   std::size_t classified = 0, failed = 0;
-  for (const Json& result : Json::parse(outcome.out).at("results")) ++(result.contains("top") ? classified : failed);
+  const Json results = Json::parse(outcome.out).at("results");
+  for (const Json& result : results) ++(result.contains("top") ? classified : failed);
   EXPECT_EQ(classified, 7U);
   EXPECT_EQ(failed, 3U);
   std::vector<std::string> allowed = command;
