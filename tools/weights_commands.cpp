@@ -25,6 +25,7 @@ struct ConvertCommand {
   std::string source, architecture, name, out, prefix;
   std::vector<std::string> ignored;
   ConvertOptions options;
+  int pillow = 0;
   bool force = false, json = false;
 };
 
@@ -91,7 +92,8 @@ int run_convert(const ConvertCommand& command) {
   if (!command.prefix.empty()) options.prefix = command.prefix;
   options.ignored_keys = {command.ignored.begin(), command.ignored.end()};
   options.note = [](const std::string& text) { tell("convert: {}", text); };
-  const LoadedModel model = convert_safetensors(command.source, options);
+  LoadedModel model = convert_safetensors(command.source, options);
+  if (command.pillow != 0) model.card.preprocess.pillow = command.pillow;
   if (command.out.empty()) {
     installed_path(model.card.name);  // which refuses names that cannot be used
     check_installing(model.card, command.force);
@@ -205,6 +207,7 @@ void add_convert(CLI::App& app, Outcome& outcome) {
   command->add_option("--ignore-config", options.ignored, "keys of the configuration that change nothing")
       ->delimiter(',');
   add_original_options(*command, options.options.original);
+  add_pillow_option(*command, options->pillow);
   add_json_option(*command, options.json);
   command->footer(
       "Nothing that changes a result is guessed: what neither the weights nor the configuration say is asked for.\n"

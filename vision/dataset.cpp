@@ -94,10 +94,11 @@ Dataset open_list(const fs::path& path, const DatasetOptions& options) {
     sample.label = found.classes.at(picture.label);
     if (sample.label >= 0) continue;
     const ClassNames names = names_of(options);
-    throw InputError(fmt::format("{}: row {}: '{}' is no class of {}{}", path.string(), picture.row,
+    throw InputError(fmt::format("{}: row {}: '{}' is no class of {}{}{}", path.string(), picture.row,
                                  picture.label.substr(0, 100),
                                  options.labels ? options.labels->string() : "the models (" + names.first() + ")",
-                                 options.labels ? "" : names.suggestion(picture.label)));
+                                 options.labels ? "" : names.suggestion(picture.label),
+                                 picture.row == 1 ? "; a header has words such as path,label" : ""));
   }
   return dataset;
 }

@@ -51,6 +51,18 @@ class Descriptor {
   int descriptor_;
 };
 
+// What else a picture may be that others read and this does not; "" for what is none.
+std::string other_kind(std::span<const std::byte> bytes) {
+  const std::string_view first(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 12));
+  if (first.starts_with("GIF8")) return "a GIF";
+  if (first.starts_with("BM")) return "a BMP";
+  if (first.starts_with("RIFF") && first.ends_with("WEBP")) return "a WebP";
+  if (first.starts_with(std::string_view("II*\0", 4)) || first.starts_with(std::string_view("MM\0*", 4)))
+    return "a TIFF";
+  if (first.size() > 2 && first[0] == 'P' && first[1] >= '1' && first[1] <= '6') return "a PNM";
+  return "";
+}
+
 [[noreturn]] void fail(const std::string& name, const std::string& reason) { throw InputError(name + ": " + reason); }
 [[noreturn]] void fail_by_errno(const std::string& name, const char* what) {
   fail(name, std::string(what) + " (" + std::strerror(errno) + ")");
@@ -114,7 +126,9 @@ Image decode(std::span<const std::byte> bytes, const std::string& name, const De
   } catch (const std::bad_alloc&) {
     throw ResourceError(name + ": not enough memory to decode the picture");
   }
-  throw InputError(name + ": neither a JPEG nor a PNG picture");
+  const std::string kind = other_kind(bytes);
+  throw InputError(name + ": neither a JPEG nor a PNG picture" +
+                   (kind.empty() ? "" : ", but " + kind + "; convert it to PNG"));
 }
 
 std::vector<std::byte> read_picture_file(const std::filesystem::path& path) {

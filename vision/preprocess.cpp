@@ -142,9 +142,10 @@ int Preprocess::output_size() const {
 
 Preprocess Preprocess::at_size(int size) const {
   Preprocess scaled = *this;
-  const double fraction = crop_fraction > 0 || crop == 0 || flavour != PreprocessFlavour::kTimm
-                              ? crop_fraction
-                              : shortest_fraction(crop, resize);
+  // Where `resize` was changed after it was made of the fraction, the fraction says nothing of it.
+  const bool known = crop_fraction > 0 && static_cast<int>(std::floor(output_size() / crop_fraction)) == resize;
+  double fraction = known ? crop_fraction : 0;
+  if (!known && crop > 0 && flavour == PreprocessFlavour::kTimm) fraction = shortest_fraction(crop, resize);
   const double edge = fraction > 0 ? size / fraction : static_cast<double>(resize) * size / output_size();
   scaled.resize = static_cast<int>(std::floor(edge));
   if (crop > 0) scaled.crop = size;

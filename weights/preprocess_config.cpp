@@ -75,6 +75,7 @@ std::optional<ChosenPreprocess> timm_preprocess(const Json& config) {
 // The picture size that the resized edge and the crop share makes; the crop is the model's.
 void set_share(Preprocess& p, double share) {
   const int size = p.output_size();
+  p.crop_fraction = p.resize_mode == ResizeMode::kSquash ? 0 : share;
   p.resize = p.resize_mode == ResizeMode::kSquash ? size : static_cast<int>(std::floor(size / checked_share(share)));
 }
 
@@ -86,6 +87,7 @@ void override_fields(Preprocess& p, const PreprocessOptions& options) {
   if (options.crop_mode == "squash") {
     p.crop = p.output_size();
     p.resize = p.crop;
+    p.crop_fraction = 0;
     p.resize_mode = ResizeMode::kSquash;
   }
   if (options.crop_mode == "center") {
