@@ -207,7 +207,7 @@ void add_convert(CLI::App& app, Outcome& outcome) {
   command->add_option("--ignore-config", options.ignored, "keys of the configuration that change nothing")
       ->delimiter(',');
   add_original_options(*command, options.options.original);
-  add_pillow_option(*command, options->pillow);
+  add_pillow_option(*command, options.pillow);
   add_json_option(*command, options.json);
   command->footer(
       "Nothing that changes a result is guessed: what neither the weights nor the configuration say is asked for.\n"

@@ -58,7 +58,7 @@ class SmallRun : public testing::Test {
     RunPlan plan;
     plan.header.settings = {{"batch", kBatch}};
     plan.header.pictures = static_cast<std::int64_t>(dataset.samples.size());
-    plan.header.models = facts_of(models);
+    plan.header.models = facts_of(models, std::vector<std::string>(models.size(), "seeded"));
     plan.header.labels = models.front()->card().labels;
     plan.folder = folder_ / name;
     plan.options.mode = ComparisonMode::kThroughput;
