@@ -322,6 +322,7 @@ ComparisonSummary summarise(const ComparisonResult& result, const SummaryOptions
                             .overlapped = result.overlapped,
                             .warmup = result.warmup,
                             .interrupted = result.interrupted,
+                            .machines = result.machines,
                             .sample = result.sample};
   for (const ComparisonRow& row : result.rows) {
     ++(row.error.empty() ? summary.pictures : summary.errors);
@@ -353,6 +354,7 @@ nlohmann::json summary_json(const ComparisonSummary& summary, const ComparisonRe
   if (summary.average_top1 >= 0) {
     json["average"] = {{"top1", summary.average_top1}, {"top5", summary.average_top5}};
   }
+  if (!summary.machines.empty()) json["machines"] = summary.machines;
   if (!summary.sample.all()) json["sample"] = to_json(summary.sample);
   json["mode"] = {{"batch", summary.batch}, {"overlapped", summary.overlapped}};
   if (summary.warmup >= 0) json["mode"]["warmup"] = summary.warmup;

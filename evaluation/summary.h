@@ -96,7 +96,8 @@ struct ComparisonSummary {
   double run_per_second = 0, run_per_second_together = 0;
   std::optional<PipelineSummary> pipeline;
   bool interrupted = false;
-  PictureSample sample;  // as ComparisonResult has it
+  std::vector<std::string> machines;  // that the times are of, each once; empty where not known
+  PictureSample sample;               // as ComparisonResult has it
 };
 
 ComparisonSummary summarise(const ComparisonResult& result, const SummaryOptions& options = {});

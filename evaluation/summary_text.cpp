@@ -108,6 +108,10 @@ void add_run(Table& table, const ComparisonSummary& s) {
 void add_times(Table& table, const ComparisonSummary& s) {
   const bool ran = s.total_ms > 0;  // otherwise only the predictions are known
   table.line(fmt::format("TIMING COMPARISON ({}) - ALL TIMES IN MILLISECONDS", clock_of(s)));
+  if (s.machines.size() > 1) {
+    table.line(fmt::format("The times are of {} machines, and of none of them alone: {}", s.machines.size(),
+                           fmt::join(s.machines, "; ")));
+  }
   if (s.overlapped) {
     table.line("Pictures were prepared beside the models: these times overlap, and their sums are work, not duration.");
   }

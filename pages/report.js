@@ -286,6 +286,7 @@
       (summary.total_ms > 0 ? 'Milliseconds for a picture, by a monotonic clock' + (warmup > 0 ? `; a warm-up of ${warmup} run${warmup === 1 ? '' : 's'} is not in them.` : warmup === 0 ? '; there was no warm-up.' : '.')
         : 'Milliseconds for a picture, as the table of predictions has them.')
         + (batch > 1 ? ` Pictures ran in batches of up to ${batch}: the times of inference are those of the whole batch that a picture was in.` : '')
+        + ((summary.machines || []).length > 1 ? ` They are of ${summary.machines.length} machines, and of none of them alone: ${summary.machines.join('; ')}.` : '')
         + (overlapped ? ' Pictures were prepared beside the models, so that stages overlap.' : ''),
       table([
         { title: 'Stage', text: true, value: (row) => row.m < 0 ? 'shared' : names[row.m], format: (text, row) => [row.m < 0 ? 'shared' : names[row.m], ': ', stageNames[row.stage] || row.stage] },

@@ -77,6 +77,17 @@ TEST(Summary, OfPicturesAloneSpeaksOfNoBatch) {
 }
 
 // Eight pictures of a batch have one measurement between them; as eight they would make the interval too narrow.
+TEST(Summary, SaysThatTimesAreOfSeveralMachines) {
+  ComparisonResult result = result_of_batches(4, 1, 4);
+  result.machines = {"one, 2 cores, avx2"};
+  EXPECT_FALSE(has(summary_text(summarise(result), result), "machines"));
+  result.machines.push_back("two, 8 cores, avx512");
+  const ComparisonSummary summary = summarise(result);
+  EXPECT_TRUE(has(summary_text(summary, result),
+                  "The times are of 2 machines, and of none of them alone: one, 2 cores, avx2; two, 8 cores, avx512"));
+  EXPECT_EQ(summary_json(summary, result).at("machines").size(), 2U);
+}
+
 TEST(Summary, TheRatioOfTimesTakesABatchAsOneMeasurement) {
   ComparisonResult batches = result_of_batches(160, 8, 160), alone = result_of_batches(20, 1, 20);
   for (int i = 0; i < 160; ++i) {

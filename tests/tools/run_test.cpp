@@ -53,7 +53,7 @@ TEST_F(CliRun, EndsTheSameAfterTwentyKills) {
   std::ptrdiff_t done = 0;
   for (int kill = 0; kill < 20; ++kill) {
     const pid_t child = start(compare(out));
-    const auto wanted = static_cast<std::ptrdiff_t>(done + 1 + random() % 2);
+    const auto wanted = done + 1 + static_cast<std::ptrdiff_t>(random() % 2);
     while (rows_in_log(out) < wanted) {
       ASSERT_EQ(::waitpid(child, nullptr, WNOHANG), 0) << "ended by itself: " << read_file(folder_ / "err");
       std::this_thread::sleep_for(std::chrono::milliseconds(1));

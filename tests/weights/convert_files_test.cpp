@@ -27,16 +27,17 @@ TEST_F(ConvertFiles, TakesWrappersOff) {
 TEST_F(ConvertFiles, TakesTheTrainedOneOfTwoNetworks) {
   put(resnet_config());
   const ModelConfig features = with_classes(tiny_resnet(), 0);
-  for (const auto& [trained, other] : {std::pair{"module.encoder_q.", "module.encoder_k."},
-                                       {"module.base_encoder.", "module.momentum_encoder."},
-                                       {"teacher.backbone.", "student.backbone."}}) {
+  for (const auto& [first, second] : {std::pair{"module.encoder_q.", "module.encoder_k."},
+                                      {"module.base_encoder.", "module.momentum_encoder."},
+                                      {"teacher.backbone.", "student.backbone."}}) {
+    const std::string trained = first, other = second;
     WeightStore weights = renamed(weights_of(features), [&](const std::string& name) { return trained + name; });
     WeightStore wrong =
         renamed(seeded_model(features, 4).weights, [&](const std::string& name) { return other + name; });
     std::set<std::string> names;
     for (const auto& [name, tensor] : wrong.tensors()) names.insert(name);
     for (const std::string& name : names) weights.put(name, wrong.take(name));
-    const std::string projection = std::string(trained) + "fc.0.weight";
+    const std::string projection = trained + "fc.0.weight";
     if (!projection.starts_with("teacher")) weights.put(projection, Tensor::zeros({8, 32}));
     put(weights);
     expect_equal(converted().weights, weights_of(features));
