@@ -13,7 +13,7 @@ std::filesystem::path tuning_cache_path();
 
 // The choices for this machine. A cache that is not there or cannot be read is an empty one: it will be measured again.
 KernelChoices read_tuning_cache();
-// Replaces them, and leaves those of other machines. Throws ResourceError.
+// Adds them to those of this machine, and leaves those of others. Processes wait for each other. Throws ResourceError.
 void write_tuning_cache(const KernelChoices& choices);
 
 }  // namespace tessera
