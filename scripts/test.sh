@@ -51,7 +51,7 @@ if [ "${1:-all}" = all ]; then
   # more under it to reach code that others here reach as well. All of it runs in the release build.
   run_sanitized asan core/core_test --gtest_filter="-Resources.TooManyThreads*"
   run_sanitized asan cpu/cpu_test --gtest_filter="-Tuning.MeasuresEachShapeOnce:Tuning.EveryChoiceGivesTheSameLogits"
-  run_sanitized asan tools/cli_test --gtest_filter="-*MemoryRunsOut*:*MemoryItCouldNotGet*:*CannotBeStarted*:*EveryBatchAndThreadCount*:*TunesOnce*:*ProfileCompares*:*DoesNotRemember*:*EmbeddedModels*:*TwentyKills*:*WhenTheDiskIsFull*:*InBothModes*:CliProbe.TheModelIsOneLikeAnyOther:CliProbe.GivesTheSameHead*:CliProbe.GivesAModelThat*:Device.Selftest*"
+  run_sanitized asan tools/cli_test --gtest_filter="-*MemoryRunsOut*:*MemoryItCouldNotGet*:*CannotBeStarted*:*EveryBatchAndThreadCount*:*TunesOnce*:*ProfileCompares*:*DoesNotRemember*:*EmbeddedModels*:*TwentyKills*:*WhenTheDiskIsFull*:*InBothModes*:CliProbe.TheModelIsOneLikeAnyOther:CliProbe.GivesTheSameHead*:CliProbe.GivesAModelThat*:CliProbe.FoldersNamedByNumbers*:CliProbe.TakesFeaturesFromTheirFile*:Cli.BenchMeasuresEachCombination:Device.Selftest*"
   echo "== address and undefined-behaviour sanitizers, on the emulated CUDA device"
   if cmake --build --preset asan --target help | grep -q emulated_plugin_test; then
     cmake --build --preset asan -j "$jobs" --target emulated_device_test emulated_plugin_test
