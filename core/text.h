@@ -37,6 +37,12 @@ class TextReader {
 // Of a whole file's bytes.
 std::string text_of(std::string_view bytes, const std::string& name);
 
+// ASCII letters small, all other bytes as they are.
+std::string lower_case(std::string_view text);
+
+// The word as a POSIX shell reads it back.
+std::string shell_quoted(std::string_view word);
+
 // Text that any table can hold and any terminal can show, and back. Bytes that are no UTF-8 and control characters
 // become \xHH, and so does the backslash of what would be read as one of these.
 std::string escaped(std::string_view text);

@@ -15,6 +15,7 @@
 #include "engine/passes.h"
 #include "evaluation/cuda_device.h"
 #include "evaluation/tuning_cache.h"
+#include "weights/sha256.h"
 
 namespace tessera {
 
@@ -103,6 +104,19 @@ std::unique_ptr<Backend> make_backend(const RunOptions& options, const ModelCard
   }
   if (device == "cuda" || device.starts_with("cuda:")) return make_cuda_backend(options);
   throw UsageError(unknown_word("device", device, std::vector<std::string>{"auto", "cpu", "eigen", "cuda", "cuda:N"}));
+}
+
+std::string isa_in_use(const RunOptions& options, std::string_view device) {
+  if (device != "cpu") return "";
+  return options.isa == "auto" ? cpu_isas().front() : options.isa;
+}
+
+std::string kernels_sha256(const Program& program) {
+  std::string text;
+  for (std::size_t n = 0; n < program.graph().nodes().size(); ++n) {
+    text += fmt::format("{} {}\n", program.graph().nodes()[n].path, program.kernel(n).implementation());
+  }
+  return sha256(std::as_bytes(std::span(text)));
 }
 
 Preprocess choose_preprocess(const ModelCard& card, const std::string& choice, int pillow) {

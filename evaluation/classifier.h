@@ -38,6 +38,12 @@ struct RunOptions {
 // device or model does not take, DeviceError for a device or instruction set that this build or machine does not have.
 std::unique_ptr<Backend> make_backend(const RunOptions& options, const ModelCard& card);
 
+// The instruction set that the kernels of a device ("cpu", "eigen", "cuda") are taken from; "" where that says nothing.
+// Logits differ in their last digits between two of them.
+std::string isa_in_use(const RunOptions& options, std::string_view device);
+// Of which kernels compute the nodes, SHA-256: what --tune chose on this machine, in other words.
+std::string kernels_sha256(const Program& program);
+
 // The card's own preprocessing: its sizes, filter, mean and deviation, whatever is chosen. "timm", "hf" and "hf-fast"
 // say whose resizing and rounding it has instead of the card's; `pillow` as RunOptions has it. Throws UsageError for
 // another choice.

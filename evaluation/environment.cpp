@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "build_commit.h"
+#include "core/text.h"
 #include "core/thread_pool.h"
 #include "cpu/cpu_backend.h"
 
@@ -102,14 +103,6 @@ nlohmann::json environment_record() {
   std::array<double, 3> load{};
   if (::getloadavg(load.data(), 3) == 3) record["load_average"] = load;
   return record;
-}
-
-std::string shell_quoted(const std::string& word) {
-  constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-";
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
 }
 
 std::string command_line() {

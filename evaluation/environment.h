@@ -25,7 +25,4 @@ std::string processor_name();
 // This process's command, quoted for a POSIX shell; "" where the system does not tell.
 std::string command_line();
 
-// The words as a POSIX shell reads them back.
-std::string shell_quoted(const std::string& word);
-
 }  // namespace tessera

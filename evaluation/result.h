@@ -2,6 +2,7 @@
 // What a comparison gives: the predictions of several models on the same pictures, and what they cost.
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,16 @@ struct RunPart {
   double loop_ms = 0;
 };
 
+// A stretch of a run that was made by one process, or by the processes of one mpirun.
+struct RunSitting {
+  nlohmann::json environments = nlohmann::json::array();  // environment_record() of each process, where it is known
+  std::int64_t pictures = 0;
+  double loop_ms = 0;
+};
+nlohmann::json to_json(const std::vector<RunSitting>& sittings);
+// The machines on which the sittings ran pictures, each once: "AMD EPYC 9454 (8 cores, avx512)".
+std::vector<std::string> machines_of(const std::vector<RunSitting>& sittings);
+
 struct ComparisonResult {
   std::vector<ComparedModel> models;
   LabelSet labels;
@@ -72,11 +83,11 @@ struct ComparisonResult {
   // where that is not known.
   double alone_pictures = 0;
   bool interrupted = false;
-  std::vector<std::string> machines;  // on which pictures were run, each once; empty where not known
-  PictureSample sample;               // of the data set, where the run took some of its pictures
-  bool overlapped = false;            // mode throughput: pictures were prepared beside the models
-  int warmup = -1;                    // runs of each model before the first picture; -1 where not known
-  std::vector<RunPart> parts;         // of a merged run, by shard; otherwise empty
+  std::vector<RunSitting> sittings;  // empty where only the predictions are known
+  PictureSample sample;              // of the data set, where the run took some of its pictures
+  bool overlapped = false;           // mode throughput: pictures were prepared beside the models
+  int warmup = -1;                   // runs of each model before the first picture; -1 where not known
+  std::vector<RunPart> parts;        // of a merged run, by shard; otherwise empty
 };
 
 // What a picture waits for a model: its own preprocessing, then inference and softmax of its whole batch. Reading and

@@ -1,14 +1,12 @@
 #include "evaluation/run.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/file_lock.h"
 #include "core/json.h"
 #include "evaluation/model_names.h"
 #include "evaluation/panels.h"
@@ -33,24 +31,6 @@ std::int64_t size_of(const Sample& sample) {
   const std::uintmax_t size = std::filesystem::file_size(sample.path, error);
   return error ? -1 : static_cast<std::int64_t>(size);
 }
-
-// Holds the lock of a log that is there, as who writes it does (RunLog).
-class LogLock {
- public:
-  explicit LogLock(const std::filesystem::path& path) : file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    if (file_ < 0 || ::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
-    ::close(file_);
-    throw UsageError(path.string() + ": another process is writing this run; give another --out");
-  }
-  ~LogLock() {
-    if (file_ >= 0) ::close(file_);
-  }
-  LogLock(const LogLock&) = delete;
-  LogLock& operator=(const LogLock&) = delete;
-
- private:
-  int file_;
-};
 
 // The log of the same merge made before may be replaced, and one without a row.
 void refuse_other_log(const std::filesystem::path& path, const RunHeader& header) {
@@ -121,7 +101,7 @@ ComparisonResult result_of(RunRecord record) {
   const std::vector<std::string> names = distinct_names(named);
   for (std::size_t m = 0; m < names.size(); ++m) result.models[m].name = names[m];
   result.interrupted = result.rows.size() < pictures_of(record.header);
-  result.machines = machines_of(record.sittings);
+  result.sittings = std::move(record.sittings);
   const nlohmann::json& settings = record.header.settings;
   if (settings.is_object()) result.sample = picture_sample_from_json(settings.value("sample", nlohmann::json()));
   result.parts = std::move(record.parts);
@@ -169,7 +149,8 @@ RunRecord join_runs(std::vector<RunRecord> records, const std::vector<std::strin
 
 void write_run_log(const std::filesystem::path& folder, const RunRecord& record, bool force) {
   const std::filesystem::path path = folder / kRunLogName;
-  const LogLock lock(path);  // so that no run that is going on loses its log
+  const FileLock lock = FileLock::try_for(path, FileLock::If::kThere);  // as who writes a log holds it
+  if (!lock.held()) throw UsageError(path.string() + ": another process is writing this run; give another --out");
   if (!force) refuse_other_log(path, record.header);
   write_file(path, run_log_text(record));
 }

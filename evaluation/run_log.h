@@ -21,16 +21,6 @@
 
 namespace tessera {
 
-// A stretch of a run that was made by one process, or by the processes of one mpirun.
-struct RunSitting {
-  nlohmann::json environments = nlohmann::json::array();  // environment_record() of each process, where it is known
-  std::int64_t pictures = 0;
-  double loop_ms = 0;
-};
-nlohmann::json to_json(const std::vector<RunSitting>& sittings);
-// The machines on which the sittings ran pictures, each once: "AMD EPYC 9454 (8 cores, avx512)".
-std::vector<std::string> machines_of(const std::vector<RunSitting>& sittings);
-
 // What a log holds.
 struct RunRecord {
   RunHeader header;

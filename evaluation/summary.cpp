@@ -322,7 +322,7 @@ ComparisonSummary summarise(const ComparisonResult& result, const SummaryOptions
                             .overlapped = result.overlapped,
                             .warmup = result.warmup,
                             .interrupted = result.interrupted,
-                            .machines = result.machines,
+                            .machines = machines_of(result.sittings),
                             .sample = result.sample};
   for (const ComparisonRow& row : result.rows) {
     ++(row.error.empty() ? summary.pictures : summary.errors);

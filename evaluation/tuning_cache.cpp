@@ -1,16 +1,11 @@
 #include "evaluation/tuning_cache.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/file_lock.h"
 #include "core/json.h"
 #include "evaluation/environment.h"
 #include "weights/model_source.h"
@@ -21,25 +16,6 @@ namespace {
 
 // "AMD EPYC 9454, tessera 0.1.0": kernels change from one version to the next.
 std::string this_machine() { return processor_name() + ", tessera " + TESSERA_VERSION; }
-
-// One process at a time reads and writes: with none in between, neither loses what the other measured.
-class Lock {
- public:
-  explicit Lock(const std::string& path) : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
-    if (file_ < 0) throw ResourceError(path + ": cannot be opened (" + std::strerror(errno) + ")");
-    while (::flock(file_, LOCK_EX) != 0) {
-      if (errno == EINTR) continue;
-      ::close(file_);
-      throw ResourceError(path + ": cannot be locked (" + std::strerror(errno) + ")");
-    }
-  }
-  ~Lock() { ::close(file_); }
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-
- private:
-  int file_;
-};
 
 nlohmann::json read_all() {
   constexpr std::uintmax_t kMostBytes = 16 << 20;
@@ -72,7 +48,8 @@ void write_tuning_cache(const KernelChoices& choices) {
   std::error_code error;
   std::filesystem::create_directories(path.parent_path(), error);
   if (error) throw ResourceError(path.parent_path().string() + ": cannot be made (" + error.message() + ")");
-  const Lock lock(path.string() + ".lock");
+  // One process at a time reads and writes: with none in between, neither loses what the other measured.
+  const FileLock lock = FileLock::wait_for(path.string() + ".lock", FileLock::If::kMade);
   nlohmann::json json = read_all();
   nlohmann::json& here = json[this_machine()];
   if (!here.is_object()) here = nlohmann::json::object();

@@ -2,13 +2,6 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
 
 #include "core/error.h"
 
@@ -18,33 +11,43 @@ namespace fs = std::filesystem;
 
 void TarWriter::Close::operator()(archive* open) const { ::archive_write_free(open); }
 
-TarWriter::TarWriter(const fs::path& target) : target_(target), path_(target.string() + ".XXXXXX") {
+namespace {
+
+const fs::path& new_target(const fs::path& target) {
   std::error_code error;
-  if (fs::exists(fs::symlink_status(target_, error))) {
-    throw UsageError(target_.string() + ": is there already; give another name or remove it");
+  const fs::file_status there = fs::symlink_status(target, error);
+  if (fs::is_regular_file(there) || fs::is_symlink(there)) {
+    throw UsageError(target.string() + ": is there already; give another name or remove it");
   }
-  file_ = ::mkostemp(path_.data(), O_CLOEXEC);
-  if (file_ < 0) {
-    const std::string reason = std::strerror(errno);
-    throw ResourceError(target_.string() + ": cannot be made (" + reason + ")");
-  }
-  archive_.reset(::archive_write_new());
-  if (archive_ == nullptr) fail("out of memory");
-  check(::archive_write_set_format_ustar(archive_.get()));
-  check(::archive_write_open_fd(archive_.get(), file_));
+  return target;
 }
 
-TarWriter::~TarWriter() {
-  archive_.reset();
-  if (file_ >= 0) ::close(file_);
-  if (!path_.empty()) ::unlink(path_.c_str());
+}  // namespace
+
+long TarWriter::write(archive*, void* writer, const void* bytes, std::size_t size) {
+  auto& tar = *static_cast<TarWriter*>(writer);
+  try {
+    tar.file_.write({static_cast<const char*>(bytes), size});
+    return static_cast<long>(size);
+  } catch (...) {
+    tar.failure_ = std::current_exception();
+    return -1;
+  }
+}
+
+TarWriter::TarWriter(const fs::path& target)
+    : file_(new_target(target)), name_(target.string()), archive_(::archive_write_new()) {
+  if (archive_ == nullptr) fail("out of memory");
+  check(::archive_write_set_format_ustar(archive_.get()));
+  check(::archive_write_open(archive_.get(), this, nullptr, &TarWriter::write, nullptr));
 }
 
 void TarWriter::fail(const std::string& reason) const {
-  throw ResourceError(target_.string() + ": cannot be written (" + reason + ")");
+  throw ResourceError(name_ + ": cannot be written (" + reason + ")");
 }
 
 void TarWriter::check(int status) const {
+  if (failure_) std::rethrow_exception(failure_);
   if (status == ARCHIVE_OK) return;
   const char* const reason = ::archive_error_string(archive_.get());
   fail(reason == nullptr ? "libarchive does not say why" : reason);
@@ -68,11 +71,8 @@ void TarWriter::add(const std::string& name, std::span<const std::byte> bytes) {
 }
 
 void TarWriter::put_in_place() {
-  constexpr mode_t kMode = 0644;
   check(::archive_write_close(archive_.get()));
-  if (::fchmod(file_, kMode) != 0 || (::fsync(file_) != 0 && errno != EINVAL)) fail(std::strerror(errno));
-  if (::rename(path_.c_str(), target_.c_str()) != 0) fail(std::strerror(errno));
-  path_.clear();
+  file_.commit();
 }
 
 }  // namespace tessera

@@ -2,10 +2,13 @@
 // A tar archive that is whole or not there. Private to synth/.
 
 #include <cstddef>
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
+
+#include "core/output_file.h"
 
 struct archive;  // libarchive's own name
 
@@ -16,7 +19,7 @@ class TarWriter {
  public:
   // Throws UsageError for a target that is there already, ResourceError.
   explicit TarWriter(const std::filesystem::path& target);
-  ~TarWriter();  // what was not put in its place is removed
+  ~TarWriter() = default;  // what was not put in its place is removed
   TarWriter(const TarWriter&) = delete;
   TarWriter& operator=(const TarWriter&) = delete;
 
@@ -29,10 +32,11 @@ class TarWriter {
   };
   [[noreturn]] void fail(const std::string& reason) const;
   void check(int status) const;
+  static long write(archive* tar, void* writer, const void* bytes, std::size_t size);  // libarchive calls it
 
-  std::filesystem::path target_;
-  std::string path_;  // where it is written; empty once it is in its place
-  int file_ = -1;
+  OutputFile file_;
+  std::exception_ptr failure_;  // of writing, which libarchive cannot pass on
+  std::string name_;
   std::unique_ptr<archive, Close> archive_;
 };
 

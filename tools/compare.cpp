@@ -53,30 +53,10 @@ std::string progress_text(const ComparisonProgress& p, const std::vector<Compare
   return text + fmt::format(", {} error{}", p.errors, p.errors == 1 ? "" : "s");
 }
 
-// The instruction set that kernels are taken from, or the device: logits differ in their last digits between two of
-// them.
+// The instruction set that kernels are taken from, or the device.
 std::string isa_of(const RunOptions& run, const Program& program) {
   if (program.device() != nullptr) return describe_device(facts_of(*program.device()));
-  if (program.backend() != "cpu") return "";
-  return run.isa == "auto" ? cpu_isas().front() : run.isa;
-}
-
-// What int8 follows from beside the weights.
-std::string calibration_of(const RunOptions& run, const Classifier& model) {
-  if (run.dtype != "int8") return "";
-  nlohmann::json ranges = nlohmann::json::object();
-  for (const auto& [name, range] : model.card().calibration.ranges) ranges[name] = {range.low, range.high};
-  const std::string text = ranges.dump();
-  return sha256(std::as_bytes(std::span(text)));
-}
-
-// Which kernels compute the nodes: what --tune chose on this machine, in other words.
-std::string kernels_of(const Program& program) {
-  std::string text;
-  for (std::size_t n = 0; n < program.graph().nodes().size(); ++n) {
-    text += fmt::format("{} {}\n", program.graph().nodes()[n].path, program.kernel(n).implementation());
-  }
-  return sha256(std::as_bytes(std::span(text)));
+  return isa_in_use(run, program.backend());
 }
 
 // "" for no names.
@@ -105,21 +85,22 @@ nlohmann::json settings_of(const CompareCommand& command, const std::vector<std:
                       {"models", nlohmann::json::array()}};
   for (std::size_t i = 0; i < models.size(); ++i) {
     const auto& model = models[i];
-    json["models"].push_back({{"name", model->card().name},
-                              {"class_names_sha256", sha256_of(names_of(model->card().labels))},
-                              {"class_order", classes.places[i].empty() ? "as it is" : "mapped by name"},
-                              {"architecture", model->card().config.architecture},
-                              {"parameters", model->card().config.parameters},
-                              {"weights_sha256", model->card().sha256},
-                              {"preprocess", to_json(model->card().preprocess)},
-                              {"backend", model->program().backend()},
-                              {"isa", isa_of(command.common.run, model->program())},
-                              {"dtype", command.common.run.dtype},
-                              {"exact", command.common.run.exact},
-                              {"calibration_sha256", calibration_of(command.common.run, *model)},
-                              {"tuned", command.common.run.tune},
-                              {"kernels_sha256", command.common.run.tune ? kernels_of(model->program()) : ""},
-                              {"threads", model->program().threads()}});
+    json["models"].push_back(
+        {{"name", model->card().name},
+         {"class_names_sha256", sha256_of(names_of(model->card().labels))},
+         {"class_order", classes.places[i].empty() ? "as it is" : "mapped by name"},
+         {"architecture", model->card().config.architecture},
+         {"parameters", model->card().config.parameters},
+         {"weights_sha256", model->card().sha256},
+         {"preprocess", to_json(model->card().preprocess)},
+         {"backend", model->program().backend()},
+         {"isa", isa_of(command.common.run, model->program())},
+         {"dtype", command.common.run.dtype},
+         {"exact", command.common.run.exact},
+         {"calibration_sha256", command.common.run.dtype == "int8" ? ranges_sha256(model->card().calibration) : ""},
+         {"tuned", command.common.run.tune},
+         {"kernels_sha256", command.common.run.tune ? kernels_sha256(model->program()) : ""},
+         {"threads", model->program().threads()}});
   }
   return json;
 }
@@ -280,7 +261,7 @@ int run_and_report(const CompareCommand& command, const RunIt& run_it) {
   run["notes"] = prepared.classes.notes;
   for (const std::string& text : prepared.dataset.notes) run["notes"].push_back(text);
   run["environment"] = prepared.plan.environments.front();
-  run["sittings"] = to_json(read_run(command.out).sittings);
+  run["sittings"] = to_json(result.sittings);
   run["command"] = command_line();
   write_file(fs::path(command.out) / "run.json", json_text(run));
   const std::int64_t errors = report(command.out, result, {.seed = command.seed}, command.budget, command.common.json);

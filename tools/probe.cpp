@@ -10,11 +10,12 @@
 
 #include "core/error.h"
 #include "core/output_file.h"
-#include "cpu/cpu_backend.h"
 #include "evaluation/cuda_device.h"
+#include "evaluation/environment.h"
 #include "evaluation/features.h"
 #include "evaluation/linear_probe.h"
 #include "evaluation/statistics.h"
+#include "evaluation/tuning_cache.h"
 #include "tools/progress.h"
 #include "tools/say.h"
 #include "tools/tool.h"
@@ -112,31 +113,24 @@ ClassedData open_data(const ProbeCommand& command) {
   return data;
 }
 
-// The instruction set that kernels are taken from: features differ in their last digits between two of them.
-std::string isa_of(const RunOptions& run, const std::string& device) {
-  if (device != "cpu") return "";
-  return run.isa == "auto" ? cpu_isas().front() : run.isa;
-}
-
 FeatureKey key_of(const ProbeCommand& command, const LoadedModel& model, const Dataset& dataset) {
   const RunOptions& run = command.common.run;
-  Json ranges = Json::object();  // which int8 arithmetic follows
-  if (run.dtype == "int8") {
-    for (const auto& [name, range] : model.card.calibration.ranges) ranges[name] = {range.low, range.high};
-  }
-  const std::string calibration = ranges.dump(), device = resolved_device(run);
+  const std::string device = resolved_device(run);
+  // Before the features are known to be needed, what tuning has chosen so far stands for what it will choose.
+  const std::string choices = run.tune ? Json(read_tuning_cache()).dump() : "";
   return {{"tessera", TESSERA_VERSION},
-          {"calibration_sha256", sha256(std::as_bytes(std::span(calibration)))},
+          {"commit", build_commit()},
+          {"calibration_sha256", run.dtype == "int8" ? ranges_sha256(model.card.calibration) : ""},
           {"weights_sha256", model.card.sha256},
           {"architecture", model.card.config.architecture},
           {"parameters", model.card.config.parameters},
           {"preprocess", to_json(model.card.preprocess)},
           {"decoder", command.common.decoder},
           {"device", device},
-          {"isa", isa_of(run, device)},
+          {"isa", isa_in_use(run, device)},
           {"dtype", run.dtype},
           {"exact", run.exact},
-          {"tuned", run.tune},
+          {"tuned", run.tune ? sha256(std::as_bytes(std::span(choices))) : ""},
           {"pictures_sha256", picture_list_hash(dataset)}};
 }
 

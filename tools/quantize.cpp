@@ -60,8 +60,6 @@ int run_quantize(const QuantizeCommand& command) {
   const bool too_many = static_cast<std::int64_t>(calibrated->failed.size()) > command.max_errors;
   const int exit_code = too_many ? static_cast<int>(ErrorKind::kInput) : 0;
   if (command.common.json) {
-    nlohmann::json ranges = nlohmann::json::object();
-    for (const auto& [name, range] : saved.calibration.ranges) ranges[name] = {range.low, range.high};
     print_json({{"file", command.out},
                 {"name", saved.name},
                 {"pictures", saved.calibration.pictures},
@@ -69,7 +67,7 @@ int run_quantize(const QuantizeCommand& command) {
                 {"failed", calibrated->failed},
                 {"method", saved.calibration.method},
                 {"sha256", saved.sha256},
-                {"ranges", ranges}});
+                {"ranges", ranges_json(saved.calibration)}});
     return exit_code;
   }
   print_out(

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <map>
 #include <set>
 #include <span>
@@ -13,6 +12,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "vision/decode.h"
 #include "vision/file_kinds.h"
 
@@ -26,9 +26,7 @@ using std::string_view_literals::operator""sv;
 
 template <std::size_t Size>
 bool is_one_of(std::string_view name, const std::array<std::string_view, Size>& known) {
-  std::string lower(name);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return std::ranges::find(known, lower) != known.end();
+  return std::ranges::find(known, lower_case(name)) != known.end();
 }
 
 // Folders that hold sets of pictures, each with class folders of its own.

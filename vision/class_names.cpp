@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/nearest.h"
+#include "vision/label_files.h"
 #include "vision/labels.h"
 
 namespace tessera {
@@ -35,6 +36,7 @@ std::vector<std::string> names_of_imagenet() {
   std::vector<std::string> names;
   for (const ImageNetClass& of_class : imagenet_classes()) {
     for (const std::string_view name : imagenet_names(of_class)) names.emplace_back(name);
+    names.emplace_back(of_class.wnid);
   }
   return names;
 }
@@ -90,6 +92,10 @@ std::string ClassNames::first() const {
 }
 
 std::string ClassNames::suggestion(const std::string& name) const {
+  // A number is near to every short name.
+  if (int number = 0; parse_class(name, number)) {
+    return "; --labels FILE says what a number means, --label-numbers indices that it is the class's index";
+  }
   const std::vector<std::string> known = imagenet_ ? names_of_imagenet() : names_;
   for (const std::string& other : known) {
     if (plain(other) == plain(name)) return "; did you mean '" + other + "'?";

@@ -82,6 +82,26 @@ bool names_indices(const std::string& column) {
   return false;
 }
 
+// A picture that a list names again must be of the same class; that it counts twice is said.
+void expect_one_class_each(const fs::path& path, const PictureList& list, Dataset& dataset) {
+  std::map<std::string, std::size_t> first;  // where each stands
+  std::size_t again = 0;
+  std::string which;
+  for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
+    const Sample& sample = dataset.samples[i];
+    const auto [there, is_new] = first.emplace(sample.path.lexically_normal().string(), i);
+    if (is_new) continue;
+    if (again++ == 0) which = list.pictures[i].file;
+    if (dataset.samples[there->second].label == sample.label) continue;
+    throw InputError(fmt::format("{}: row {}: '{}' is of the class '{}', but in row {} of '{}'", path.string(),
+                                 list.pictures[i].row, list.pictures[i].file, list.pictures[i].label,
+                                 list.pictures[there->second].row, list.pictures[there->second].label));
+  }
+  if (again == 0) return;
+  dataset.notes.push_back(fmt::format("{} row(s) name a picture again ({}{}); each counts as often as it stands", again,
+                                      which, again > 1 ? ", ..." : ""));
+}
+
 Dataset open_list(const fs::path& path, const DatasetOptions& options) {
   const PictureList list = read_list(path);
   std::set<std::string> labels;
@@ -100,6 +120,7 @@ Dataset open_list(const fs::path& path, const DatasetOptions& options) {
                                  options.labels ? "" : names.suggestion(picture.label),
                                  picture.row == 1 ? "; a header has words such as path,label" : ""));
   }
+  expect_one_class_each(path, list, dataset);
   return dataset;
 }
 

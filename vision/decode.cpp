@@ -5,13 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <new>
 
 #include "core/error.h"
 #include "core/nearest.h"
+#include "vision/file_kinds.h"
 #include "vision/jpeg.h"
 #include "vision/pixel_limit.h"
 #include "vision/png.h"
@@ -22,14 +22,6 @@ namespace tessera {
 namespace {
 
 constexpr std::int64_t kLargestFile = std::int64_t{1} << 30;
-
-constexpr std::array<unsigned char, 3> kJpegMagic{0xFF, 0xD8, 0xFF};
-constexpr std::array<unsigned char, 8> kPngMagic{0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
-
-template <std::size_t Size>
-bool starts_with(std::span<const std::byte> bytes, const std::array<unsigned char, Size>& magic) {
-  return bytes.size() >= Size && std::memcmp(bytes.data(), magic.data(), Size) == 0;
-}
 
 Image decode_by_stb(std::span<const std::byte> bytes, const std::string& name, const DecodeOptions& options) {
   const StbHeader header = stb_header(bytes, name);
@@ -50,18 +42,6 @@ class Descriptor {
  private:
   int descriptor_;
 };
-
-// What else a picture may be that others read and this does not; "" for what is none.
-std::string other_kind(std::span<const std::byte> bytes) {
-  const std::string_view first(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 12));
-  if (first.starts_with("GIF8")) return "a GIF";
-  if (first.starts_with("BM")) return "a BMP";
-  if (first.starts_with("RIFF") && first.ends_with("WEBP")) return "a WebP";
-  if (first.starts_with(std::string_view("II*\0", 4)) || first.starts_with(std::string_view("MM\0*", 4)))
-    return "a TIFF";
-  if (first.size() > 2 && first[0] == 'P' && first[1] >= '1' && first[1] <= '6') return "a PNM";
-  return "";
-}
 
 [[noreturn]] void fail(const std::string& name, const std::string& reason) { throw InputError(name + ": " + reason); }
 [[noreturn]] void fail_by_errno(const std::string& name, const char* what) {
@@ -118,17 +98,18 @@ Decoder decoder_from_string(std::string_view name) {
 
 Image decode(std::span<const std::byte> bytes, const std::string& name, const DecodeOptions& options) {
   if (bytes.size() > static_cast<std::size_t>(kLargestFile)) fail(name, "is larger than 1 GiB");
+  const std::string_view first(reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kFirstBytes));
+  const std::string_view kind = picture_kind(first);
   try {
-    if (starts_with(bytes, kJpegMagic)) {
+    if (kind == "JPEG") {
       return options.decoder == Decoder::kStb ? decode_by_stb(bytes, name, options) : jpeg_decode(bytes, name, options);
     }
-    if (starts_with(bytes, kPngMagic)) return png_decode(bytes, name, options);
+    if (kind == "PNG") return png_decode(bytes, name, options);
   } catch (const std::bad_alloc&) {
     throw ResourceError(name + ": not enough memory to decode the picture");
   }
-  const std::string kind = other_kind(bytes);
   throw InputError(name + ": neither a JPEG nor a PNG picture" +
-                   (kind.empty() ? "" : ", but " + kind + "; convert it to PNG"));
+                   (kind.empty() ? "" : ", but one of the kind " + std::string(kind) + "; convert it to PNG"));
 }
 
 std::vector<std::byte> read_picture_file(const std::filesystem::path& path) {

@@ -7,8 +7,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cerrno>
+
+#include "core/text.h"
 
 namespace tessera {
 
@@ -17,11 +18,6 @@ namespace fs = std::filesystem;
 namespace {
 
 using std::string_view_literals::operator""sv;
-
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 template <std::size_t Size>
 bool is_one_of(std::string_view text, const std::array<std::string_view, Size>& known) {
@@ -40,24 +36,16 @@ bool is_pnm(std::string_view first) {
   return parted && next != std::string_view::npos && (first[next] == '#' || (first[next] >= '0' && first[next] <= '9'));
 }
 
-// For the shell, which is to see one word.
-std::string quoted(const std::string& text) {
-  constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/+@%,";
-  if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
-  std::string word = "'";
-  for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return word + "'";
-}
-
 bool is_packed_tar(const fs::path& path) {
   constexpr std::array kShort{".tgz"sv, ".tbz"sv, ".tbz2"sv, ".txz"sv, ".tzst"sv, ".tar"sv};
-  return is_one_of(lower(path.extension().string()), kShort) || lower(path.stem().extension().string()) == ".tar";
+  return is_one_of(lower_case(path.extension().string()), kShort) ||
+         lower_case(path.stem().extension().string()) == ".tar";
 }
 
 // "photos" of photos.tar.gz.
 std::string unpacked_name(const fs::path& path) {
   fs::path name = path.filename().stem();
-  if (lower(name.extension().string()) == ".tar") name = name.stem();
+  if (lower_case(name.extension().string()) == ".tar") name = name.stem();
   return (path.parent_path() / name).string();
 }
 
@@ -66,13 +54,26 @@ std::string unpacked_name(const fs::path& path) {
 bool is_picture_name(const fs::path& path) {
   constexpr std::array kEndings{".jpeg"sv, ".jpg"sv, ".png"sv, ".bmp"sv,  ".gif"sv,
                                 ".pgm"sv,  ".ppm"sv, ".tif"sv, ".tiff"sv, ".webp"sv};
-  return is_one_of(lower(path.extension().string()), kEndings);
+  return is_one_of(lower_case(path.extension().string()), kEndings);
+}
+
+std::string_view picture_kind(std::string_view first) {
+  if (first.starts_with("\xFF\xD8\xFF")) return "JPEG";
+  if (first.starts_with("\x89PNG\r\n\x1A\n")) return "PNG";
+  if (first.starts_with("GIF87a") || first.starts_with("GIF89a")) return "GIF";
+  if (first.starts_with("II*\0"sv) || first.starts_with("MM\0*"sv)) return "TIFF";
+  if (first.starts_with("RIFF") && first.substr(0, 12).ends_with("WEBP")) return "WebP";
+  if (first.substr(0, 8).ends_with("ftyp")) {  // ISO 14496-12; the brand says what is in it
+    const std::string_view brand = first.substr(8, 4);
+    if (brand == "avif" || brand == "avis") return "AVIF";
+    if (brand == "heic" || brand == "heix" || brand == "mif1") return "HEIC";
+  }
+  return is_bmp(first) ? "BMP" : is_pnm(first) ? "PNM" : "";
 }
 
 bool is_picture_content(std::string_view first) {
-  return first.starts_with("\xFF\xD8\xFF") || first.starts_with("\x89PNG\r\n\x1A\n") || first.starts_with("GIF87a") ||
-         first.starts_with("GIF89a") || first.starts_with("II*\0"sv) || first.starts_with("MM\0*"sv) ||
-         (first.starts_with("RIFF") && first.substr(0, 12).ends_with("WEBP")) || is_bmp(first) || is_pnm(first);
+  const std::string_view kind = picture_kind(first);
+  return !kind.empty() && kind != "HEIC" && kind != "AVIF";
 }
 
 std::string_view packing_of(std::string_view first) {
@@ -114,11 +115,11 @@ std::string first_bytes(const fs::path& path) {
 bool is_junk_name(std::string_view name) {
   constexpr std::array kSystem{"__macosx"sv, "thumbs.db"sv,    "ehthumbs.db"sv, "desktop.ini"sv,
                                "@eadir"sv,   "$recycle.bin"sv, "lost+found"sv,  "system volume information"sv};
-  return name.starts_with('.') || is_one_of(lower(std::string(name)), kSystem);
+  return name.starts_with('.') || is_one_of(lower_case(std::string(name)), kSystem);
 }
 
 std::string unpack_command(const fs::path& path, std::string_view packing) {
-  const std::string file = quoted(path.string()), folder = quoted(unpacked_name(path));
+  const std::string file = shell_quoted(path.string()), folder = shell_quoted(unpacked_name(path));
   if (packing == "zip") return fmt::format("unzip {} -d {}", file, folder);
   if (packing == "7z") return fmt::format("7z x {} -o{}", file, folder);
   if (packing == "rar") return fmt::format("unrar x {} {}/", file, folder);

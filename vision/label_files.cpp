@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <limits>
 #include <optional>
@@ -32,12 +31,6 @@ std::string read_text(const fs::path& path) {
   return text_of(read_file(path, std::uintmax_t{256} << 20), path.string());
 }
 
-std::string lower(std::string_view text) {
-  std::string small(text);
-  std::ranges::transform(small, small.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return small;
-}
-
 // The columns of a table: what has a class, and its class.
 struct PairColumns {
   std::size_t name = 0, label = 1;
@@ -56,7 +49,7 @@ std::optional<PairColumns> columns_of_header(const std::vector<std::string>& cel
       "category"sv,        "wnid"sv,       "category_id"sv, "synset"sv,  "truth"sv,    "ground_truth"sv, "number"sv,
       "predictionstring"sv};
   const auto is_one_of = [](const std::string& word, const auto& known) {
-    return std::ranges::find(known, lower(trimmed(word))) != known.end();
+    return std::ranges::find(known, lower_case(trimmed(word))) != known.end();
   };
   if (cells.size() == 2) {
     const bool known = is_one_of(cells[0], kNames) && is_one_of(cells[1], kLabels);
@@ -242,7 +235,7 @@ std::string for_each_pair(const fs::path& path,
   std::string header;
   read_csv(path, [&](const CsvRow& row) {
     if (row.number == 1 && (columns = columns_of_header(row.fields))) {
-      header = lower(trimmed(row.fields[columns->label]));
+      header = lower_case(trimmed(row.fields[columns->label]));
       return;
     }
     const auto [name, label] = columns.value_or(PairColumns{});

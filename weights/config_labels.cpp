@@ -1,7 +1,6 @@
 #include "weights/config_labels.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -10,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/text.h"
 
 namespace tessera {
 
@@ -75,11 +75,7 @@ void check(const Names& names, const std::string& key) {
 }
 
 // "tench, Tinca tinca" -> "tench", in small letters.
-std::string first_synonym(std::string_view label) {
-  std::string text(label.substr(0, label.find(',')));
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
+std::string first_synonym(std::string_view label) { return lower_case(label.substr(0, label.find(','))); }
 
 // ImageNet's thousand classes in their order, by wnid or by name; a few names are spelled in several ways.
 bool is_imagenet(const Names& names) {

@@ -39,9 +39,7 @@ double ms_since(std::chrono::steady_clock::time_point start) {
 }
 
 Json calibration_to_json(const Calibration& calibration) {
-  Json ranges = Json::object();
-  for (const auto& [name, range] : calibration.ranges) ranges[name] = {range.low, range.high};
-  Json json{{"pictures", calibration.pictures}, {"method", calibration.method}, {"ranges", ranges}};
+  Json json{{"pictures", calibration.pictures}, {"method", calibration.method}, {"ranges", ranges_json(calibration)}};
   if (!calibration.pictures_sha256.empty()) json["pictures_sha256"] = calibration.pictures_sha256;
   return json;
 }
@@ -356,6 +354,17 @@ void FileWeights::throw_faults(const Faults& faults) const {
 }
 
 }  // namespace
+
+Json ranges_json(const Calibration& calibration) {
+  Json ranges = Json::object();
+  for (const auto& [name, range] : calibration.ranges) ranges[name] = {range.low, range.high};
+  return ranges;
+}
+
+std::string ranges_sha256(const Calibration& calibration) {
+  const std::string text = ranges_json(calibration).dump();
+  return sha256(std::as_bytes(std::span(text)));
+}
 
 ModelCard read_model_card(const std::filesystem::path& path) { return open_checked(path).card; }
 

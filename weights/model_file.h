@@ -30,6 +30,10 @@ struct Calibration {
   std::string pictures_sha256;  // of the SHA-256s of the pictures' files; "" in files that do not have it
 };
 
+// {"name": [low, high]}: what int8 follows from beside the weights.
+nlohmann::json ranges_json(const Calibration& calibration);
+std::string ranges_sha256(const Calibration& calibration);
+
 // Everything about a model but its weights.
 struct ModelCard {
   std::string name;  // how tables call it

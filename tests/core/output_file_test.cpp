@@ -11,17 +11,15 @@
 #include <thread>
 
 #include "core/file.h"
+#include "tests/temporary_folder.h"
 
 namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
 
-class OutputFileTest : public testing::Test {
+class OutputFileTest : public WithFolder {
  protected:
-  void SetUp() override { fs::create_directories(folder_); }
-  void TearDown() override { fs::remove_all(folder_); }
-
   std::string text(const fs::path& path) const {
     std::ifstream file(path);
     return {std::istreambuf_iterator<char>(file), {}};
@@ -34,8 +32,6 @@ class OutputFileTest : public testing::Test {
     ::stat(path.c_str(), &status);
     return status.st_mode & 07777U;
   }
-
-  const fs::path folder_ = fs::temp_directory_path() / ("tessera-output-" + std::to_string(::getpid()));
 };
 
 TEST_F(OutputFileTest, IsWholeOrNotThere) {

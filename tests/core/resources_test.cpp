@@ -10,16 +10,15 @@
 
 #include "core/error.h"
 #include "core/thread_pool.h"
+#include "tests/temporary_folder.h"
 
 namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
 
-class CpuLimit : public testing::Test {
+class CpuLimit : public WithFolder {
  protected:
-  void TearDown() override { fs::remove_all(folder_); }
-
   void put(const fs::path& file, std::string_view text) const {
     fs::create_directories((folder_ / file).parent_path());
     std::ofstream(folder_ / file) << text << "\n";
@@ -29,8 +28,6 @@ class CpuLimit : public testing::Test {
     put("membership", membership);
     return cpu_limit(folder_ / "cgroup", folder_ / "membership");
   }
-
-  const fs::path folder_ = fs::temp_directory_path() / ("tessera-cgroup-" + std::to_string(::getpid()));
 };
 
 TEST_F(CpuLimit, IsTheLeastOfTheGroupsAboveInVersionTwo) {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "core/text.h"
 #include "evaluation/distributions.h"
 #include "evaluation/environment.h"
 #include "evaluation/gallery.h"

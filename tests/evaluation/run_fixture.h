@@ -10,20 +10,15 @@
 #include <vector>
 
 #include "evaluation/run.h"
+#include "tests/temporary_folder.h"
 #include "weights/seeded.h"
 
 namespace tessera {
 
-class SmallRun : public testing::Test {
+class SmallRun : public WithFolder {
  protected:
   static constexpr std::int64_t kBatch = 3;
   static constexpr std::int64_t kMissing = 7;  // each seventh picture is not there
-
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / ("tessera-run-" + std::to_string(::getpid()));
-    std::filesystem::remove_all(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   static bool is_missing(std::int64_t number) { return number % kMissing == kMissing - 1; }
   static Dataset pictures(std::int64_t count) {
@@ -87,8 +82,6 @@ class SmallRun : public testing::Test {
       }
     }
   }
-
-  std::filesystem::path folder_;
 };
 
 inline RunVoice silent() {

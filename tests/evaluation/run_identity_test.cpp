@@ -13,6 +13,7 @@
 #include "evaluation/picture_contents.h"
 #include "evaluation/run.h"
 #include "evaluation/run_ledger.h"
+#include "tests/temporary_folder.h"
 #include "weights/seeded.h"
 
 namespace tessera {
@@ -20,11 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class RunIdentity : public testing::Test {
+class RunIdentity : public WithFolder {
  protected:
-  void SetUp() override { fs::create_directories(folder_); }
-  void TearDown() override { fs::remove_all(folder_); }
-
   void put(const std::string& name, const std::string& text) const {
     std::ofstream(folder_ / name, std::ios::binary | std::ios::trunc) << text;
   }
@@ -91,7 +89,6 @@ class RunIdentity : public testing::Test {
     return "";
   }
 
-  fs::path folder_ = fs::temp_directory_path() / ("tessera-identity-" + std::to_string(::getpid()));
   std::string notes_;
   std::size_t left_ = 0;
 };
@@ -129,14 +126,14 @@ TEST_F(RunIdentity, PicturesThatCouldNotBeReadAreTriedAgain) {
 
 TEST_F(RunIdentity, EachSittingHasItsMachine) {
   const Dataset data = dataset();
-  EXPECT_EQ(sit(plan("one"), data, {0}).machines, std::vector<std::string>{"one, 2 cores, avx2"});
+  EXPECT_EQ(machines_of(sit(plan("one"), data, {0}).sittings), std::vector<std::string>{"one, 2 cores, avx2"});
   sit(plan("idle"), data, {});  // ran nothing: no time is its
   const std::vector<std::string> both{"one, 2 cores, avx2", "two, 2 cores, avx2"};
-  EXPECT_EQ(sit(plan("two"), data, {1, 2, 3}).machines, both);
+  EXPECT_EQ(machines_of(sit(plan("two"), data, {1, 2, 3}).sittings), both);
   const RunRecord record = read_run(folder_);
   ASSERT_EQ(record.sittings.size(), 3U);
   EXPECT_EQ(record.sittings[2].pictures, 3);
-  EXPECT_EQ(result_of(record).machines, both);
+  EXPECT_EQ(machines_of(result_of(record).sittings), both);
   put("run.log", run_log_text(record));  // as `merge` writes it
   EXPECT_EQ(to_json(read_run(folder_).sittings), to_json(record.sittings));
 }

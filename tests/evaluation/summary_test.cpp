@@ -79,9 +79,13 @@ TEST(Summary, OfPicturesAloneSpeaksOfNoBatch) {
 // Eight pictures of a batch have one measurement between them; as eight they would make the interval too narrow.
 TEST(Summary, SaysThatTimesAreOfSeveralMachines) {
   ComparisonResult result = result_of_batches(4, 1, 4);
-  result.machines = {"one, 2 cores, avx2"};
+  const auto sitting = [](const char* processor, int cores, const char* isa) {
+    const nlohmann::json machine{{"processor", processor}, {"physical_cores", cores}, {"isa", {isa}}};
+    return RunSitting{.environments = nlohmann::json::array({machine}), .pictures = 2, .loop_ms = 1};
+  };
+  result.sittings = {sitting("one", 2, "avx2")};
   EXPECT_FALSE(has(summary_text(summarise(result), result), "machines"));
-  result.machines.push_back("two, 8 cores, avx512");
+  result.sittings.push_back(sitting("two", 8, "avx512"));
   const ComparisonSummary summary = summarise(result);
   EXPECT_TRUE(has(summary_text(summary, result),
                   "The times are of 2 machines, and of none of them alone: one, 2 cores, avx2; two, 8 cores, avx512"));

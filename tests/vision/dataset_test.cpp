@@ -187,6 +187,26 @@ TEST_F(DatasetTest, DropsNoFirstRowThatIsNoHeader) {
   EXPECT_EQ(list_pictures(root_ / "classes.csv").size(), 2U);
 }
 
+TEST_F(DatasetTest, APictureOfAListIsOfOneClass) {
+  put("list.csv", "path,label\na.jpg,n01440764\nb.jpg,n01443537\n./a.jpg,n01443537\n");
+  EXPECT_NE(message_of(root_ / "list.csv", {}).find("row 4: './a.jpg' is of the class 'n01443537', but in row 2 of"),
+            std::string::npos)
+      << message_of(root_ / "list.csv", {});
+  put("list.csv", "path,label\na.jpg,n01440764\na.jpg,tench\n");  // the same class by another name
+  const Dataset found = open_dataset(root_ / "list.csv", {});
+  EXPECT_EQ(found.samples.size(), 2U);
+  EXPECT_NE(found.notes.back().find("1 row(s) name a picture again (a.jpg)"), std::string::npos) << found.notes.back();
+}
+
+TEST_F(DatasetTest, SuggestsNoNameForANumber) {
+  put("data/7/a.jpg");
+  const std::string message = message_of(root_ / "data", {});
+  EXPECT_NE(message.find("no class is known for 7; --labels FILE says what a number means"), std::string::npos)
+      << message;
+  put("wnids/N01440764/a.jpg");
+  EXPECT_NE(message_of(root_ / "wnids", {}).find("did you mean 'n01440764'?"), std::string::npos);
+}
+
 TEST_F(DatasetTest, ReadsListsAsSpreadsheetsAndPandasWriteThem) {
   for (const char* text : {"path;label\na.jpg;3\n\"b;c.jpg\";4\n", "Path\tLabel\na.jpg\t3.0\nb;c.jpg\t4.0\n",
                            ",path,label\n0,a.jpg,3\n1,b;c.jpg,4\n", "path,label\na.jpg, 3\nb;c.jpg,4\n"}) {

@@ -182,5 +182,29 @@ TEST(ReadPictureFile, RefusesWhatIsNoFileWithoutWaiting) {
   fs::remove_all(folder);
 }
 
+TEST(OtherKinds, AreNamedWithWhatToDo) {
+  using std::string_view_literals::operator""sv;
+  for (const auto& [bytes, kind] : {std::pair{"RIFF\x10\0\0\0WEBPVP8 "sv, "WebP"},
+                                    {"II*\0\x08\0\0\0"sv, "TIFF"},
+                                    {"GIF89a\x01\0\x01\0"sv, "GIF"},
+                                    {"BM\x46\0\0\0\0\0\0\0"sv, "BMP"},
+                                    {"P6 1 1 255\n"sv, "PNM"},
+                                    {"\0\0\0\x18"
+                                     "ftypheic"sv,
+                                     "HEIC"},
+                                    {"\0\0\0\x1c"
+                                     "ftypavif"sv,
+                                     "AVIF"}}) {
+    try {
+      decode(std::as_bytes(std::span(bytes)), "phone.jpg");
+      ADD_FAILURE() << kind;
+    } catch (const InputError& error) {
+      EXPECT_EQ(std::string(error.what()),
+                std::string("phone.jpg: neither a JPEG nor a PNG picture, but one of the kind ") + kind +
+                    "; convert it to PNG");
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tessera
