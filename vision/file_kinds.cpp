@@ -24,8 +24,12 @@ bool is_one_of(std::string_view text, const std::array<std::string_view, Size>& 
   return std::ranges::find(known, text) != known.end();
 }
 
+bool has_at(std::size_t place, std::string_view mark, std::string_view first) {
+  return first.size() >= place && first.substr(place).starts_with(mark);
+}
+
 // The two letters alone begin many a text; the reserved bytes of the header are zero.
-bool is_bmp(std::string_view first) { return first.starts_with("BM") && first.substr(0, 10).ends_with("\0\0\0\0"sv); }
+bool is_bmp(std::string_view first) { return first.starts_with("BM") && has_at(6, "\0\0\0\0"sv, first); }
 
 // "P6 640 480 255", as the netpbm manuals have it.
 bool is_pnm(std::string_view first) {
@@ -62,11 +66,13 @@ std::string_view picture_kind(std::string_view first) {
   if (first.starts_with("\x89PNG\r\n\x1A\n")) return "PNG";
   if (first.starts_with("GIF87a") || first.starts_with("GIF89a")) return "GIF";
   if (first.starts_with("II*\0"sv) || first.starts_with("MM\0*"sv)) return "TIFF";
-  if (first.starts_with("RIFF") && first.substr(0, 12).ends_with("WEBP")) return "WebP";
-  if (first.substr(0, 8).ends_with("ftyp")) {  // ISO 14496-12; the brand says what is in it
-    const std::string_view brand = first.substr(8, 4);
-    if (brand == "avif" || brand == "avis") return "AVIF";
-    if (brand == "heic" || brand == "heix" || brand == "mif1") return "HEIC";
+  if (first.starts_with("RIFF") && has_at(8, "WEBP", first)) return "WebP";
+  // ISO 14496-12: a box of the type "ftyp" comes first, and its brand says what is in it.
+  for (const std::string_view brand : {"ftypavif", "ftypavis"}) {
+    if (has_at(4, brand, first)) return "AVIF";
+  }
+  for (const std::string_view brand : {"ftypheic", "ftypheix", "ftypmif1"}) {
+    if (has_at(4, brand, first)) return "HEIC";
   }
   return is_bmp(first) ? "BMP" : is_pnm(first) ? "PNM" : "";
 }
@@ -91,10 +97,7 @@ std::string_view packing_of(std::string_view first) {
   return found == kMarks.end() ? "" : found->second;
 }
 
-bool is_tar_content(std::string_view first) {
-  constexpr std::size_t kMark = 257;
-  return first.size() > kMark && first.substr(kMark).starts_with("ustar");
-}
+bool is_tar_content(std::string_view first) { return has_at(257, "ustar", first); }
 
 std::string first_bytes(const fs::path& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "tests/vision/support.h"
 #include "vision/decode.h"
+#include "vision/file_kinds.h"
 
 namespace tessera {
 namespace {
@@ -180,6 +181,19 @@ TEST(ReadPictureFile, RefusesWhatIsNoFileWithoutWaiting) {
     EXPECT_THROW(read_picture_file(closed), InputError);
   }
   fs::remove_all(folder);
+}
+
+// A fuzzer found four letters that stood where eight were looked for.
+TEST(OtherKinds, AreNoneAtEveryLengthThatIsTooShort) {
+  using std::string_view_literals::operator""sv;
+  for (const std::string_view whole : {"RIFF\x10\0\0\0WEBP"sv, "ftypftypheic"sv, "BM\x46\0\0\0\0\0\0\0"sv, "P6 1"sv,
+                                       "MM\0*"sv, "GIF89a"sv, "\x89PNG\r\n\x1A\n"sv, "\xFF\xD8\xFF"sv}) {
+    for (std::size_t length = 0; length < whole.size(); ++length) {
+      EXPECT_EQ(picture_kind(whole.substr(0, length)), "") << whole << ", " << length;
+    }
+    EXPECT_NE(picture_kind(whole), "") << whole;
+  }
+  EXPECT_EQ(picture_kind("ftyp"), "");
 }
 
 TEST(OtherKinds, AreNamedWithWhatToDo) {
