@@ -14,8 +14,9 @@
 #include <string>
 #include <string_view>
 
+#include "core/clock.h"
 #include "core/error.h"
-#include "evaluation/classifier.h"
+#include "evaluation/ready/classifier.h"
 
 namespace {
 
@@ -28,12 +29,6 @@ int number(const char* text) {
   return value;
 }
 
-using Clock = std::chrono::steady_clock;
-
-double ms_since(Clock::time_point begin) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-}
-
 int run(int argc, char** argv) {
   const auto start = Clock::now();
   if (argc < 4) throw tessera::UsageError("usage: model_bench MODEL THREADS BATCH [DTYPE [ISA]]");
@@ -42,8 +37,8 @@ int run(int argc, char** argv) {
   if (argc > 4) options.dtype = argv[4];
   if (argc > 5) options.isa = argv[5];
   tessera::Classifier classifier(argv[1], options);
-  std::ranges::fill(classifier.input(options.max_batch).values(), 0.5F);
-  classifier.run(options.max_batch);
+  const tessera::Tensor input = tessera::Tensor::filled(classifier.input_shape(options.max_batch), 0.5F);
+  classifier.run(input.view());
   const double first_ms = ms_since(start);
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -54,7 +49,7 @@ int run(int argc, char** argv) {
     const auto end = Clock::now() + std::chrono::duration<double>(seconds);
     while (Clock::now() < end) {
       const auto begin = Clock::now();
-      classifier.run(options.max_batch);
+      classifier.run(input.view());
       std::printf("%.4f ", ms_since(begin));
     }
     std::printf("\n");

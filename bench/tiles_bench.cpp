@@ -21,10 +21,10 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/quantile.h"
 #include "core/tensor.h"
 #include "cpu/blocking.h"
 #include "cpu/kernels.h"
-#include "engine/profile.h"
 
 namespace tessera::cpu {
 namespace {

@@ -37,6 +37,13 @@ function(tessera_quick_to_build target)
   endif()
 endfunction()
 
+# tessera_computes(SOURCE …): of a target that is quick to build, what is waited for after all.
+function(tessera_computes)
+  if(NOT TESSERA_SANITIZE)
+    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O3>")
+  endif()
+endfunction()
+
 # tessera_pointers_unchecked(SOURCE): without UBSan's checks of the pointer of each load and store, which take clang as
 # long as all the rest. What is read or written wrongly AddressSanitizer finds.
 function(tessera_pointers_unchecked source)

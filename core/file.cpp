@@ -30,4 +30,13 @@ void write_file(const std::filesystem::path& path, const std::string& text) {
   file.commit();
 }
 
+void make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored)) {
+    throw ResourceError(folder.string() + ": cannot be made (" + (error ? error : ignored).message() + ")");
+  }
+}
+
 }  // namespace tessera

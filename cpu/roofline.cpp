@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/tensor.h"
 #include "core/thread_pool.h"
@@ -17,7 +18,6 @@ constexpr int kRounds = 20;
 // The best of some rounds of work(), which returns how much it did, per second.
 template <class Work>
 double best_rate(const Work& work) {
-  using Clock = std::chrono::steady_clock;
   double best = 0;
   for (int round = 0; round < kRounds; ++round) {
     const auto begin = Clock::now();

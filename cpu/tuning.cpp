@@ -6,14 +6,13 @@
 #include <cstring>
 #include <vector>
 
+#include "core/clock.h"
 #include "core/thread_pool.h"
 #include "cpu/methods.h"
 
 namespace tessera {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kRounds = 7;
 // What another way must take of the time of the rule's choice: differences below are noise.

@@ -1,18 +1,11 @@
 #include "engine/profile.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "core/error.h"
 
 namespace tessera {
-
-double quantile(const std::vector<double>& sorted, double q) {
-  if (sorted.empty()) throw InternalError("quantile of no values");
-  const auto rank = static_cast<std::size_t>(std::ceil(q * static_cast<double>(sorted.size())));
-  return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
-}
 
 Profile::Profile(const Program& program) : program_(program), times_us_(program.graph().nodes().size()) {}
 

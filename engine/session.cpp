@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <chrono>
 
+#include "core/clock.h"
 #include "core/error.h"
 #include "engine/program.h"
 
@@ -12,11 +12,6 @@ namespace {
 constexpr int kBegin = 0, kEnd = 1, kNodes = 2;
 // A batch size is run as it is the first time, when libraries choose and allocate, then recorded.
 constexpr int kRunsBeforeRecording = 1;
-
-std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 Shape with_batch(Shape shape, std::int64_t batch) {
   shape[0] = batch;

@@ -8,7 +8,7 @@
 #include <mutex>
 
 #include "core/error.h"
-#include "evaluation/run.h"
+#include "evaluation/compare/run.h"
 #include "scale/messenger.h"
 
 namespace tessera {

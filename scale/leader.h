@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "evaluation/run_ledger.h"
+#include "evaluation/compare/run_ledger.h"
 #include "scale/messenger.h"
 
 namespace tessera {

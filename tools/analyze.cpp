@@ -9,11 +9,12 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/output_file.h"
-#include "evaluation/advice.h"
-#include "evaluation/extrapolation.h"
-#include "evaluation/predictions_csv.h"
-#include "evaluation/run.h"
-#include "evaluation/shape_bias.h"
+#include "evaluation/compare/predictions_csv.h"
+#include "evaluation/compare/run.h"
+#include "evaluation/report/run_files.h"
+#include "evaluation/summary/advice.h"
+#include "evaluation/summary/extrapolation.h"
+#include "evaluation/summary/shape_bias.h"
 #include "tools/say.h"
 #include "tools/tool.h"
 
@@ -34,9 +35,9 @@ ComparisonResult predictions_of(const std::string& source) {
   std::error_code error;
   if (!fs::is_directory(source, error)) return read_predictions_csv(source);
   if (!has_run_log(source)) return read_predictions_csv(fs::path(source) / "predictions.csv");
-  RunRecord record = read_run(source);
-  for (const std::string& note : record.notes) tell("{}: {}", source, note);
-  return result_of(std::move(record));
+  ComparisonResult result = read_run(source);
+  for (const std::string& note : result.notes) tell("{}: {}", source, note);
+  return result;
 }
 
 void write_report(const AnalyzeCommand& command, const ComparisonResult& result, const ComparisonSummary& summary) {

@@ -1,7 +1,5 @@
 // tessera bench: latency and throughput over batches and threads.
 
-#include "evaluation/bench.h"
-
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -10,6 +8,7 @@
 #include "core/file.h"
 #include "core/output_file.h"
 #include "core/resources.h"
+#include "evaluation/inspect/sweep.h"
 #include "tools/progress.h"
 #include "tools/say.h"
 #include "tools/tool.h"
@@ -19,14 +18,14 @@ namespace tessera {
 namespace {
 
 struct BenchCommand {
-  BenchPlan plan;
+  SweepPlan plan;
   std::filesystem::path csv, plot;
   bool json = false;
 };
 
-nlohmann::json to_json(const std::vector<BenchResult>& results) {
+nlohmann::json to_json(const std::vector<SweepResult>& results) {
   nlohmann::json rows = nlohmann::json::array();
-  for (const BenchResult& r : results) {
+  for (const SweepResult& r : results) {
     rows.push_back({{"model", r.model},
                     {"device", r.device},
                     {"dtype", r.dtype},
@@ -47,18 +46,18 @@ int run(BenchCommand command) {
   if (command.plan.threads.empty()) command.plan.threads = {usable_cores()};
   install_signal_handlers();
   CountLine count;
-  const std::vector<BenchResult> results = run_bench(command.plan, [&](std::size_t done, std::size_t total) {
+  const std::vector<SweepResult> results = run_sweep(command.plan, [&](std::size_t done, std::size_t total) {
     count(fmt::format("measuring: {} of {} visits", done, total), done == total);
     return !stop_requested();
   });
   count.end();
   if (stop_requested()) tell("stopped; what was measured is kept");
-  if (!command.csv.empty()) write_file(command.csv, bench_csv(results));
-  if (!command.plot.empty()) write_drawing(command.plot, draw_bench(results));
+  if (!command.csv.empty()) write_file(command.csv, sweep_csv(results));
+  if (!command.plot.empty()) write_drawing(command.plot, draw_sweep(results));
   if (command.json) {
     print_json(to_json(results));
   } else {
-    print_out("{}", bench_text(results));
+    print_out("{}", sweep_text(results));
   }
   return signal_exit_code();
 }
@@ -67,7 +66,7 @@ int run(BenchCommand command) {
 
 void add_bench(CLI::App& app, Outcome& outcome) {
   auto command = std::make_shared<BenchCommand>();
-  BenchPlan& plan = command->plan;
+  SweepPlan& plan = command->plan;
   plan.batches = {1, 8, 32};
   plan.threads.clear();  // run() takes the cores
   constexpr int kMostPictures = 4096, kMostThreads = 1024, kMostRuns = 1'000'000;

@@ -11,8 +11,9 @@
 #include <optional>
 #include <utility>
 
+#include "core/clock.h"
 #include "core/error.h"
-#include "evaluation/model_names.h"
+#include "evaluation/ready/model_names.h"
 #include "tools/say.h"
 #include "tools/tool.h"
 #include "vision/picture_files.h"
@@ -22,8 +23,6 @@ namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
-
 struct ClassifyOptions {
   CommonOptions common;
   std::vector<std::string> images, models;
@@ -31,10 +30,6 @@ struct ClassifyOptions {
   std::int64_t max_errors = 0;
   bool logits = false;
 };
-
-double ms_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 std::vector<std::byte> read_stdin() {
   std::vector<std::byte> bytes;
@@ -79,11 +74,12 @@ struct Result {
 
 Result classify(Classifier& model, const Image& image, const std::string& file, const ClassifyOptions& options) {
   Result result;
+  Tensor input = model.input(1);
   auto start = Clock::now();
-  model.preprocess(image, 0);
+  preprocess_image(image, model.card().preprocess, input.view());
   result.preprocess_ms = ms_since(start);
   start = Clock::now();
-  const ConstView output = model.run(1);
+  const ConstView output = model.run(input.view());
   result.inference_ms = ms_since(start);
   start = Clock::now();
   if (const std::string fault = fault_of_logits(output.values()); !fault.empty()) {

@@ -14,9 +14,10 @@
 #include "core/output_file.h"
 #include "cpu/cpu_backend.h"
 #include "device/device_backend.h"
-#include "evaluation/advice.h"
-#include "evaluation/environment.h"
-#include "evaluation/run.h"
+#include "evaluation/compare/run.h"
+#include "evaluation/ready/environment.h"
+#include "evaluation/report/run_files.h"
+#include "evaluation/summary/advice.h"
 #include "scale/helper.h"
 #include "scale/leader.h"
 #include "tools/progress.h"
@@ -168,18 +169,15 @@ void print_errors(const ComparisonResult& result) {
   if (errors > kShown) say("{} more in predictions.csv", errors - kShown);
 }
 
-// Results in the folder and on stdout; how many pictures failed.
-std::int64_t report(const fs::path& out, const ComparisonResult& result, const SummaryOptions& options,
-                    const std::string& budget, bool json) {
+// Results in the folder and on stdout; how many pictures failed. `run` is what run.json says.
+std::int64_t report(const fs::path& out, const ComparisonResult& result, nlohmann::json run,
+                    const SummaryOptions& options, const std::string& budget, bool json) {
   const ComparisonSummary summary = summarise(result, options);
   const std::vector<ModelAdvice> advice = advise(summary, budget_from_string(budget));
-  const nlohmann::json run = read_run_json(out);
   const bool known = !result.rows.empty() && !result.rows.front().sample.path.empty();
+  std::vector<Sample> pictures = known ? std::vector<Sample>() : pictures_of_run(run);
   write_results(out, result, summary,
-                {.advice = advice,
-                 .budget = budget,
-                 .run = run,
-                 .pictures = known ? std::vector<Sample>() : pictures_of_run(run)});
+                {.advice = advice, .budget = budget, .run = std::move(run), .pictures = std::move(pictures)});
   if (json) {
     nlohmann::json document = summary_json(summary, result);
     if (!budget.empty()) document["advice"] = advice_json(summary, advice);
@@ -264,7 +262,8 @@ int run_and_report(const CompareCommand& command, const RunIt& run_it) {
   run["sittings"] = to_json(result.sittings);
   run["command"] = command_line();
   write_file(fs::path(command.out) / "run.json", json_text(run));
-  const std::int64_t errors = report(command.out, result, {.seed = command.seed}, command.budget, command.common.json);
+  const std::int64_t errors =
+      report(command.out, result, std::move(run), {.seed = command.seed}, command.budget, command.common.json);
   constexpr int kTerminated = 143;  // by another process of the run
   if (signal_exit_code() != 0 || result.interrupted) return signal_exit_code() == 0 ? kTerminated : signal_exit_code();
   return exit_code_of(result, errors, command.max_errors);
@@ -315,7 +314,7 @@ struct MergeCommand {
 };
 
 int run_merge(const MergeCommand& command) {
-  std::vector<RunRecord> records;
+  std::vector<ComparisonResult> records;
   for (const std::string& folder : command.runs) {
     if (is_same_place(folder, command.out)) {
       throw UsageError("--out " + command.out + " is one of the shards; give another folder");
@@ -323,13 +322,13 @@ int run_merge(const MergeCommand& command) {
     records.push_back(read_run(folder));
     for (const std::string& note : records.back().notes) tell("{}: {}", folder, note);
   }
-  RunRecord joined = join_runs(std::move(records), command.runs);
+  ComparisonResult joined = join_runs(std::move(records), command.runs);
   make_folder(command.out);
   write_run_log(command.out, joined, command.force);
-  write_file(fs::path(command.out) / "run.json", json_text(merged_run_json(joined.header.settings, command.runs)));
-  const ComparisonResult result = result_of(std::move(joined));
-  const std::int64_t errors = report(command.out, result, {.seed = command.seed}, "", command.json);
-  return exit_code_of(result, errors, command.max_errors);
+  nlohmann::json run = merged_run_json(joined.header.settings, command.runs);
+  write_file(fs::path(command.out) / "run.json", json_text(run));
+  const std::int64_t errors = report(command.out, joined, std::move(run), {.seed = command.seed}, "", command.json);
+  return exit_code_of(joined, errors, command.max_errors);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "evaluation/difference.h"
+#include "evaluation/check/difference.h"
 #include "tools/say.h"
 #include "tools/tool.h"
 

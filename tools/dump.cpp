@@ -1,6 +1,6 @@
 // tessera dump: what a model makes of pictures, layer by layer, into a file.
 
-#include "evaluation/dump.h"
+#include "evaluation/check/dump.h"
 
 #include <fmt/format.h>
 
@@ -57,14 +57,15 @@ std::vector<std::string> taps_like(const ReferenceReader& reference, const Graph
   return taps;
 }
 
-// The pictures of `--image` in the classifier's input.
-ConstView read_pictures(const DumpCommand& command, Classifier& classifier) {
+// The pictures of `--image`, as the classifier takes them.
+Tensor read_pictures(const DumpCommand& command, const Classifier& classifier) {
+  Tensor input = classifier.input(static_cast<std::int64_t>(command.images.size()));
   for (std::size_t i = 0; i < command.images.size(); ++i) {
     const std::string& file = command.images[i];
-    classifier.preprocess(decode(read_picture_file(file), file, command.common.decode_options()),
-                          static_cast<std::int64_t>(i));
+    preprocess_image(decode(read_picture_file(file), file, command.common.decode_options()),
+                     classifier.card().preprocess, input.view().slice(static_cast<std::int64_t>(i)));
   }
-  return classifier.input(static_cast<std::int64_t>(command.images.size()));
+  return input;
 }
 
 void tell_undone(const std::vector<UndoneFusion>& undone) {
@@ -136,15 +137,14 @@ int run_dump(const DumpCommand& command) {
 
   Classifier classifier(std::move(model), run);
   const std::vector<UndoneFusion> undone = undone_fusions(fused, classifier.program());
-  const Tensor given = reference ? reference->input() : Tensor();
-  const ConstView input = reference ? given.view() : read_pictures(command, classifier);
+  const Tensor input = reference ? reference->input() : read_pictures(command, classifier);
   const nlohmann::json settings{{"made_by", "tessera " TESSERA_VERSION " dump"},
                                 {"graph", command.graph},
                                 {"device", classifier.program().backend()},
                                 {"dtype", run.dtype},
                                 {"threads", run.threads},
                                 {"pictures", reference ? std::vector{command.like} : command.images}};
-  const std::vector<TappedValue> values = write(command, classifier, input, settings);
+  const std::vector<TappedValue> values = write(command, classifier, input.view(), settings);
   if (command.common.json) {
     nlohmann::json fusions = nlohmann::json::array();
     for (const UndoneFusion& fusion : undone) fusions.push_back(fusion.parts);

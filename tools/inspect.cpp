@@ -11,9 +11,9 @@
 #include "core/nearest.h"
 #include "core/output_file.h"
 #include "core/resources.h"
-#include "evaluation/inspection.h"
-#include "evaluation/inspection_page.h"
-#include "evaluation/inspection_plot.h"
+#include "evaluation/inspect/inspection.h"
+#include "evaluation/inspect/inspection_page.h"
+#include "evaluation/inspect/inspection_plot.h"
 #include "tools/say.h"
 #include "tools/tool.h"
 
@@ -102,11 +102,12 @@ void write_maps(const InspectOptions& options) {
   run.threads = usable_cores();
   run.taps = stages_with_maps(build_graph(model.card.config), kStages);
   Classifier classifier(std::move(model), run);
-  classifier.preprocess(decode(read_picture_file(options.image), options.image.string()), 0);
-  classifier.run(1);
-  write_drawing(options.maps,
-                draw_maps(classifier.card().name, picture_of(classifier.input(1), classifier.card().preprocess),
-                          maps_of(classifier.session(), run.taps, kChannels)));
+  Tensor input = classifier.input(1);
+  preprocess_image(decode(read_picture_file(options.image), options.image.string()), classifier.card().preprocess,
+                   input.view());
+  classifier.run(input.view());
+  write_drawing(options.maps, draw_maps(classifier.card().name, picture_of(input.view(), classifier.card().preprocess),
+                                        maps_of(classifier.session(), run.taps, kChannels)));
 }
 
 // Before anything is written.

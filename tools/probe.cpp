@@ -8,14 +8,15 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/output_file.h"
-#include "evaluation/cuda_device.h"
-#include "evaluation/environment.h"
-#include "evaluation/features.h"
-#include "evaluation/linear_probe.h"
-#include "evaluation/statistics.h"
-#include "evaluation/tuning_cache.h"
+#include "evaluation/probe/features.h"
+#include "evaluation/probe/linear_probe.h"
+#include "evaluation/ready/backends.h"
+#include "evaluation/ready/environment.h"
+#include "evaluation/ready/tuning_cache.h"
+#include "evaluation/summary/statistics.h"
 #include "tools/progress.h"
 #include "tools/say.h"
 #include "tools/tool.h"
@@ -27,7 +28,6 @@ namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 using Json = nlohmann::json;
 
 struct ProbeCommand {

@@ -8,9 +8,9 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/output_file.h"
-#include "evaluation/profile_formats.h"
-#include "evaluation/profiling.h"
-#include "evaluation/trace.h"
+#include "evaluation/inspect/profile_formats.h"
+#include "evaluation/inspect/profiling.h"
+#include "evaluation/inspect/trace.h"
 #include "tools/say.h"
 #include "tools/tool.h"
 

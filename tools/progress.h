@@ -1,9 +1,10 @@
 #pragma once
 // How far a long command has come: on a terminal one line that is written over, elsewhere a line every 30 s.
 
-#include <chrono>
 #include <cstddef>
 #include <string>
+
+#include "core/clock.h"
 
 namespace tessera {
 
@@ -35,7 +36,6 @@ class ProgressLine {
   void operator()(const std::string& text, bool last);
 
  private:
-  using Clock = std::chrono::steady_clock;
   const bool terminal_;
   Clock::time_point said_;
 };

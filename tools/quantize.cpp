@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "core/output_file.h"
-#include "evaluation/calibrate.h"
+#include "evaluation/ready/calibrate.h"
 #include "tools/progress.h"
 #include "tools/say.h"
 #include "tools/tool.h"

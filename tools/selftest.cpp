@@ -1,6 +1,6 @@
 // tessera selftest: a device against the readable layers.
 
-#include "evaluation/selftest.h"
+#include "evaluation/check/selftest.h"
 
 #include <fmt/format.h>
 

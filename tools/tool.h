@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "evaluation/canvas.h"
-#include "evaluation/classifier.h"
+#include "evaluation/draw/canvas.h"
+#include "evaluation/ready/classifier.h"
 #include "vision/decode.h"
 
 namespace tessera {

@@ -1,6 +1,6 @@
 // tessera verify: a model against another implementation's activations.
 
-#include "evaluation/verify.h"
+#include "evaluation/check/verify.h"
 
 #include <fmt/format.h>
 

@@ -13,6 +13,7 @@
 #include <span>
 #include <utility>
 
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "core/thread_pool.h"
@@ -33,10 +34,6 @@ constexpr std::int64_t kMostManifestBytes = 16 << 20;
 constexpr const char* kWeights = "/weights";
 
 std::string weight_path(const std::string& name) { return std::string(kWeights) + "/" + name; }
-
-double ms_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-}
 
 Json calibration_to_json(const Calibration& calibration) {
   Json json{{"pictures", calibration.pictures}, {"method", calibration.method}, {"ranges", ranges_json(calibration)}};

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "core/error.h"
+#include "core/quantile.h"
 #include "engine/profile.h"
 #include "engine/program.h"
 #include "engine/taps.h"

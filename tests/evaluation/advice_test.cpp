@@ -1,4 +1,4 @@
-#include "evaluation/advice.h"
+#include "evaluation/summary/advice.h"
 
 #include <gtest/gtest.h>
 

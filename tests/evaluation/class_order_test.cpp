@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "core/random.h"
-#include "evaluation/comparison.h"
+#include "evaluation/compare/comparison.h"
 #include "vision/class_lists.h"
 #include "weights/head.h"
 #include "weights/model_source.h"

@@ -1,6 +1,6 @@
 // Dumps and where they differ: the arithmetic, files, and three mistakes that ports of a model make.
 
-#include "evaluation/difference.h"
+#include "evaluation/check/difference.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include <limits>
 
 #include "core/error.h"
-#include "evaluation/dump.h"
+#include "evaluation/check/dump.h"
 #include "weights/seeded.h"
 
 namespace tessera {

@@ -1,4 +1,4 @@
-#include "evaluation/inspection.h"
+#include "evaluation/inspect/inspection.h"
 
 #include <gtest/gtest.h>
 
@@ -9,8 +9,8 @@
 #include <sstream>
 
 #include "core/error.h"
-#include "evaluation/inspection_page.h"
-#include "evaluation/inspection_plot.h"
+#include "evaluation/inspect/inspection_page.h"
+#include "evaluation/inspect/inspection_plot.h"
 #include "weights/seeded.h"
 
 namespace tessera {
@@ -172,9 +172,9 @@ TEST(StageMaps, ShowTheChannelsThatDifferTheMost) {
   options.image_size = 32;
   options.taps = {"blocks.0"};
   Classifier classifier("seeded:vit_tiny_patch16_224@1", options);
-  std::ranges::fill(classifier.input(1).values(), 0.25F);
-  classifier.input(1).values()[0] = 3;  // in the first of 2 x 2 patches
-  classifier.run(1);
+  Tensor input = Tensor::filled(classifier.input_shape(1), 0.25F);
+  input.values()[0] = 3;  // in the first of 2 x 2 patches
+  classifier.run(input.view());
   const std::vector<StageMaps> maps = maps_of(classifier.session(), {"blocks.0"}, 3);
   ASSERT_EQ(maps.size(), 1U);
   EXPECT_EQ(maps[0].shape, (Shape{1, 5, 192}));
@@ -186,7 +186,7 @@ TEST(StageMaps, ShowTheChannelsThatDifferTheMost) {
     EXPECT_EQ(*std::ranges::max_element(map.pixels), 255);
   }
   // The picture comes back from its normalised values.
-  const Image picture = picture_of(classifier.input(1), classifier.card().preprocess);
+  const Image picture = picture_of(input.view(), classifier.card().preprocess);
   EXPECT_EQ(picture.width, 32);
   EXPECT_EQ(picture.pixels[0], 255);
   EXPECT_EQ(picture.pixels[3], std::lround((0.25 * 0.5 + 0.5) * 255));

@@ -1,4 +1,4 @@
-#include "evaluation/linear_probe.h"
+#include "evaluation/probe/linear_probe.h"
 
 #include <gtest/gtest.h>
 

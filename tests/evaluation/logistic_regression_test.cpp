@@ -1,4 +1,4 @@
-#include "evaluation/logistic_regression.h"
+#include "evaluation/probe/logistic_regression.h"
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
-#include "evaluation/panels.h"
+#include "evaluation/report/panels.h"
 
 #include <gtest/gtest.h>
 
-#include "evaluation/canvas.h"
+#include "evaluation/draw/canvas.h"
 #include "vision/decode.h"
 
 namespace tessera {
@@ -12,7 +12,7 @@ namespace {
 ComparisonResult result_of(std::size_t models, int pictures) {
   ComparisonResult result;
   for (std::size_t m = 0; m < models; ++m) {
-    result.models.push_back({.name = "some/<model> & \"" + std::to_string(m) + "\" größe", .prefix = "m"});
+    result.header.models.push_back({.name = "some/<model> & \"" + std::to_string(m) + "\" größe", .prefix = "m"});
   }
   for (int i = 0; i < pictures; ++i) {
     ComparisonRow row{.number = i, .sample = {.path = {}, .name = "p", .folder = "", .label = 1}};
@@ -49,7 +49,7 @@ int ink_in(const Image& image, int left, int top, int width, int height) {
 TEST(Panels, EveryPanelIsDrawnForAnyNumberOfModels) {
   for (const std::size_t models : {1U, 2U, 5U, 9U}) {
     ComparisonResult result = result_of(models, 30);
-    for (ComparedModel& model : result.models) model.load_ms = 20;
+    for (ComparedModel& model : result.header.models) model.load_ms = 20;
     const Image image = decoded(result);
     ASSERT_EQ(image.width, 1600);
     ASSERT_EQ(image.height, 1000);
@@ -70,7 +70,7 @@ TEST(Panels, AreDrawnOfNothingAndOfErrorsAlone) {
   }
   EXPECT_EQ(decoded(errors).width, 1600);
   ComparisonResult bad_name = result_of(1, 3);
-  bad_name.models[0].name = "a\xFF\xC3";  // no UTF-8
+  bad_name.header.models[0].name = "a\xFF\xC3";  // no UTF-8
   EXPECT_EQ(decoded(bad_name).width, 1600);
 }
 

@@ -1,4 +1,4 @@
-#include "evaluation/pipeline.h"
+#include "evaluation/summary/pipeline.h"
 
 #include <gtest/gtest.h>
 
@@ -9,11 +9,9 @@ namespace {
 
 // Ten pictures in a second, each with these milliseconds of the models' thread.
 ComparisonResult result_with(double wait_ms, double inference_ms, double postprocess_ms, double alone_pictures) {
-  ComparisonResult result{.models = {{.name = "a", .prefix = "a"}},
-                          .labels = {},
+  ComparisonResult result{.header = {.models = {{.name = "a", .prefix = "a"}}},
                           .rows = {},
                           .loop_ms = 1000,
-                          .total_ms = 1000,
                           .alone_pictures = alone_pictures};
   for (int i = 0; i < 10; ++i) {
     ComparisonRow row{.number = i, .sample = {}};

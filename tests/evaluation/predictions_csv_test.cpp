@@ -1,5 +1,5 @@
 // predictions.csv as it is written, and as pandas and spreadsheets write it again.
-#include "evaluation/predictions_csv.h"
+#include "evaluation/compare/predictions_csv.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -37,8 +37,8 @@ class PredictionsCsv : public testing::Test {
 
 TEST_F(PredictionsCsv, GivesEveryNameBack) {
   ComparisonResult result;
-  result.labels = LabelSet::custom({"=cmd|' /C calc'!A0", "-1", "caf\xE9, \"black\""});
-  result.models = {{.name = "a", .prefix = "a"}};
+  result.header.labels = LabelSet::custom({"=cmd|' /C calc'!A0", "-1", "caf\xE9, \"black\""});
+  result.header.models = {{.name = "a", .prefix = "a"}};
   for (const char* name : {"M\xFC"
                            "cke.jpg",
                            "@x.jpg", "new\nline.jpg", "\\x41.jpg", "\x1B[2J.jpg"}) {
@@ -57,7 +57,7 @@ TEST_F(PredictionsCsv, GivesEveryNameBack) {
     EXPECT_EQ(again.rows[i].sample.folder, result.rows[i].sample.folder);
     EXPECT_EQ(again.rows[i].error, result.rows[i].error);
   }
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(again.labels.name(i), result.labels.name(i));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(again.header.labels.name(i), result.header.labels.name(i));
 }
 
 TEST_F(PredictionsCsv, ReadsWhatPandasMakesOfRowsWithoutPredictions) {
@@ -85,7 +85,7 @@ TEST_F(PredictionsCsv, ReadsWhatSpreadsheetsWrite) {
     const ComparisonResult found = read(text);
     ASSERT_EQ(found.rows.size(), 1U);
     EXPECT_EQ(found.rows[0].sample.name, "a.jpg");
-    EXPECT_EQ(found.labels.name(0), "tench, cat");
+    EXPECT_EQ(found.header.labels.name(0), "tench, cat");
     EXPECT_TRUE(found.rows[0].predictions[0].top5_correct);
   }
 }

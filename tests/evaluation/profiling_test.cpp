@@ -1,6 +1,6 @@
 // Profiles: groups, the roofline, comparisons, and the trace file against the Trace Event Format.
 
-#include "evaluation/profiling.h"
+#include "evaluation/inspect/profiling.h"
 
 #include <gtest/gtest.h>
 
@@ -9,8 +9,8 @@
 #include <set>
 
 #include "core/error.h"
-#include "evaluation/profile_formats.h"
-#include "evaluation/trace.h"
+#include "evaluation/inspect/profile_formats.h"
+#include "evaluation/inspect/trace.h"
 
 namespace tessera {
 namespace {

@@ -8,11 +8,11 @@
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
-#include "evaluation/distributions.h"
-#include "evaluation/environment.h"
-#include "evaluation/gallery.h"
-#include "evaluation/run.h"
-#include "evaluation/thumbnails.h"
+#include "evaluation/compare/run.h"
+#include "evaluation/ready/environment.h"
+#include "evaluation/report/distributions.h"
+#include "evaluation/report/gallery.h"
+#include "evaluation/report/thumbnails.h"
 #include "vision/decode.h"
 #include "vision/jpeg_encode.h"
 
@@ -98,7 +98,7 @@ TEST_F(ReportParts, APictureThatIsGoneDamagedOrNamedTwiceHasNoThumbnail) {
 
 TEST_F(ReportParts, TheGalleryHasTheMostConfidentOfEachKindAndOneOfEachClass) {
   ComparisonResult result;
-  result.models.resize(2);
+  result.header.models.resize(2);
   for (int i = 0; i < 5; ++i) result.rows.push_back(row_of(i, 0, {{0, 0.5 + 0.1 * i}, {1, 0.9}}));  // only the first
   result.rows.push_back(row_of(5, 2, {{0, 0.1}, {2, 0.1}}));                                        // only the second
   result.rows.push_back(row_of(6, 3, {{0, 0.2}, {1, 0.3}}));                                        // neither
@@ -116,7 +116,7 @@ TEST_F(ReportParts, TheGalleryHasTheMostConfidentOfEachKindAndOneOfEachClass) {
 
 TEST_F(ReportParts, EveryPictureIsInAHistogramOrSaidToBeOutside) {
   ComparisonResult result;
-  result.models.resize(2);
+  result.header.models.resize(2);
   for (int i = 0; i < 1000; ++i) {
     result.rows.push_back(row_of(i, i % 7, {{0, 0.999}, {i % 7, i / 999.0}}));
     result.rows.back().predictions[0].inference_ms = i == 0 ? 500 : 5 + 0.001 * i;

@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "evaluation/run.h"
+#include "evaluation/compare/run.h"
 #include "tests/temporary_folder.h"
 #include "weights/seeded.h"
 

@@ -8,11 +8,11 @@
 
 #include "core/error.h"
 #include "core/file.h"
-#include "evaluation/comparison.h"
-#include "evaluation/environment.h"
-#include "evaluation/picture_contents.h"
-#include "evaluation/run.h"
-#include "evaluation/run_ledger.h"
+#include "evaluation/compare/comparison.h"
+#include "evaluation/compare/picture_contents.h"
+#include "evaluation/compare/run.h"
+#include "evaluation/compare/run_ledger.h"
+#include "evaluation/ready/environment.h"
 #include "tests/temporary_folder.h"
 #include "weights/seeded.h"
 
@@ -119,7 +119,7 @@ TEST_F(RunIdentity, PicturesThatCouldNotBeReadAreTriedAgain) {
   EXPECT_EQ(left_, 2U);
   EXPECT_NE(notes_.find("2 pictures could not be read and are tried again"), std::string::npos) << notes_;
   ASSERT_EQ(result.rows.size(), 4U);
-  const RunRecord record = read_run(folder_);
+  const ComparisonResult record = read_run(folder_);
   ASSERT_EQ(record.rows.size(), 4U);  // of two rows of a picture the later one counts
   for (const ComparisonRow& done : record.rows) EXPECT_EQ(done.error, "");
 }
@@ -130,10 +130,10 @@ TEST_F(RunIdentity, EachSittingHasItsMachine) {
   sit(plan("idle"), data, {});  // ran nothing: no time is its
   const std::vector<std::string> both{"one, 2 cores, avx2", "two, 2 cores, avx2"};
   EXPECT_EQ(machines_of(sit(plan("two"), data, {1, 2, 3}).sittings), both);
-  const RunRecord record = read_run(folder_);
+  const ComparisonResult record = read_run(folder_);
   ASSERT_EQ(record.sittings.size(), 3U);
   EXPECT_EQ(record.sittings[2].pictures, 3);
-  EXPECT_EQ(machines_of(result_of(record).sittings), both);
+  EXPECT_EQ(machines_of(record.sittings), both);
   put("run.log", run_log_text(record));  // as `merge` writes it
   EXPECT_EQ(to_json(read_run(folder_).sittings), to_json(record.sittings));
 }
@@ -149,7 +149,7 @@ TEST_F(RunIdentity, ALogWithoutARowKeepsNobodyFromTheRightCommand) {
 
 TEST_F(RunIdentity, HeadersThatCannotBeAreRefused) {
   const auto expect_refused = [&](const auto& change, const std::string& part) {
-    RunRecord record{.header = header()};
+    ComparisonResult record{.header = header()};
     change(record.header);
     put("run.log", run_log_text(record));
     try {
@@ -172,7 +172,7 @@ TEST_F(RunIdentity, HeadersThatCannotBeAreRefused) {
 // More pictures or models than the run has: rows would be written beyond what is there.
 TEST_F(RunIdentity, ALogOfMorePicturesOrModelsIsOfAnotherRun) {
   const Dataset data = dataset();
-  RunRecord record{.header = header(), .rows = {row(data, 1)}};
+  ComparisonResult record{.header = header(), .rows = {row(data, 1)}};
   record.header.pictures = 1000;
   record.rows[0].number = 999;
   put("run.log", run_log_text(record));
@@ -209,9 +209,9 @@ TEST_F(RunIdentity, WhatIsNoLogIsNeverWrittenOver) {
 TEST_F(RunIdentity, AMergeReplacesNoOtherRunsLog) {
   const Dataset data = dataset();
   sit(plan(), data, {0, 1, 2, 3});
-  const RunRecord merged = read_run(folder_);
+  const ComparisonResult merged = read_run(folder_);
   write_run_log(folder_, merged, false);  // the same merge again
-  RunRecord other = merged;
+  ComparisonResult other = merged;
   other.header.settings["seed"] = 7;
   const std::string before = log_text();
   EXPECT_THROW(write_run_log(folder_, other, false), UsageError);
@@ -227,12 +227,12 @@ TEST_F(RunIdentity, AMergeReplacesNoOtherRunsLog) {
 TEST_F(RunIdentity, AShardOfOtherModelsOrClassesIsNotJoined) {
   const Dataset data = dataset();
   const auto shard = [&](int index) {
-    RunRecord record{.header = header(), .rows = {row(data, index - 1), row(data, index + 1)}};
+    ComparisonResult record{.header = header(), .rows = {row(data, index - 1), row(data, index + 1)}};
     record.header.shard = {index, 2};
     return record;
   };
   EXPECT_EQ(join_runs({shard(1), shard(2)}, {"a", "b"}).rows.size(), 4U);
-  RunRecord other = shard(2);
+  ComparisonResult other = shard(2);
   other.header.labels = LabelSet::custom({"dog", "cat"});
   EXPECT_THROW(join_runs({shard(1), other}, {"a", "b"}), InputError);
   other = shard(2);

@@ -1,4 +1,4 @@
-#include "evaluation/run_ledger.h"
+#include "evaluation/compare/run_ledger.h"
 
 #include <algorithm>
 #include <array>
@@ -72,7 +72,7 @@ TEST_F(RunLedgerTest, HandsOutEachPictureOnceHoweverOftenItIsStopped) {
     EXPECT_EQ(result.interrupted, given.size() < 200);
   }
   EXPECT_GE(notes.size(), 2U);  // of sittings that went on
-  const RunRecord record = read_run(folder_);
+  const ComparisonResult record = read_run(folder_);
   ASSERT_EQ(record.rows.size(), 200U);
   for (std::int64_t number = 0; number < 200; ++number) {
     EXPECT_EQ(record.rows[static_cast<std::size_t>(number)].number, number);

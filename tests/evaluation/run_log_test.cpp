@@ -1,4 +1,4 @@
-#include "evaluation/run_log.h"
+#include "evaluation/compare/run_log.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -57,7 +57,7 @@ TEST_F(RunLogTest, GivesBackWhatWasWritten) {
     failed.error = "x: is empty";
     log.append(failed, 0.5);
   }
-  const RunRecord record = read_run_log(path_);
+  const ComparisonResult record = read_run_log(path_);
   EXPECT_EQ(record.header.settings, header().settings);
   EXPECT_EQ(record.header.models[0].name, "a/b");
   EXPECT_EQ(record.header.labels.name(3), "owl");
@@ -105,7 +105,7 @@ TEST_F(RunLogTest, NoFlippedBitPassesForARow) {
     std::string damaged = whole;
     damaged[at] = static_cast<char>(damaged[at] ^ (1 << (at % 7)));
     put(damaged);
-    const RunRecord record = read_run_log(path_);
+    const ComparisonResult record = read_run_log(path_);
     EXPECT_LT(record.rows.size(), 3U) << at;
     EXPECT_FALSE(record.notes.empty()) << at;
   }
@@ -144,7 +144,7 @@ TEST_F(RunLogTest, KeepsWhatTheModelsManageAloneAndHowLongTheyWaited) {
     waited.wait_ms = 12.5;
     log.append(waited, 3);
   }
-  RunRecord record = read_run_log(path_);
+  ComparisonResult record = read_run_log(path_);
   EXPECT_DOUBLE_EQ(record.alone_pictures, 36);  // 6 a second in 3 seconds, twice
   EXPECT_DOUBLE_EQ(record.rows[1].wait_ms, 12.5);
   put(run_log_text(record));
@@ -164,7 +164,7 @@ TEST_F(RunLogTest, KeepsTheBatchOfAPictureAndItsTimes) {
     shared.predictions[0].batch_ms = 44.5;
     log.append(shared, 2);
   }
-  RunRecord record = read_run_log(path_);
+  ComparisonResult record = read_run_log(path_);
   EXPECT_EQ(record.rows[0].batch, 1);
   EXPECT_EQ(record.rows[0].wall_ms, 3.25);
   EXPECT_EQ(record.rows[1].batch, 8);
@@ -194,7 +194,7 @@ TEST_F(RunLogTest, KnowsTheBatchesOfALogOfAnEarlierVersion) {
        {"load_ms", 1},
        {"models", {{{"best", {{2, 0.5}}}, {"ms", {1.0, 2.0, 0.5}}}, {{"best", {{1, 0.5}}}, {"ms", {1.0, 4.0, 0.5}}}}}});
   put(earlier);
-  const RunRecord record = read_run_log(path_);
+  const ComparisonResult record = read_run_log(path_);
   ASSERT_EQ(record.rows.size(), 1U);
   EXPECT_EQ(record.rows[0].batch, 8);
   EXPECT_DOUBLE_EQ(batch_inference_ms(record.rows[0], 1), 32);

@@ -1,4 +1,4 @@
-#include "evaluation/shape_bias.h"
+#include "evaluation/summary/shape_bias.h"
 
 #include <gtest/gtest.h>
 
@@ -17,8 +17,8 @@ ComparisonRow row(const char* file, int label, int said) {
 }
 
 ComparisonResult result_of(std::vector<ComparisonRow> rows) {
-  return {.models = {{.name = "a", .prefix = "a"}},
-          .labels = LabelSet::custom({"cat", "elephant", "half_disc"}),
+  return {.header = {.models = {{.name = "a", .prefix = "a"}},
+                     .labels = LabelSet::custom({"cat", "elephant", "half_disc"})},
           .rows = std::move(rows)};
 }
 

@@ -1,6 +1,6 @@
 // Statistics against SciPy, statsmodels and scikit-learn (tests/reference/paired_statistics.py).
 
-#include "evaluation/statistics.h"
+#include "evaluation/summary/statistics.h"
 
 #include <gtest/gtest.h>
 

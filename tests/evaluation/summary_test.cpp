@@ -1,17 +1,17 @@
 // What is said of a comparison holds in each mode: one by one, in batches, merged, with and without a warm-up.
 
-#include "evaluation/summary.h"
+#include "evaluation/summary/summary.h"
 
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "evaluation/extrapolation.h"
-#include "evaluation/model_names.h"
-#include "evaluation/panels.h"
-#include "evaluation/report.h"
-#include "evaluation/run.h"
+#include "evaluation/compare/run.h"
+#include "evaluation/ready/model_names.h"
+#include "evaluation/report/panels.h"
+#include "evaluation/report/report.h"
+#include "evaluation/summary/extrapolation.h"
 
 namespace tessera {
 namespace {
@@ -21,11 +21,10 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 // Two models on pictures that ran `batch` together: 10 and 20 ms of inference for a batch, 1 ms of softmax and 2 ms of
 // preprocessing for a picture. The first model is right on all, the second on the first `second` of them.
 ComparisonResult result_of_batches(int pictures, std::int64_t batch, int second) {
-  ComparisonResult result{.models = {{.name = "fast", .prefix = "a"}, {.name = "slow", .prefix = "b"}},
-                          .labels = LabelSet::custom({"cat", "dog"}),
+  ComparisonResult result{.header = {.models = {{.name = "fast", .prefix = "a"}, {.name = "slow", .prefix = "b"}},
+                                     .labels = LabelSet::custom({"cat", "dog"})},
                           .rows = {},
                           .loop_ms = 1000,
-                          .total_ms = 1000,
                           .overlapped = batch > 1,
                           .warmup = 3};
   for (int i = 0; i < pictures; ++i) {
@@ -121,7 +120,7 @@ TEST(Summary, SaysOfAWarmUpOnlyWhatTheRunHad) {
   EXPECT_TRUE(has(text_of(3), "The warm-up did not keep it out")) << text_of(3);
   EXPECT_TRUE(has(text_of(3), "warm-up of 3 runs excluded"));
   EXPECT_FALSE(has(text_of(3), "would have"));
-  result.total_ms = 0;  // predictions alone
+  result.loop_ms = 0;  // predictions alone
   EXPECT_TRUE(has(text_of(-1), "the first picture took 500 ms")) << text_of(-1);
   EXPECT_FALSE(has(text_of(-1), "warm-up")) << text_of(-1);
 }
@@ -130,7 +129,7 @@ TEST(Summary, SaysOfAWarmUpOnlyWhatTheRunHad) {
 TEST(Summary, TheVerdictsOnManyPairsAreHolms) {
   ComparisonResult result = result_of_batches(100, 1, 100);
   for (const int right : {100, 100, 93}) {
-    result.models.push_back({.name = "m" + std::to_string(right), .prefix = "m"});
+    result.header.models.push_back({.name = "m" + std::to_string(right), .prefix = "m"});
     for (int i = 0; i < 100; ++i) {
       Prediction p{.inference_ms = 1};
       set_best(p, {{i < right ? 0 : 1, 0.9}}, 0);
@@ -148,20 +147,20 @@ TEST(Summary, TheVerdictsOnManyPairsAreHolms) {
   EXPECT_TRUE(has(summary_text(many, result), "Adjusted for 10 pairs (Holm): p = 0.156"));
   EXPECT_NEAR(summary_json(many, result).at("pairs")[3].at("mcnemar").at("p_adjusted").get<double>(), 0.15625, 1e-12);
   for (ComparisonRow& row : result.rows) row.predictions.erase(row.predictions.begin() + 1, row.predictions.end() - 1);
-  result.models.resize(2);
+  result.header.models.resize(2);
   const ComparisonSummary two = summarise(result);
   EXPECT_TRUE(has(verdict(two, two.pairs[0]), "is right more often")) << verdict(two, two.pairs[0]);
   EXPECT_FALSE(has(summary_text(two, result), "Holm"));
 }
 
-RunRecord shard(int index, double loop_ms) {
-  RunRecord record{.header = {.settings = {{"mode", "throughput"}, {"warmup", 2}},
-                              .pictures = 4,
-                              .shard = {index, 2},
-                              .models = {{.name = "a", .prefix = "a"}},
-                              .labels = LabelSet::custom({"cat", "dog"})},
-                   .rows = {},
-                   .loop_ms = loop_ms};
+ComparisonResult shard(int index, double loop_ms) {
+  ComparisonResult record{.header = {.settings = {{"mode", "throughput"}, {"warmup", 2}},
+                                     .pictures = 4,
+                                     .shard = {index, 2},
+                                     .models = {{.name = "a", .prefix = "a"}},
+                                     .labels = LabelSet::custom({"cat", "dog"})},
+                          .rows = {},
+                          .loop_ms = loop_ms};
   for (int number = index - 1; number < 4; number += 2) {
     ComparisonRow row{.number = number, .sample = {.path = {}, .name = "p", .folder = "cat", .label = 0}};
     Prediction p{.inference_ms = 1};
@@ -173,7 +172,7 @@ RunRecord shard(int index, double loop_ms) {
 }
 
 TEST(Summary, OfAMergedRunSaysWhatItsImagesPerSecondAre) {
-  const ComparisonResult result = result_of(join_runs({shard(1, 100), shard(2, 300)}, {"a", "b"}));
+  const ComparisonResult result = join_runs({shard(1, 100), shard(2, 300)}, {"a", "b"});
   EXPECT_EQ(result.warmup, 2);
   EXPECT_TRUE(result.overlapped);
   const ComparisonSummary summary = summarise(result);

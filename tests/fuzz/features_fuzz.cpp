@@ -2,7 +2,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "evaluation/features.h"
+#include "evaluation/probe/features.h"
 #include "tests/fuzz/fuzz.h"
 #include "weights/hdf5.h"
 

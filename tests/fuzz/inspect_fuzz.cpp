@@ -1,7 +1,7 @@
 // A card as `tessera inspect` shows it: the graph, its passes, costs and memory, the preprocessing, calibration.
 #include <nlohmann/json.hpp>
 
-#include "evaluation/inspection.h"
+#include "evaluation/inspect/inspection.h"
 #include "tests/fuzz/fuzz.h"
 #include "vision/preprocess.h"
 #include "weights/hdf5.h"

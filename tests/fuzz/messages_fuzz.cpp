@@ -4,7 +4,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "evaluation/run_ledger.h"
+#include "evaluation/compare/run_ledger.h"
 #include "scale/helper.h"
 #include "scale/leader.h"
 #include "scale/protocol.h"

@@ -1,8 +1,8 @@
 // Tables of predictions, ours and the article's, and what they come to.
 #include <nlohmann/json.hpp>
 
-#include "evaluation/predictions_csv.h"
-#include "evaluation/summary.h"
+#include "evaluation/compare/predictions_csv.h"
+#include "evaluation/summary/summary.h"
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,5 +1,5 @@
 // HDF5 files of activations, as `tessera diff` compares them: what it is given beside itself, and beside a sound file.
-#include "evaluation/difference.h"
+#include "evaluation/check/difference.h"
 #include "tests/fuzz/fuzz.h"
 #include "weights/reference_file.h"
 

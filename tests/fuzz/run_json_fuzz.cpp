@@ -1,7 +1,7 @@
 // run.json, which `analyze` and `merge` read beside a log, and the report that quotes it.
 #include <nlohmann/json.hpp>
 
-#include "evaluation/run.h"
+#include "evaluation/report/run_files.h"
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -17,7 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     ReportContext context;
     context.pictures = pictures_of_run(run);
     context.run = std::move(run);
-    ComparisonResult result{.models = {{.name = "a", .prefix = "a"}}, .labels = LabelSet::custom({"x", "y"})};
+    ComparisonResult result{
+        .header = {.models = {{.name = "a", .prefix = "a"}}, .labels = LabelSet::custom({"x", "y"})}};
     ComparisonRow row{.sample = {.name = "p.jpg", .label = 1}};
     row.predictions.resize(1);
     set_best(row.predictions[0], {{1, 0.75}, {0, 0.25}}, 1);

@@ -1,6 +1,6 @@
 // The log of a run as a crash or a stranger left it: read, and gone on with. Checksums are put right, so that what is
 // under them is read too.
-#include "evaluation/run_ledger.h"
+#include "evaluation/compare/run_ledger.h"
 #include "tests/fuzz/checksums.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -30,7 +30,7 @@ void go_on(std::string_view text, const RunHeader& header) {
     }
     result = ledger.finish();
   }
-  const RunRecord after = read_run(plan.folder);
+  const ComparisonResult after = read_run(plan.folder);
   const auto same = [](const ComparisonRow& a, const ComparisonRow& b) { return a.number == b.number; };
   if (!std::ranges::equal(after.rows, result.rows, same)) std::abort();
 }
@@ -38,9 +38,9 @@ void go_on(std::string_view text, const RunHeader& header) {
 bool read(std::string_view text) {
   const fuzz::MemoryFile file(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
   return fuzz::expect_answer([&] {
-    RunRecord record = read_run_log(file.path());
+    ComparisonResult record = read_run_log(file.path());
     go_on(text, record.header);
-    result_of(join_runs({std::move(record)}, {"fuzz"}));
+    join_runs({std::move(record)}, {"fuzz"});
   });
 }
 

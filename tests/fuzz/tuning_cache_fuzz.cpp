@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/file.h"
-#include "evaluation/tuning_cache.h"
+#include "evaluation/ready/tuning_cache.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace {

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "evaluation/verify.h"
+#include "evaluation/check/verify.h"
 #include "models/registry.h"
 #include "weights/seeded.h"
 

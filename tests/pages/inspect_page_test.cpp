@@ -3,7 +3,7 @@
 
 #include <fstream>
 
-#include "evaluation/inspection_page.h"
+#include "evaluation/inspect/inspection_page.h"
 #include "tests/pages/browser.h"
 #include "weights/seeded.h"
 

@@ -5,7 +5,7 @@
 
 #include <fstream>
 
-#include "evaluation/profile_formats.h"
+#include "evaluation/inspect/profile_formats.h"
 #include "tests/pages/browser.h"
 
 namespace tessera {

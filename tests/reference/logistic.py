@@ -80,7 +80,7 @@ def mt19937_64(seed):
 
 
 def held_out_rows(labels, share, seed):
-    """The pictures that split_by_class() of evaluation/linear_probe.h holds out."""
+    """The pictures that split_by_class() of evaluation/probe/linear_probe.h holds out."""
     random, held_out = mt19937_64(seed), numpy.zeros(len(labels), bool)
     for label in range(labels.max() + 1):
         rows = numpy.flatnonzero(labels == label).tolist()

@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "evaluation/classifier.h"
-#include "evaluation/verify.h"
+#include "evaluation/check/verify.h"
+#include "evaluation/ready/classifier.h"
 #include "weights/name_maps.h"
 
 namespace tessera {

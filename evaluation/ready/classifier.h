@@ -1,0 +1,49 @@
+#pragma once
+// A model ready to run: weights, compiled program, session, preprocessing, labels.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/program.h"
+#include "evaluation/ready/run_options.h"
+#include "weights/model_source.h"
+
+namespace tessera {
+
+// The card's own preprocessing: its sizes, filter, mean and deviation, whatever is chosen. "timm", "hf" and "hf-fast"
+// say whose resizing and rounding it has instead of the card's; `pillow` as RunOptions has it. Throws UsageError for
+// another choice.
+Preprocess choose_preprocess(const ModelCard& card, const std::string& choice, int pillow = 0);
+
+// Not thread-safe.
+class Classifier {
+ public:
+  Classifier(const std::string& model, const RunOptions& options);
+  Classifier(OpenedModel model, const RunOptions& options);
+  Classifier(LoadedModel model, const RunOptions& options);
+
+  const ModelCard& card() const noexcept { return card_; }
+  const Program& program() const { return session_->program(); }
+  Session& session() noexcept { return *session_; }
+  // Side of the square picture that the model takes.
+  int image_size() const { return card_.preprocess.output_size(); }
+  // Width of the output: classes, or features of a model without a head.
+  std::int64_t outputs() const;
+  bool has_classes() const { return class_count(card_.config) > 0; }
+  // From opening the file to being ready to run, with what it is made of.
+  double load_ms() const noexcept { return load_ms_; }
+
+  // Zeros for so many pictures, [batch, S, S, 3]; vision/preprocess.h fills in what card().preprocess says.
+  Tensor input(std::int64_t batch) const { return Tensor::zeros(input_shape(batch)); }
+  // Runs pictures of input_shape(batch), batch <= max_batch; [batch, outputs], valid until the next run.
+  ConstView run(ConstView pictures) { return session_->run(pictures); }
+  Shape input_shape(std::int64_t batch) const;
+
+ private:
+  ModelCard card_;
+  std::unique_ptr<Session> session_;
+  double load_ms_ = 0;
+};
+
+}  // namespace tessera
