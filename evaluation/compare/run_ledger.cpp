@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "evaluation/compare/picture_contents.h"
 
 namespace tessera {
