@@ -15,8 +15,9 @@
 namespace tessera::cpu {
 
 // B [K, N] in panels of kAmxPanel columns, each as AmxArguments has it; the last one is a tile wide if that is enough.
-// What is missing of K and N is zeros. Large float32 matrices are kept as they are, in the same order, and a panel
-// becomes tiles when it is multiplied: the parts would be half as much again.
+// Zeros fill up K and N. Large float32 matrices are kept as float32, in the order of the tiles, and a panel becomes
+// tiles when it is multiplied, between the products of the first block of rows: the parts would take half as much
+// memory again.
 class AmxMatrix {
  public:
   AmxMatrix() = default;

@@ -1,6 +1,20 @@
 #pragma once
-// C = A * B + bias, clamped, with B packed once at load: what linear layers, convolutions, patch embedding and (on
-// parts of it) Winograd and attention are made of. Private to cpu/.
+// C = A * B + bias, clamped, with B packed once at load. Linear layers, convolutions and patch embedding are such
+// products; Winograd and attention use its tile. Private to cpu/.
+//
+// The tile reads A in one of two ways: through pointers to rows, which lie where they are or point into a picture
+// (indirection), or in lines, [K / 16][rows][16], the order in which it reads them. Winograd's transform and
+// attention's scores are written in lines. Other rows are copied to lines where the weights exceed the L2 cache or
+// where the rows collide in the L1 cache (lines_pay()).
+//
+// What comes next is fetched while something is multiplied. With weights beyond the L2 cache only the first of some
+// tiles waits for memory, and it waits for a whole panel. So each tile fetches its share of the next panel, some bytes
+// for each value of K; where the weights stay in the cache, it fetches the rows of C that the next tile writes. With
+// 176 GFLOP/s and 17 GB/s for a core this takes a third off ResNet-50's last stage.
+//
+// Threads share weights, not copies. A copied row that one core writes and another reads costs more than making it
+// twice, and rows that a thread wrote are in its own cache for the next layer. So each thread takes rows of its own
+// where there are 80 for each, and copies for itself what it needs of the other rows.
 
 #include <cstdint>
 #include <span>

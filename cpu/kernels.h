@@ -5,6 +5,10 @@
 // vectors. Everything around them (blocking, threads, which layer is what) is compiled once and calls them through
 // KernelTable. No function here allocates, and a result depends neither on where in memory its operands lie nor on how
 // rows are cut into tiles: each output is one chain of operations in a fixed order.
+//
+// The rest of the binary is compiled for one baseline (x86-64-v3). A template that is instantiated under other flags
+// can end up in code that runs on lesser machines, so only these loops are compiled for several sets, in one object
+// that holds nothing else.
 
 #include <array>
 #include <cstdint>

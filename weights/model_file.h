@@ -53,7 +53,11 @@ struct LoadedModel {
   double load_ms = 0;
 };
 
-// A model whose weights are read, or made, as they are taken: what becomes a program holds none of them twice.
+// A model whose weights are read, or made, one at a time, when a program takes them (WeightSource). Opening reads the
+// card and checks every tensor's place, shape and name. Taking reads a tensor and checks it (SHA-256, finite values);
+// the program packs it while it is in the caches. Memory goes from one tensor to the next (MemoryPool). So no weight is
+// in memory twice, and the system clears half as many pages. Where one tensor's values are bad, all are looked at, so
+// that one error names every fault.
 struct OpenedModel {
   ModelCard card;
   std::unique_ptr<WeightSource> weights;
