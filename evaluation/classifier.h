@@ -14,7 +14,7 @@
 
 namespace tessera {
 
-// How a model is to be run; what the common options of the command line say.
+// How to run a model: the common options of the command line.
 struct RunOptions {
   std::string device = "auto";  // "auto", "cpu", "eigen", "cuda", "cuda:N"
   std::string isa = "auto";     // of the device cpu: "auto" or one of cpu_isas()
@@ -27,26 +27,26 @@ struct RunOptions {
   int pillow = 0;                    // the release whose resizing is followed, 12 or 13; 0: the model's
   std::optional<int> image_size;
   bool optimise = true;
-  bool rewrite = true;  // as CompileOptions has them
+  bool rewrite = true;  // as in CompileOptions
   bool verify_weights = true;
   std::vector<std::string> taps;
-  // Told, in one line, what the user did not ask for: that "auto" had to leave a GPU out.
+  // Takes a line about anything the user did not ask for: that "auto" could not use a GPU.
   std::function<void(const std::string&)> note;
 };
 
 // The backend for options.device, for a model with that card. Throws UsageError for an unknown name or a dtype that the
-// device or model does not take, DeviceError for a device or instruction set that this build or machine does not have.
+// device or model does not support, DeviceError for a device or instruction set that this build or machine does not
+// have.
 std::unique_ptr<Backend> make_backend(const RunOptions& options, const ModelCard& card);
 
-// The instruction set that the kernels of a device ("cpu", "eigen", "cuda") are taken from; "" where that says nothing.
-// Logits differ in their last digits between two of them.
+// The instruction set of a device's kernels ("cpu", "eigen", "cuda"); "" for a device that has none. Logits differ in
+// their last digits between instruction sets.
 std::string isa_in_use(const RunOptions& options, std::string_view device);
-// Of which kernels compute the nodes, SHA-256: what --tune chose on this machine, in other words.
+// SHA-256 of the names of the kernels that compute the nodes. It identifies what --tune chose on this machine.
 std::string kernels_sha256(const Program& program);
 
-// The card's own preprocessing: its sizes, filter, mean and deviation, whatever is chosen. "timm", "hf" and "hf-fast"
-// say whose resizing and rounding it has instead of the card's; `pillow` as RunOptions has it. Throws UsageError for
-// another choice.
+// The card's preprocessing. Its sizes, filter, mean and deviation always hold; "timm", "hf" and "hf-fast" replace the
+// card's way of resizing and rounding; `pillow` as in RunOptions. Throws UsageError for another choice.
 Preprocess choose_preprocess(const ModelCard& card, const std::string& choice, int pillow = 0);
 
 struct ClassProbability {
@@ -54,12 +54,12 @@ struct ClassProbability {
   double probability = 0;  // 0 to 1
 };
 
-// "logit 3 of 1000 is nan" for the first that is no number (infinities are none), "" where all are.
+// "logit 3 of 1000 is nan" for the first logit that is NaN or infinite, "" where there is none.
 std::string fault_of_logits(std::span<const float> logits);
-// Softmax of the logits in float64. Throws ModelFileError, saying which, where one is no number: nothing follows from
-// it.
+// Softmax of the logits in float64. Throws ModelFileError naming the first logit that is NaN or infinite, since nothing
+// follows from it.
 std::vector<double> probabilities(std::span<const float> logits);
-// The `count` largest, first the larger; on a tie the smaller index.
+// The `count` largest, in descending order; of equal ones the smaller index first.
 std::vector<ClassProbability> top(std::span<const double> probabilities, std::size_t count);
 
 // Not thread-safe.
@@ -72,12 +72,12 @@ class Classifier {
   const ModelCard& card() const noexcept { return card_; }
   const Program& program() const { return session_->program(); }
   Session& session() noexcept { return *session_; }
-  // Side of the square picture that the model takes.
+  // Side of the square picture that is the model's input.
   int image_size() const { return card_.preprocess.output_size(); }
   // Width of the output: classes, or features of a model without a head.
   std::int64_t outputs() const;
   bool has_classes() const { return class_count(card_.config) > 0; }
-  // From opening the file to being ready to run, with what it is made of.
+  // The time from opening the file to being ready to run, and its parts.
   double load_ms() const noexcept { return load_ms_; }
 
   // A buffer for `max_batch` preprocessed pictures, [max_batch, S, S, 3].
@@ -86,7 +86,7 @@ class Classifier {
   void preprocess(const Image& image, std::int64_t index);
   // Runs the first `batch` pictures; [batch, outputs], valid until the next run.
   ConstView run(std::int64_t batch);
-  // The same on pictures that were preprocessed elsewhere, of input_shape(batch), batch <= max_batch.
+  // The same for pictures that were preprocessed elsewhere, of input_shape(batch), batch <= max_batch.
   ConstView run(ConstView pictures) { return session_->run(pictures); }
   Shape input_shape(std::int64_t batch) const;
 

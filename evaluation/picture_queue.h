@@ -1,5 +1,5 @@
 #pragma once
-// Pictures prepared ahead of the models: read, decoded and preprocessed by threads of its own. Private to evaluation/.
+// Prepares pictures ahead of the models: its own threads read, decode and preprocess them. Private to evaluation/.
 
 #include <condition_variable>
 #include <exception>
@@ -12,19 +12,19 @@
 
 namespace tessera {
 
-// Pictures that run together, with the input of each model. A picture that could not be read keeps its place: what its
-// input holds is not looked at.
+// Pictures that run together, with the input of each model. A picture that could not be read keeps its place, and its
+// input is not used.
 struct PreparedBatch {
   std::vector<ComparisonRow> rows;
   std::vector<Tensor> inputs;  // by model, [batch, S, S, 3]; the last batch fills only its first rows
 };
 
-// Reads, decodes and preprocesses one picture into place `place` of the batch, all its times in the row. A picture that
-// cannot be read gets an error.
+// Reads, decodes and preprocesses one picture into place `place` of the batch, and notes all times in its row. A
+// picture that cannot be read gets an error.
 void prepare_picture(const std::vector<std::unique_ptr<Classifier>>& models, const Sample& sample, std::int64_t number,
                      const DecodeOptions& options, PreparedBatch& batch, std::size_t place);
 
-// An empty batch with inputs for `pictures` of each model.
+// An empty batch with inputs of `pictures` pictures for each model.
 PreparedBatch make_batch(const std::vector<std::unique_ptr<Classifier>>& models, std::int64_t pictures);
 
 // At most kDepth batches exist at a time, so that memory does not grow when the models are slower than the workers.
@@ -38,7 +38,7 @@ class PictureQueue {
   PictureQueue& operator=(const PictureQueue&) = delete;
 
   // The next batch in the order in which `source` gave its pictures, valid until the next call; null after the last.
-  // Throws what a worker threw.
+  // Throws the exception of a worker.
   PreparedBatch* next();
 
  private:
@@ -56,9 +56,9 @@ class PictureQueue {
 
   void work();
   void end_work();
-  // The next picture to prepare; null after the last. Waits for room, and for what `source` gives.
+  // The next picture to prepare; null after the last. Waits for room, and for `source`.
   Place claim();
-  // Opens the next batch. One worker at a time, the lock given free meanwhile.
+  // Opens the next batch. One worker at a time does so, and releases the lock meanwhile.
   void fetch(std::unique_lock<std::mutex>& lock);
   void prepare(Place place);
 
@@ -67,10 +67,10 @@ class PictureQueue {
   const ComparisonOptions options_;
   PictureSource& source_;
   std::vector<Slot> slots_;
-  // Batches: opened, given by next(), given back by it.
+  // Counts of batches: opened, given by next(), given back by next().
   std::size_t opened_ = 0, taken_ = 0, given_back_ = 0;
   bool fetching_ = false;
-  bool ended_ = false;  // there is no other batch to open
+  bool ended_ = false;  // all batches have been opened
   bool stop_ = false;
   std::exception_ptr failure_;
   std::mutex mutex_;

@@ -1,5 +1,5 @@
 #pragma once
-// A comparison as it is run: logged, resumable, sharded; and the files that it leaves.
+// A comparison with its log: resumable and sharded; and the files that it writes.
 
 #include <atomic>
 #include <filesystem>
@@ -12,12 +12,12 @@
 
 namespace tessera {
 
-// Of the names, folders, labels and sizes of the pictures, in their order; SHA-256 in hexadecimal digits.
+// SHA-256 of the names, folders, labels and sizes of the pictures in order, in hexadecimal digits.
 std::string dataset_hash(const Dataset& dataset);
 
 struct RunPlan {
   RunHeader header;
-  std::filesystem::path folder;  // is made
+  std::filesystem::path folder;  // is made if it is not there
   bool resume = true;
   nlohmann::json environments = nlohmann::json::array();  // of the processes that run
   ComparisonOptions options;
@@ -26,25 +26,25 @@ struct RunPlan {
 // The log of a run, in its folder.
 inline constexpr const char* kRunLogName = "run.log";
 
-// What a run says while it runs, for the user.
+// Messages to the user while a run lasts.
 struct RunVoice {
   std::function<void(const ComparisonProgress&)> progress;  // after each batch
   std::function<void(const std::string&)> note;
 };
 
-// Runs what of the shard is not in the folder's log yet and gives all rows of the shard. Throws as RunLog and
-// compare_models do.
+// Runs the pictures of the shard that are not yet in the folder's log, and returns all rows of the shard. Throws as
+// RunLog and compare_models do.
 ComparisonResult run_comparison(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
                                 const RunPlan& plan, const std::atomic<bool>& stop, const RunVoice& voice);
 
-// What is in logs of one run: one log, or all its shards. Throws InputError for logs of different runs, for a picture
-// that is in two of them or, in more than one log, in none.
+// Joins the logs of one run: one log, or all its shards. Throws InputError for logs of different runs, for a picture in
+// two of them and, where there are several logs, for a picture in none.
 RunRecord join_runs(std::vector<RunRecord> records, const std::vector<std::string>& names);
-// Writes the joined record as folder/run.log. Throws UsageError where that is the log of another comparison (unless
-// `force`) or where a process is writing it.
+// Writes the joined record as folder/run.log. Throws UsageError where that file is the log of another comparison
+// (unless `force`), or where a process is writing it.
 void write_run_log(const std::filesystem::path& folder, const RunRecord& record, bool force);
 
-// The result that a record comes to. An unfinished one is marked as interrupted.
+// The result of a record. An unfinished one is marked as interrupted.
 ComparisonResult result_of(RunRecord record);
 
 // The log of the run in that folder. Throws as read_run_log does.
@@ -55,13 +55,13 @@ bool has_run_log(const std::filesystem::path& folder);
 void write_figure(const std::filesystem::path& folder, const ComparisonResult& result,
                   const ComparisonSummary& summary);
 
-// run.json of that folder: settings, environment, command. Null where there is none that can be read.
+// run.json of that folder: settings, environment, command. Null where it is missing or cannot be read.
 nlohmann::json read_run_json(const std::filesystem::path& folder);
 
-// The pictures that a run (its run.json) was made on, where its data can still be read; otherwise none.
+// The pictures of a run (of its run.json), where its data can still be read; otherwise none.
 std::vector<Sample> pictures_of_run(const nlohmann::json& run);
 
-// The settings of the shards' run with the data, environment and command of each shard.
+// The settings of the shards' common run, with the data, environment and command of each shard.
 nlohmann::json merged_run_json(const nlohmann::json& settings, const std::vector<std::string>& folders);
 
 // predictions.csv, summary.json, the figure and report.html, each whole or not there. Throws ResourceError.

@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 
 using std::string_view_literals::operator""sv;
 
-// The label file. Refuses a tar of pictures.
+// The text of a label file; the limit keeps a tar of pictures from being read as one.
 std::string read_text(const fs::path& path) {
   return text_of(read_file(path, std::uintmax_t{256} << 20), path.string());
 }
@@ -55,7 +55,7 @@ std::optional<PairColumns> columns_of_header(const std::vector<std::string>& cel
     const bool known = is_one_of(cells[0], kNames) && is_one_of(cells[1], kLabels);
     return known ? std::optional(PairColumns{}) : std::nullopt;
   }
-  // With more columns, each word must match exactly one of them.
+  // Of more columns, exactly one must be called a name and one a class.
   std::vector<std::size_t> names, labels;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const bool name = is_one_of(cells[i], kNames), label = is_one_of(cells[i], kLabels);

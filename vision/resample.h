@@ -17,7 +17,7 @@ struct ResampleAxis {
   int bits = 0;                       // of the fixed point
 
   int size() const { return static_cast<int>(first.size()); }
-  int begin() const { return first.front(); }  // the first input position that is read; positions grow with the output's
+  int begin() const { return first.front(); }  // of the input that is read; positions grow with the output
   int end() const { return first.back() + count.back(); }
   const std::int32_t* at(int output) const {
     return weights.data() + static_cast<std::size_t>(output) * static_cast<std::size_t>(stride);
