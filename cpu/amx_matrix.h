@@ -1,6 +1,6 @@
 #pragma once
-// The second operand of products by AMX, packed once at load, and how values of either become steps of tiles. Private
-// to cpu/.
+// The second operand of products by AMX, packed once at load, and the conversion of values of either operand to steps
+// of tiles. Private to cpu/.
 
 #include <algorithm>
 #include <cstdint>
