@@ -292,7 +292,7 @@ struct KernelTable {
 // The sets that this binary has and this machine can run, the best first. Never empty.
 std::span<const KernelTable> kernel_tables();
 
-// AMX by plain loops, which every machine can test. Not among tables(), but find_table() knows it.
+// AMX by plain loops, which every machine can test. Not among kernel_tables(), but find_table() knows it.
 constexpr std::string_view kEmulatedAmx = "emulated_amx";
 
 // By KernelTable::isa; "auto" is the best. Throws DeviceError listing what there is.
