@@ -9,8 +9,8 @@
 //
 // Few bits are a matter of storage: every layer is defined in float32, and a value is kept as bfloat16 or uint8 when
 // the kernel that writes it and all that read it can do so. Winograd, norms, softmax and attention compute in float32,
-// and so does the first convolution where no instruction multiplies few bits. Its int8 needs no calibration: a
-// picture's values lie between those of black and white.
+// and so does the first convolution where no instruction multiplies few bits (by AMX it is in bfloat16). Its int8 needs
+// no calibration: a picture's values lie between those of black and white.
 //
 // Without VNNI the fastest way to multiply bytes adds two products in 16 bits, and saturates (PairDot). Weights of
 // seven bits would rule that out at the price of steps twice as coarse. It is enough that two neighbours of one sign
