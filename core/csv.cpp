@@ -65,7 +65,7 @@ class Parser {
 constexpr std::array kSeparators{',', ';', '\t'};
 using Counts = std::array<std::size_t, kSeparators.size()>;
 
-// Of the line that `text` begins with, how many of each separator stand outside quotes; takes the line off.
+// Counts each separator outside quotes in the first line of `text`, and takes the line off.
 Counts count_in_line(std::string_view& text) {
   Counts counts{};
   bool quoted = false;
@@ -106,7 +106,7 @@ char separator_of(std::string_view text) {
     found = kSeparators[i];
   }
   if (found != 0) return found;
-  // Rows of unequal lengths: what alone stands in the first line is still meant.
+  // Rows of unequal lengths: a separator that alone stands in the first line still counts.
   const auto there = std::ranges::count_if(first, [](std::size_t count) { return count > 0; });
   for (std::size_t i = 0; i < kSeparators.size(); ++i) {
     if (there == 1 && first[i] > 0) return kSeparators[i];

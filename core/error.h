@@ -1,5 +1,5 @@
 #pragma once
-// Errors: one family, one kind per exit code, thrown at the edges with all that is needed to mend the fault.
+// Errors: one family, one kind per exit code, thrown at the edges with everything that is needed to mend the fault.
 //
 // Nothing below tools/ prints or exits. A message names the file, tensor, layer or option, what was
 // expected and what was found. tools/ turns the kind into the process's exit code.

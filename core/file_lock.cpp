@@ -15,7 +15,7 @@ namespace tessera {
 FileLock FileLock::lock(const std::filesystem::path& path, If file, int how) {
   const int flags = file == If::kMade ? O_RDWR | O_CREAT : O_RDONLY | O_NONBLOCK;
   FileLock made(::open(path.c_str(), flags | O_CLOEXEC, 0666), true);
-  if (made.file_ < 0 && file == If::kThere && errno == ENOENT) return made;  // nothing that another could hold
+  if (made.file_ < 0 && file == If::kThere && errno == ENOENT) return made;  // no file that another could hold
   if (made.file_ < 0) throw ResourceError(path.string() + ": cannot be opened (" + std::strerror(errno) + ")");
   while (::flock(made.file_, how) != 0) {
     if (errno == EINTR) continue;

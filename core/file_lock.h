@@ -1,5 +1,6 @@
 #pragma once
-// flock(2) on a file, for as long as this lives: processes of one machine that write the same file.
+// flock(2) on a file, for the lifetime of this object: keeps processes of one machine from writing the same file at
+// once.
 
 #include <filesystem>
 
@@ -9,9 +10,9 @@ class FileLock {
  public:
   enum class If { kThere, kMade };  // the file is there (else nothing is locked); the file is made where it is not
 
-  // Waits for a process that holds it. Throws ResourceError.
+  // Waits while another process holds it. Throws ResourceError.
   static FileLock wait_for(const std::filesystem::path& path, If file);
-  // held() is false where another process holds it.
+  // Does not wait: held() is false while another process holds the lock.
   static FileLock try_for(const std::filesystem::path& path, If file);
 
   FileLock(FileLock&& other) noexcept;

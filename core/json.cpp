@@ -10,8 +10,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Builds a value as the library's own parser does, and stops at what the rules do not allow. (The library's parser with
-// a callback looks through the whole parent at each object's end: quadratic time.)
+// Builds a value as the library's own parser does, and stops at anything the rules do not allow. (With a callback, the
+// library's parser searches the whole parent at the end of each object, which takes quadratic time.)
 class Builder final : public Json::json_sax_t {
  public:
   explicit Builder(const JsonRules& rules) : rules_(rules) {}
@@ -51,8 +51,8 @@ class Builder final : public Json::json_sax_t {
     fault_ = std::move(fault);
     return false;
   }
-  // Where the value stands now; null where it may not. What is open is the last element of what it is in, so that its
-  // address holds while it is open.
+  // Returns where the value now stands, or null where it may not stand. An open array or object is the last element of
+  // its parent, so its address stays valid while it is open.
   Json* put(Json value) {
     if (++values_ > rules_.most_values) {
       refuse("has too many entries");

@@ -1,5 +1,5 @@
 #pragma once
-// JSON from outside, in time that grows as its length does.
+// JSON from outside, parsed in time proportional to its length.
 
 #include <cstddef>
 #include <limits>
@@ -9,14 +9,14 @@
 
 namespace tessera {
 
-// What a text may hold.
+// Limits on what a text may hold.
 struct JsonRules {
   std::size_t deepest = 16;  // levels of arrays and objects
-  // Numbers with a fraction or an exponent. It keeps `get<int>()` of what the text has for an integer within what a
-  // conversion defines; no field of ours comes near it.
+  // The largest magnitude of a number with a fraction or an exponent. It keeps `get<int>()` of a number within the
+  // range for which C++ defines the conversion; no field of ours comes near it.
   double most_fraction = 2147483648.0;
   std::size_t most_values = std::numeric_limits<std::size_t>::max();
-  bool names_once = false;  // else the last of several members of one name counts
+  bool names_once = false;  // false: the last of several members of one name counts
 };
 
 struct ParsedJson {
@@ -26,7 +26,7 @@ struct ParsedJson {
 
 // Never throw on any text.
 ParsedJson parse_json(std::string_view text, const JsonRules& rules);
-// By the rules as they stand above.
+// Parses by the limits above.
 nlohmann::json parse_json(std::string_view text);
 
 // Indented, with a line's end; bytes of strings that are not UTF-8 (file names may be anything) become U+FFFD.

@@ -34,7 +34,7 @@ std::optional<int> number_of(std::string_view text) {
   return error == std::errc() && at == end && number >= 0 ? std::optional(number) : std::nullopt;
 }
 
-// /dev/stdout, /dev/fd/3, /proc/self/fd/3: a descriptor that is open already, at the place it has come to.
+// /dev/stdout, /dev/fd/3, /proc/self/fd/3: a descriptor that is already open, at its current position.
 std::optional<int> descriptor_of(const fs::path& path) {
   const std::string name = path.lexically_normal().string();
   if (name == "/dev/stdout") return STDOUT_FILENO;
@@ -52,8 +52,8 @@ struct Target {
   bool there = false;
 };
 
-// Follows links one by one, so that a link to /dev/stdout is seen as one, and one that leads nowhere yet leads
-// somewhere.
+// Follows links one by one, so that a link to /dev/stdout is recognised, and a link to a file that does not exist yet
+// gives that file.
 Target find_target(const fs::path& path) {
   if (path.empty() || path.filename().empty()) throw UsageError("'" + path.string() + "': is no file's name");
   Target target{.path = path, .descriptor = {}};
@@ -74,7 +74,7 @@ Target find_target(const fs::path& path) {
 
 fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.parent_path() : "."; }
 
-// Throws for what cannot be written; says whether bytes go there at once.
+// Throws for a target that cannot be written; returns whether bytes go there at once.
 bool is_written_through(const fs::path& path, const Target& target) {
   if (target.descriptor) return true;
   const mode_t mode = target.status.st_mode;
@@ -95,7 +95,8 @@ int open_through(const fs::path& path, const Target& target) {
   }
 }
 
-// The new name is on the disk only when its folder is. Not every file system can; the file itself is safe by then.
+// The new name is on the disk only when its folder has been flushed. Not every file system can do that; the file itself
+// is safe by then.
 void sync_folder(const fs::path& folder) {
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return;
@@ -122,7 +123,7 @@ OutputFile::~OutputFile() {
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
-// Nobody can have put a file or a link of that name there before: O_EXCL follows none.
+// O_EXCL follows no link and opens no existing file, so nobody can have put one there before.
 void OutputFile::make_temporary(const fs::path& folder) {
   std::random_device random;
   constexpr int kAttempts = 100;

@@ -1,5 +1,5 @@
 #pragma once
-// A file that is written: whole or not there where it is a file, written through where it is none.
+// A file to write. A regular file appears whole or not at all; a device, a FIFO or a descriptor is written through.
 
 #include <filesystem>
 #include <string>
@@ -9,20 +9,19 @@
 
 namespace tessera {
 
-// A pipe whose other end has been closed: nobody's fault, and nothing to say.
+// The other end of a pipe has been closed: nobody's fault, and nothing to report.
 class ReaderGone : public ResourceError {
  public:
   using ResourceError::ResourceError;
 };
 
-// What is at the path decides, once its symbolic links have been followed (the links stay):
+// After following symbolic links (which stay), what the path names decides:
 // - nothing, or a regular file: the bytes go to a file of a random name beside it, which commit() flushes to the disk
 //   and renames; a reader finds the old file or the new one. A new file has the permissions that the umask leaves, a
 //   replaced one keeps its own. Without commit() nothing is left behind.
 // - a character device, a FIFO, or a descriptor of this process (/dev/stdout, /dev/fd/N): bytes go there at once, and
 //   what stands at the path stays.
-// - a folder or a disk: UsageError.
-// All else that fails is a ResourceError that names the path.
+// - a folder or a disk: UsageError. Every other failure is a ResourceError that names the path.
 class OutputFile {
  public:
   explicit OutputFile(std::filesystem::path path);
@@ -50,12 +49,14 @@ class OutputFile {
   int mode_ = -1;  // of the file that is replaced
 };
 
-// Whether both names lead to one place, links followed as far as they go. Never throws for what cannot be looked at.
+// Whether both names lead to one place, with links followed as far as they go. Does not throw for a path that cannot be
+// looked at.
 bool is_same_place(const std::filesystem::path& a, const std::filesystem::path& b);
 
-// Throws what OutputFile would throw for this path, and does nothing else: before the work whose result goes there.
+// Throws what OutputFile would throw for this path, and does nothing else. To be called before the work whose result
+// goes there.
 void check_output(const std::filesystem::path& path);
-// The same for a folder that is to be made with those above it, and written to.
+// The same for a folder that will be made, with its parents, and written to.
 void check_output_folder(const std::filesystem::path& folder);
 
 }  // namespace tessera

@@ -1,5 +1,5 @@
 #pragma once
-// Sees what each thread of a ThreadPool does: for traces.
+// Observes what each thread of a ThreadPool does, for traces.
 
 #include <cstdint>
 
@@ -8,8 +8,8 @@ namespace tessera {
 class RegionObserver {
  public:
   virtual ~RegionObserver() = default;
-  // What a thread did of a parallel region, told on that thread as it ends; from several threads at once. Steady clock.
-  // `tasks` is how many indices it took.
+  // Called at the end of a thread's part of a parallel region, on that thread; from several threads at once. Steady
+  // clock. `tasks` is how many indices it took.
   virtual void after_part(int thread, std::int64_t begin_ns, std::int64_t end_ns, std::int64_t tasks) = 0;
 };
 

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Two numbers that a quota and its period are; "max" and -1 are no limit.
+// The quotient of a quota and its period; "max" and -1 mean no limit.
 std::optional<double> share(std::istream&& quota_and_period) {
   double quota = 0, period = 0;
   if (!(quota_and_period >> quota >> period) || quota <= 0 || period <= 0) return std::nullopt;
@@ -57,7 +57,8 @@ std::optional<double> cpu_limit(const fs::path& cgroups, const fs::path& members
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
     if (!controllers.empty() && !has_cpu(controllers)) continue;
-    // In a container the path may be that of the host, and the group what is mounted: hence the root as well.
+    // In a container the path may be the host's while the container's own group is mounted at the root, so the root is
+    // read as well.
     const fs::path root = controllers.empty() ? cgroups : cgroups / "cpu";
     const fs::path unified = cgroups / "unified";
     fs::path group = fs::path(line.substr(second + 1)).relative_path();

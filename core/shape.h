@@ -30,7 +30,7 @@ class Shape {
   bool operator==(const Shape&) const = default;
 
  private:
-  // Here, as inner loops ask for dimensions.
+  // In the header, since inner loops ask for dimensions.
   std::size_t checked(int index) const {
     const int at = index < 0 ? rank_ + index : index;
     if (at < 0 || at >= rank_) refuse(index);

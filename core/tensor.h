@@ -1,5 +1,5 @@
 #pragma once
-// Tensor owns memory, TensorView looks at somebody else's. Both are dense and row-major.
+// Tensor owns its memory, TensorView refers to memory that it does not own. Both are dense and row-major.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace tessera {
 
-// A dense row-major view. Copying copies the pointer; T is const for a read-only view.
-// Valid as long as what it looks at.
+// A dense row-major view. Copying copies the pointer; T is const for a read-only view. Valid as long as the memory it
+// refers to.
 template <class T>
 class TensorView {
  public:
@@ -51,8 +51,8 @@ using ConstView = TensorView<const float>;
 
 class MemoryPool;
 
-// Memory of `bytes` bytes aligned to 64 (a cache line and an AVX-512 register), not initialised.
-// Throws ResourceError, naming the size, when there is none.
+// Memory of `bytes` bytes aligned to 64 (a cache line and an AVX-512 register), not initialised. Throws ResourceError,
+// naming the size, when there is not enough.
 struct AlignedDelete {
   std::shared_ptr<MemoryPool> pool = nullptr;  // where it goes back to; null: to the system
   std::size_t bytes = 0;                       // of what goes back to a pool
@@ -60,18 +60,19 @@ struct AlignedDelete {
 };
 using AlignedBytes = std::unique_ptr<std::byte[], AlignedDelete>;
 AlignedBytes allocate_aligned(std::size_t bytes);
-// For memory of allocate_aligned() that has not been touched, is walked again and again, and is small: the system may
-// have to move other memory first, which for all weights of a ViT-B/16 took it up to a second. Only a wish; whether it
-// is granted changes nothing but speed.
+// Asks for huge pages. For memory of allocate_aligned() that has not been touched, is small, and is walked again and
+// again, as an arena is by every layer. Not for weights: they are read once a run, in order, and runs are as fast
+// without, while the system may have to move other memory first, which took up to a second for the weights of ViT-B/16.
+// It is a request; whether it is granted changes nothing but speed.
 void prefer_huge_pages(std::span<std::byte> memory) noexcept;
 
-// For new memory that is about to be written whole: its pages are asked for at once instead of each when it is touched.
-// A wish as well.
+// For new memory that is about to be written whole: asks for all pages at once, instead of each when it is touched. A
+// request as well.
 void expect_writes(std::span<std::byte> memory) noexcept;
 
-// For large memory that comes and goes: what is given back is kept for the next that asks for no more, whereas the
-// system clears it each time. Thread-safe. The pool, with what it keeps, goes when its last owner and all memory out of
-// it are gone.
+// For large memory that comes and goes: the pool keeps what is given back for the next request that is no larger,
+// whereas the system would clear it each time. Thread-safe. The pool and what it keeps are freed when its last owner
+// and all memory taken from it are gone.
 class MemoryPool : public std::enable_shared_from_this<MemoryPool> {
  public:
   static std::shared_ptr<MemoryPool> make() { return std::shared_ptr<MemoryPool>(new MemoryPool); }
@@ -92,7 +93,7 @@ class Tensor {
  public:
   Tensor() = default;
   explicit Tensor(const Shape& shape);
-  // In memory out of a pool.
+  // In memory taken from a pool.
   Tensor(const Shape& shape, MemoryPool& pool);
   static Tensor zeros(const Shape& shape);
   static Tensor filled(const Shape& shape, float value);

@@ -1,5 +1,5 @@
 #pragma once
-// Text of files: in which encoding they are, and bytes that are no text at all.
+// Text of files: its encoding, and bytes that are not text at all.
 
 #include <cstddef>
 #include <string>
@@ -7,16 +7,16 @@
 
 namespace tessera {
 
-// The bytes of the character that `text` begins with; 0 where that is no UTF-8 (RFC 3629).
+// The bytes of the character that `text` begins with; 0 where that is not UTF-8 (RFC 3629).
 std::size_t utf8_length(std::string_view text);
 
 // A file's text as UTF-8, block by block. A byte order mark says UTF-8 or UTF-16 and is skipped; without one, bytes are
-// passed as they are. Throws InputError, naming the file, for what is no text: NUL bytes, packed files and workbooks,
-// UTF-32, a damaged UTF-16.
+// passed as they are. Throws InputError, naming the file, for what is not text: NUL bytes, packed files and workbooks,
+// UTF-32, damaged UTF-16.
 class TextReader {
  public:
   explicit TextReader(std::string name) : name_(std::move(name)) {}
-  // What the next block of the file adds. The first block is not shorter than four bytes, unless the file is.
+  // Returns the text of the next block. The first block has at least four bytes, unless the file is shorter.
   std::string add(std::string_view block);
   // After the last block.
   void finish() const;
@@ -37,14 +37,14 @@ class TextReader {
 // Of a whole file's bytes.
 std::string text_of(std::string_view bytes, const std::string& name);
 
-// ASCII letters small, all other bytes as they are.
+// ASCII letters in lower case, all other bytes unchanged.
 std::string lower_case(std::string_view text);
 
 // The word as a POSIX shell reads it back.
 std::string shell_quoted(std::string_view word);
 
-// Text that any table can hold and any terminal can show, and back. Bytes that are no UTF-8 and control characters
-// become \xHH, and so does the backslash of what would be read as one of these.
+// Text that any table can hold and any terminal can show, and back. Control characters and bytes that are not UTF-8
+// become \xHH, and so does a backslash that would otherwise be read as the beginning of one.
 std::string escaped(std::string_view text);
 std::string unescaped(std::string_view text);
 

@@ -29,7 +29,7 @@ std::int64_t now_ns() {
       .count();
 }
 
-// Spins until `ready` or for kSpin; says whether it became ready.
+// Spins until `ready` or for kSpin; returns whether it became ready.
 template <class Ready>
 bool spin_until(const Ready& ready) {
   const auto deadline = std::chrono::steady_clock::now() + kSpin;
@@ -51,7 +51,7 @@ ThreadPool::ThreadPool(int threads) {
   try {
     for (int thread = 1; thread < threads; ++thread) workers_.emplace_back([this, thread] { work(thread); });
   } catch (...) {
-    // Those that are there wait for work, and would be waited for.
+    // The workers that have started wait for work, and their destructors would wait for them.
     stop_.store(true);
     region_.fetch_add(1);
     region_.notify_all();
@@ -116,7 +116,7 @@ void ThreadPool::take_part(int thread) {
   observer_->after_part(thread, begin, now_ns(), tasks);
 }
 
-// Gives how many it took.
+// Returns how many tasks it took.
 std::int64_t ThreadPool::take_indices(int thread) {
   std::int64_t taken = 0;
   try {

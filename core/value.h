@@ -31,24 +31,24 @@ constexpr std::string_view to_string(DType dtype) {
   return "";
 }
 
-// How the values of one tensor are kept. The scale is that of all its values (per tensor): x = scale * (q - zero), q in
-// 0 to 255. It is also known for values that are kept in another type, when their range has been measured; 0: it is
-// not.
+// How the values of one tensor are kept. One scale holds for the whole tensor: x = scale * (q - zero), q in 0 to 255. A
+// tensor of another type has a scale too when its range has been measured; 0: not measured.
 struct ValueType {
   DType dtype = DType::kF32;
   float scale = 0;
   std::int32_t zero = 0;
 };
 
-// The least and the greatest value that was seen (or is to be told apart) of each value of a graph, by name.
+// For each value of a graph, by name, the range that its int8 form covers: the least and greatest value seen in
+// calibration, or a narrower range where outliers are clipped.
 struct ValueRange {
   float low = 0, high = 0;
 };
 using ValueRanges = std::map<std::string, ValueRange, std::less<>>;
-// The finest scale that covers a range and zero, with zero an exact step. The type stays float32.
+// A float32 type with the finest scale that covers the range and zero, with zero an exact step.
 ValueType quantisation_of(const ValueRange& range);
 
-// A dense row-major view of values of any type. Copying copies the pointer. Valid as long as what it looks at.
+// A dense row-major view of values of any type. Copying copies the pointer. Valid as long as the memory it refers to.
 template <class Byte>
 class BasicValue {
  public:
@@ -64,12 +64,12 @@ class BasicValue {
       : data_(other.bytes()), type_(other.type()), shape_(other.shape()) {}
 
   Byte* bytes() const noexcept { return data_; }
-  // Where value `index`, counted row-major, lies.
+  // The address of value `index`, counted row-major.
   Byte* at(std::int64_t index) const noexcept { return data_ + index * bytes_of(type_.dtype); }
   const ValueType& type() const noexcept { return type_; }
   const Shape& shape() const noexcept { return shape_; }
   std::int64_t count() const { return shape_.count(); }
-  // Of float32 values. Throws InternalError for others.
+  // A view of float32 values. Throws InternalError for other types.
   TensorView<Float> f32() const {
     if (type_.dtype != DType::kF32) {
       throw InternalError("a kernel that takes f32 was given " + std::string(to_string(type_.dtype)));

@@ -1,13 +1,14 @@
 #pragma once
-// Text from outside (names of files, classes, layers) as it may be shown on a terminal.
+// Makes text from outside (names of files, classes, layers) safe to show on a terminal.
 
 #include <string>
 #include <string_view>
 
 namespace tessera {
 
-// Control characters but for line ends and tabs as \x1b (C0, DEL, C1), bytes that are no UTF-8 likewise; all other
-// text as it is. What a terminal would obey (colours, titles, moving the cursor) becomes text that can be read.
+// Writes control characters (C0, DEL, C1) except line ends and tabs as \x1b, and bytes that are not UTF-8 likewise;
+// leaves all other text unchanged. So escape sequences that a terminal would obey (colours, titles, moving the cursor)
+// become readable text.
 std::string visible_text(std::string_view text);
 
 }  // namespace tessera

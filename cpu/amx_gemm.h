@@ -1,6 +1,6 @@
 #pragma once
-// C = A * B by AMX (cpu/amx.h): B packed once at load, rows of A copied into tiles as they are needed, whatever they
-// are stored in. Private to cpu/.
+// C = A * B by AMX (cpu/amx.h): B packed once at load, rows of A of any type copied into tiles as they are needed.
+// Private to cpu/.
 
 #include <cstdint>
 
@@ -22,7 +22,7 @@ struct AmxProduct {
   Epilogue epilogue;
 };
 
-// Rows that are copied into tiles first, whatever they are stored in.
+// Rows of any type that are copied into tiles first.
 struct AmxRows {
   ValueType type;
   std::int64_t taps = 1;     // parts that a row is in, each K / taps long. To B they are one.
@@ -34,16 +34,17 @@ void multiply(const AmxProduct& product, const AmxRows& a, ThreadPool& threads);
 
 // Whether products in low precision are faster than by AVX-512.
 constexpr bool amx_pays_in_few_bits(std::int64_t n, std::int64_t k) { return n >= 64 && k >= 64; }
-// Whether products of float32 are faster than by multiply-adds: what copying a row costs is shared by the panels that
-// it is multiplied with, and what making tiles of a panel costs by the rows of a picture.
+// Whether products of float32 are faster than by multiply-adds: the cost of copying a row is shared by the panels that
+// use it, and the cost of making a panel's tiles by the rows of a picture.
 constexpr bool amx_pays(std::int64_t rows, std::int64_t n, std::int64_t k) { return rows >= 100 && n >= 80 && k >= 80; }
 
-// Rows that lie in memory as tiles can be loaded: those of a line at a constant distance from each other, for each tap.
+// Rows from which tiles can be loaded in place: those of a line lie at a constant distance from each other, for each
+// tap.
 struct AmxLines {
   std::int64_t line_rows = 0;                                  // of A in a line; rows are lines one after another
   std::int64_t row_bytes = 0, part_bytes = 0, step_bytes = 0;  // as in AmxArguments
-  // Writes where row `row` of line `line` begins: to[2 * tap] for each tap of B. What lies behind the K values of a tap
-  // up to a whole step is read as well, and must be finite.
+  // Writes where row `row` of line `line` begins: to[2 * tap] for each tap of B. Values behind the K values of a tap,
+  // up to a whole step, are read as well and must be finite.
   FunctionRef<void(std::int64_t line, std::int64_t row, const std::byte** to)> locate;
 };
 void multiply(const AmxProduct& product, const AmxLines& a, ThreadPool& threads);

@@ -1,5 +1,9 @@
-// Linear layers and convolutions by AMX, in float32, bfloat16 and int8. What comes in another type becomes the one that
-// is multiplied as its rows are put into tiles.
+// Linear layers and convolutions by AMX, in float32, bfloat16 and int8. Values of another type are converted when their
+// rows are put into tiles.
+//
+// A convolution copies its picture once, not its patches: padded, split into parts, and in the order in which tiles are
+// loaded. The rows of a tile are then pixels beside each other, and each place of the kernel is the same pixels from
+// another address. Of the first convolution, with its three channels, a whole line of the kernel is one address.
 #include <algorithm>
 
 #include "cpu/amx_gemm.h"

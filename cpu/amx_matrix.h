@@ -1,6 +1,6 @@
 #pragma once
-// The second operand of products by AMX, packed once at load, and how values of either become steps of tiles. Private
-// to cpu/.
+// The second operand of products by AMX, packed once at load, and the conversion of values of either operand to steps
+// of tiles. Private to cpu/.
 
 #include <algorithm>
 #include <cstdint>
@@ -15,8 +15,9 @@
 namespace tessera::cpu {
 
 // B [K, N] in panels of kAmxPanel columns, each as AmxArguments has it; the last one is a tile wide if that is enough.
-// What is missing of K and N is zeros. Large float32 matrices are kept as they are, in the same order, and a panel
-// becomes tiles when it is multiplied: the parts would be half as much again.
+// Zeros fill up K and N. Large float32 matrices are kept as float32, in the order of the tiles, and a panel becomes
+// tiles when it is multiplied, between the products of the first block of rows: the parts would take half as much
+// memory again.
 class AmxMatrix {
  public:
   AmxMatrix() = default;

@@ -1,6 +1,5 @@
 #pragma once
-// How a matrix product is cut into tasks: so that operands stay in the caches, and there is work for every thread.
-// Private to cpu/.
+// Cuts a matrix product into tasks, so that operands stay in the caches and every thread has work. Private to cpu/.
 
 #include <algorithm>
 #include <cstdint>
@@ -17,13 +16,14 @@ struct Block {
   std::int64_t row, row_end, panel, panel_end;
 };
 
-// Half of the L2 cache: what is read again and again of one operand, beside what passes of the others.
+// Half of the L2 cache: the part of one operand that is read again and again must fit; the other half is for what
+// streams through.
 std::int64_t cache_for_reuse();
-// Half of the machine's last cache: what a network's activations may take of it, beside its weights.
+// Half of the machine's last cache: the share of a network's activations; the rest is for its weights.
 std::size_t cache_for_activations();
 
-// With so many rows for each, the threads take rows of their own: what a layer writes the next finds in the cache of
-// the core that wrote it.
+// With at least this many rows for each, threads take rows of their own: the next layer then finds them in the cache of
+// the core that wrote them.
 constexpr std::int64_t kFewestOwnRows = 80;
 
 struct BlockingRequest {
@@ -36,11 +36,11 @@ struct BlockingRequest {
 void for_each_block(const BlockingRequest& request, ThreadPool& threads,
                     FunctionRef<void(const Block& block, int thread)> body);
 
-// Scratch of each thread for for_each_task(), of which `floats` are the caller's.
+// The scratch of each thread for for_each_task(); `floats` of it are the caller's.
 std::int64_t task_floats(std::int64_t floats);
-// Calls work(chunk, task, memory) for each task of each chunk. `memory` is the thread's own, and has what
-// make(chunk, memory) put there before the thread's first task of that chunk: copies of rows, say, since reading
-// another thread's takes longer than making them again.
+// Calls work(chunk, task, memory) for each task of each chunk. `memory` belongs to the thread and holds what
+// make(chunk, memory) put there before the thread's first task of that chunk: copies of rows, for example, since
+// reading another thread's copies takes longer than making them again.
 void for_each_task(std::int64_t chunks, std::int64_t tasks, std::int64_t floats, float* scratch, ThreadPool& threads,
                    FunctionRef<void(std::int64_t chunk, float* memory)> make,
                    FunctionRef<void(std::int64_t chunk, std::int64_t task, float* memory)> work);

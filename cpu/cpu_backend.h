@@ -15,11 +15,12 @@
 
 namespace tessera {
 
-// What matrix products (linear layers, convolutions) multiply, and what is kept between layers that can read it. Sums
-// are float32, of int8 products int32. Norms, softmax, attention and Winograd's transforms compute in float32 always.
+// The type in which matrix products (linear layers, convolutions) multiply, and in which values are kept between layers
+// that can read it. Sums are float32, of int8 products int32. Norms, softmax, attention and Winograd's transforms
+// compute in float32 always.
 enum class Precision { kF32, kBf16, kInt8 };
 
-// Which of several ways of computing a layer is the fastest here, as tune_kernels() found it. Opaque.
+// The fastest way to compute each layer on this machine, found by tune_kernels(). Opaque.
 using KernelChoices = std::map<std::string, std::string>;
 
 struct CpuOptions {
@@ -30,7 +31,7 @@ struct CpuOptions {
   // For kInt8: ranges of values by their names in the graph. Layers whose input has none compute in float32.
   ValueRanges ranges = {};
   std::optional<ValueRange> input_range = std::nullopt;  // the same of the graph's input
-  // Where there is none for a layer, a rule by its shape chooses.
+  // For a layer without a choice, a rule by its shape chooses.
   KernelChoices choices = {};
 };
 

@@ -13,7 +13,7 @@ namespace tessera::cpu {
 
 using Weights = std::vector<Tensor>;
 
-// A kernel with a name and a table: what all here have in common.
+// The common base: a kernel with a name and a table.
 class TableKernel : public Kernel {
  public:
   TableKernel(const KernelTable& table, std::string_view algorithm) : TableKernel(table, algorithm, table.name) {}
@@ -28,7 +28,7 @@ class TableKernel : public Kernel {
   std::string name_;
 };
 
-// What lies outside a picture: a pixel of values that stand for zero.
+// The pixel outside a picture: values that stand for zero.
 inline std::vector<std::byte> padding_pixel(const ValueType& type, std::int64_t channels) {
   const std::byte value = type.dtype == DType::kU8 ? static_cast<std::byte>(type.zero) : std::byte{0};
   return std::vector<std::byte>(static_cast<std::size_t>(channels * bytes_of(type.dtype)), value);

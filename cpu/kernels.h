@@ -5,6 +5,10 @@
 // vectors. Everything around them (blocking, threads, which layer is what) is compiled once and calls them through
 // KernelTable. No function here allocates, and a result depends neither on where in memory its operands lie nor on how
 // rows are cut into tiles: each output is one chain of operations in a fixed order.
+//
+// The rest of the binary is compiled for one baseline (x86-64-v3). A template that is instantiated under other flags
+// can end up in code that runs on lesser machines, so only these loops are compiled for several sets, in one object
+// that holds nothing else.
 
 #include <array>
 #include <cstdint>
@@ -57,9 +61,8 @@ using TileFunction = void (*)(const TileArguments&);
 // A is given as for TileArguments, by pointers to rows of values in the type that the tile reads (LowPrecision). The
 // values of K go in groups of LowPrecision::group: B is [taps * groups][columns of a panel][group].
 //
-// What becomes of the sums: finish() turns them into values, or, where all columns of a tile exist and its values are
-// of the type that it reads, the tile itself while it has them in registers (LowPrecision::finishes). Of bytes, in
-// steps of the output:
+// finish() turns the sums into values. Where all columns of a tile exist and its output has the type that it reads, the
+// tile does so itself while it has the sums in registers (LowPrecision::finishes). For bytes, in steps of the output:
 //   y = clamp(sum * (factor * out) + (offset * out + zero) + (residual - residual_zero) * residual_factor),
 // and of bfloat16 y = clamp(sum + offset + residual).
 struct TileFinish {
@@ -223,8 +226,8 @@ struct LowPrecision {
   int row_bytes = 4;
   bool direct = false;    // rows are read as they are stored
   bool finishes = false;  // LowTileArguments::finish
-  // Neighbouring weights, both positive or both negative, may come to 128 at most: the first and second value of K, the
-  // third and fourth, and so on. Columns have coarser steps where they would pass that.
+  // Neighbouring weights of one sign may add up to 128 at most: the first and second value of K, the third and fourth,
+  // and so on. Columns that would exceed that have coarser steps.
   bool pairs = false;
   int speed = 1;  // products for each of float32's multiply-adds, some
   std::array<std::array<LowTileFunction, kMostRows>, kMostVectors> tile{};
@@ -289,7 +292,7 @@ struct KernelTable {
 // The sets that this binary has and this machine can run, the best first. Never empty.
 std::span<const KernelTable> kernel_tables();
 
-// Not one of them, but known to find_table(): AMX by plain loops, which every machine can test.
+// AMX by plain loops, which every machine can test. Not among kernel_tables(), but find_table() knows it.
 constexpr std::string_view kEmulatedAmx = "emulated_amx";
 
 // By KernelTable::isa; "auto" is the best. Throws DeviceError listing what there is.

@@ -1,5 +1,5 @@
 #pragma once
-// What this machine can do at most: the roof that kernels are held against (Williams et al. 2009, "Roofline").
+// The peaks of this machine: the roof with which kernels are compared (Williams et al. 2009, "Roofline").
 
 #include <string>
 

@@ -1,5 +1,5 @@
 #pragma once
-// Choosing between ways of computing a layer by measuring them, where a rule by shapes cannot know the machine.
+// Chooses between ways of computing a layer by measuring them, where a rule by shapes cannot know the machine.
 
 #include "cpu/cpu_backend.h"
 #include "engine/graph.h"

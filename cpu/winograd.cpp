@@ -1,6 +1,8 @@
 // 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3): 36 multiplications for 16 outputs instead of 144. The picture
 // is cut into tiles of 4x4 outputs; each tile is transformed, the 36 transformed values are 36 matrix products over
 // [tiles, C] x [C, O], and the products are transformed back. The transforms of tiles are in winograd-inl.h.
+//
+// In float32 only: the transforms cost some digits, so `--exact` leaves it out.
 #include <algorithm>
 #include <array>
 #include <cmath>

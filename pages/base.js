@@ -1,5 +1,5 @@
-// What all pages share: the data, errors counted, elements, numbers, tables. Text from the data only ever becomes text
-// nodes and attribute values, never markup.
+// Shared by all pages: the data, a count of errors, elements, numbers, tables. Text from the data becomes text nodes
+// and attribute values only, never markup.
 'use strict';
 
 const tessera = {};
@@ -71,9 +71,9 @@ tessera.format = (() => {
   return {
     none, known, number,
     count: (value) => number(value, 0),
-    // Of a share, 0 to 1.
+    // A share, 0 to 1.
     percent: (share, digits = 2) => known(share) ? number(100 * share, digits) + ' %' : none,
-    // Figures enough to tell kernels and networks apart.
+    // Enough digits to distinguish kernels and networks.
     ms: (value) => number(value, !known(value) || value < 1 ? 3 : value < 1000 ? 2 : 1),
     bytes: (value) => scaled(value, [' B', ' kB', ' MB', ' GB', ' TB'], 1000),
     metric: (value) => scaled(value, ['', ' K', ' M', ' G', ' T'], 1000),
@@ -162,7 +162,7 @@ tessera.select = (label, choices, change, value) => {
   return element('label', { class: 'filter' }, label + ' ', list);
 };
 
-// Light, dark, or as the system has it.
+// Light, dark, or the system's choice.
 (() => {
   const root = document.documentElement;
   const { element } = tessera;

@@ -9,8 +9,8 @@
 
   // ---------------------------------------------------------------- what is shown
 
-  // Layers with the same shown part of their path become one box. A part is shown down to `depth`, and deeper in the
-  // blocks that are opened.
+  // Layers with the same shown part of their path become one box. Paths are shown down to `depth`, and deeper in opened
+  // blocks.
   const boxesOf = (layers, depth, opened) => {
     const shownPart = (path) => {
       const parts = path.split('.');
@@ -96,7 +96,7 @@
         top < margin ? margin - top : bottom > height - margin ? height - margin - bottom : 0);
     };
 
-    // One pointer moves, two move and zoom. What has moved is no click.
+    // One pointer moves, two move and zoom. A pointer that has moved does not click.
     const pointers = new Map();
     let moved = 0;
     const middle = () => {
@@ -198,7 +198,7 @@
       draw();
       view.apply();
     };
-    // Brings a layer into sight, its blocks opened.
+    // Opens a layer's blocks and scrolls to it.
     graph.show = (path) => {
       const parts = path.split('.');
       for (let n = 1; n < parts.length; ++n) opened.add(parts.slice(0, n).join('.'));

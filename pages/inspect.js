@@ -1,5 +1,5 @@
-// tessera inspect --html: what models are made of. The data: models, each with its document (as --json prints it), the
-// graph after each pass that changed it, and what is known of its tensors.
+// tessera inspect --html: what models are made of. The data are models, each with its document (as --json prints it),
+// the graph after each pass that changed it, and statistics of its tensors.
 'use strict';
 
 (() => {
@@ -10,7 +10,7 @@
   const last = (path) => path.slice(path.lastIndexOf('.') + 1);
   const sum = (layers, field) => layers.reduce((total, layer) => total + layer[field], 0);
 
-  // Colours: what a layer is for.
+  // Colours by the purpose of a layer.
   const kinds = [
     { name: 'convolution, patches', series: 0, layers: ['Conv2d', 'PatchEmbed'] },
     { name: 'linear', series: 2, layers: ['Linear'] },
@@ -20,7 +20,7 @@
     { name: 'pool, add, others', series: 7, layers: [] },
   ];
   const kindOf = (layer) => kinds.find((kind) => kind.layers.includes(layer)) || kinds[kinds.length - 1];
-  // A block has the colour of the layer that multiplies the most in it.
+  // A block has the colour of its layer with the most multiplications.
   const colourOf = (box) => {
     if (box.layers.length === 0) return 'series-7';
     return 'series-' + kindOf(box.layers.reduce((most, layer) => layer.macs > most.macs ? layer : most).layer).series;

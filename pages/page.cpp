@@ -20,7 +20,7 @@ std::string base64(std::span<const unsigned char> bytes) {
   return text;
 }
 
-// What a Content-Security-Policy calls an inline style or script by.
+// The name of an inline style or script in a Content-Security-Policy.
 std::string policy_source(std::string_view text) {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
@@ -50,9 +50,8 @@ std::string escaped(std::string_view text) {
   return html;
 }
 
-// JSON that can stand in a <script> element: nothing in it ends the element ("</script") or begins a comment in it
-// ("<!--"), and no line separator (U+2028, U+2029: E2 80 A8, E2 80 A9) is left that older scripts take for a line's
-// end.
+// JSON for a <script> element: nothing in it ends the element ("</script") or begins a comment ("<!--"), and it holds
+// no line separator (U+2028, U+2029: E2 80 A8, E2 80 A9), which older scripts take for the end of a line.
 std::string json_in_html(const nlohmann::json& data) {
   const std::string json = data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   std::string html;
@@ -71,7 +70,7 @@ std::string json_in_html(const nlohmann::json& data) {
   return html;
 }
 
-// A title as a JSON string has been through the check of its UTF-8.
+// Passing the title through a JSON string checks its UTF-8.
 std::string valid_utf8(const std::string& text) {
   const nlohmann::json json = text;
   const std::string dumped = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

@@ -1,7 +1,7 @@
 #pragma once
 // One self-contained HTML document: data, and the styles and scripts that show them. It fetches nothing, and its
-// Content-Security-Policy forbids it to: styles and scripts run only if their SHA-256 is the one named in it, pictures
-// only from data URIs. Whatever is in the data can therefore not become code.
+// Content-Security-Policy forbids fetching: only styles and scripts with the SHA-256 that it names run, and pictures
+// come only from data URIs. So nothing in the data can become code.
 //
 // Every page has base.css, base.js and plots.js (formats, tables, plots); its own script builds the content of <main>
 // from tessera.data. Errors in scripts are counted in the attribute data-errors of <html> and shown.
@@ -16,7 +16,7 @@ namespace tessera {
 
 struct Page {
   std::string title;         // text, not HTML; UTF-8
-  nlohmann::json data;       // what the script finds as tessera.data
+  nlohmann::json data;       // the script reads it as tessera.data
   std::string_view css, js;  // the page's own assets, beside the shared ones (assets.h)
 };
 

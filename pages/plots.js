@@ -1,6 +1,6 @@
-// Plots as SVG, drawn at the width that there is: bars, intervals, lines, points, boxes. A mark with a text can be
-// hovered, touched, or reached by keyboard (one tab stop a plot, then the arrow keys); the same numbers stand in a table
-// below the plot.
+// Plots as SVG, drawn at the available width: bars, intervals, lines, points, boxes. A mark with a text can be hovered,
+// touched, or reached by keyboard (one tab stop for each plot, then the arrow keys); a table below the plot has the
+// same numbers.
 'use strict';
 
 (() => {
@@ -31,8 +31,8 @@
   };
   const shortest = (value) => Number(value.toPrecision(6)).toLocaleString('en-US', { maximumFractionDigits: 6 });
 
-  // axis: { label, kind: 'linear' | 'log' | 'bands', from, to, bands: [names], format }. Of bands, the i-th lies from i
-  // to i + 1.
+  // axis: { label, kind: 'linear' | 'log' | 'bands', from, to, bands: [names], format }. The i-th band lies from i to i
+  // + 1.
   const scaleOf = (axis, start, end, count) => {
     if (axis.kind === 'bands') {
       return { at: (value) => start + (end - start) * value / axis.bands.length, ticks: [], text: String };
@@ -111,7 +111,7 @@
     }
     (options.x.bands || []).forEach((name, i) => parts.push(
       svg('text', { class: 'tick', x: x.at(i + 0.5), y: area.bottom + 18, 'text-anchor': 'middle' }, name)));
-    // Names of bands stand above what is in them, so that long ones have the whole width.
+    // The name of a band stands above its content, so that a long one has the whole width.
     (options.y.bands || []).forEach((name, i) => parts.push(
       svg('text', { class: 'band', x: area.left, y: y.at(i) + 14 }, fitted(name, area.right - area.left))));
     if (options.x.label) {
@@ -154,7 +154,7 @@
     return { picture, spoken };
   };
 
-  // What is said of the mark under the pointer or the focus.
+  // The text about the mark under the pointer or the focus.
   const addTooltip = (frame, tip, picture, spoken) => {
     const show = (entry) => {
       const box = entry.node.getBoundingClientRect(), around = frame.getBoundingClientRect();
@@ -236,7 +236,7 @@
       const now = Math.floor(entries[0].contentRect.width);
       if (now < 1 || now === width) return;
       width = now;
-      requestAnimationFrame(draw);  // in the callback it would resize what is observed
+      requestAnimationFrame(draw);  // drawing in the callback would resize the observed element
     }).observe(frame);
     figure.update = (others) => { options = others; build(); };
     return figure;

@@ -10,7 +10,7 @@
 
   // ---------------------------------------------------------------- names and state
 
-  // "resnet50" of "timm/resnet50", where that still tells the models apart.
+  // "resnet50" for "timm/resnet50", where the short names are still distinct.
   const tails = models.map((model) => model.name.slice(model.name.lastIndexOf('/') + 1) || model.name);
   const names = new Set(tails).size === models.length ? tails : models.map((model) => model.name);
   const className = (index) => data.labels[index] || (classes.find((c) => c.index === index) || {}).label || 'class ' + index;
@@ -34,7 +34,7 @@
   const state = { place: -1, pair: 0 };  // place: of the class in `classes`, -1 for all
   const watchers = [];
   const changed = () => watchers.forEach((watcher) => watcher());
-  // An element that `make` fills anew on each change of the class or pair.
+  // An element that `make` refills on each change of the class or pair.
   const live = (attributes, make) => {
     const holder = element('div', attributes);
     const fill = () => holder.replaceChildren(...[make()].flat().filter(Boolean));
@@ -61,7 +61,7 @@
   };
   const pairOf = (i) => pairs[i].models.map((name, side) => {
     const found = models.findIndex((model) => model.name === name);
-    // Two models of one name (other settings): by their order.
+    // Two models of one name (with different settings) are matched by their order.
     return side === 1 && pairs[i].models[0] === name ? models.findIndex((model, m) => m > found && model.name === name) : found;
   });
   const pairText = (i) => pairOf(i).map((m) => names[m]).join(' and ');
@@ -361,7 +361,7 @@
     const kindNames = (group) => alone ? ['', '', 'wrong'] : ['only ' + names[group.first] + ' right', 'only ' + names[group.second] + ' right', 'both wrong, in different ways'];
     const list = (group) => {
       const kinds = kind === 'all' ? [0, 1, 2] : [Number(kind)];
-      // In turn of each kind, so that all are seen.
+      // The kinds take turns, so that all are seen.
       const lists = kinds.map((k) => group.kinds[k].shown.map((i) => data.gallery.pictures[i]).filter((picture) => state.place < 0 || picture.label === chosen().index));
       const mixed = [];
       for (let i = 0; i < Math.max(0, ...lists.map((of) => of.length)); ++i) lists.forEach((of) => { if (i < of.length) mixed.push(of[i]); });
@@ -407,10 +407,10 @@
   const settingFacts = (run) => facts('Run', [
     ['Mode', run.mode], ['Batch', run.batch], ['Preparing threads', run.workers], ['Warm-up runs', run.warmup], ['Seed', run.seed], ['Decoder', run.decoder],
     ['Sample', run.sample ? `${run.sample.order === 'first' ? 'the first ' : ''}${format.count(run.sample.pictures)} of ${format.count(run.sample.of)} pictures, of ${run.sample.classes} of ${run.sample.of_classes} classes` : null], ['Notes', (run.notes || []).join('; ')], ['Data', run.data], ['Data, SHA-256', run.data_sha256], ['Shard', run.shard === '1/1' ? null : run.shard]]);
-  // Numbers that were float32 without the digits that are not theirs.
+  // Prints numbers that were float32 without the digits beyond their precision.
   const rounded = (name, value) => typeof value === 'number' ? Number(value.toPrecision(6)) : value;
   const modelSettings = (run) => table([
-    // The names of the comparison, which tell two models of one name apart.
+    // The comparison's names, which are distinct even for two models of one name.
     { title: 'Model', text: true, value: (model) => run.models.length === models.length ? models[run.models.indexOf(model)].name : model.name }, { title: 'Architecture', text: true, value: (model) => model.architecture },
     { title: 'Type', text: true, value: (model) => model.dtype }, { title: 'Backend', text: true, value: (model) => [model.backend, model.isa].filter(Boolean).join(', ') },
     { title: 'Threads', value: (model) => model.threads },

@@ -1,5 +1,5 @@
 #pragma once
-// A process of an mpirun that is not rank 0: it gets its pictures from there and sends its rows there.
+// A process of mpirun other than rank 0: it gets its pictures from rank 0 and sends its rows to rank 0.
 
 #include <atomic>
 #include <condition_variable>
@@ -19,12 +19,13 @@ class Helper final : private Work {
   Helper(Messenger& messenger, const std::atomic<bool>& stop);
   ~Helper() override;
 
-  // Its part of the run. Throws as compare_models does, and InternalError for a message that rank 0 does not send. It
-  // ends early when rank 0 wants that.
+  // Does its part of the run. Throws as compare_models does, and InternalError for a message that rank 0 never sends.
+  // Ends early when rank 0 asks for that.
   void run(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset, const RunPlan& plan);
-  // The error is said by rank 0, which ends the run.
+  // Sends the error to rank 0, which reports it and ends the run.
   void fail(ErrorKind kind, const std::string& text);
-  // Until rank 0 has written the results: a process that ends earlier, other than with 0, has mpirun end all others.
+  // Waits until rank 0 has written the results: if a process ended earlier with another code than 0, mpirun would end
+  // all others.
   void wait_for_end();
 
  private:
@@ -35,14 +36,14 @@ class Helper final : private Work {
 
   void on_message(const Message& message);
   void handle(const Message& message);
-  // Asks for numbers, once until it is answered. The lock is given free meanwhile: send() may wait for the messenger,
+  // Asks for numbers, unless a request is unanswered. Releases the lock meanwhile: send() may wait for the messenger,
   // which may wait for on_message().
   void ask(std::unique_lock<std::mutex>& lock);
 
   Messenger& messenger_;
   const std::atomic<bool>& stop_;
   std::atomic<bool> stopped_{false};  // by rank 0
-  std::mutex mutex_;                  // of all that follows
+  std::mutex mutex_;                  // guards all that follows
   std::condition_variable changed_;
   std::deque<std::int64_t> stock_;
   bool asked_ = false;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kLookForSignals{50};
 
-// What is not there is said here, where it is known who left it out.
+// A missing setting is named here, where it is known which process lacks it.
 void expect_whole(const nlohmann::json& hello) {
   const bool whole = hello.at("settings").is_object() && hello.at("pictures").is_number_integer() &&
                      hello.at("environments").is_array();
@@ -26,7 +26,7 @@ void expect_whole(const nlohmann::json& hello) {
 }  // namespace
 
 std::size_t chunk_size(std::size_t left, std::size_t processes, std::size_t batch) {
-  constexpr std::size_t kMostBatches = 8;  // a few seconds of work: more would spare no messages that count
+  constexpr std::size_t kMostBatches = 8;  // a few seconds of work: more would save few messages
   const std::size_t fair = left / (2 * processes);
   return batch * std::clamp<std::size_t>(fair / batch, 1, kMostBatches);
 }
@@ -40,7 +40,7 @@ Leader::Leader(Messenger& messenger, const std::atomic<bool>& stop)
 Leader::~Leader() {
   tell_others(kEnd);
   {
-    // What is on its way has to arrive before the process can leave.
+    // Messages on their way must arrive before the process can leave.
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return std::ranges::all_of(processes_, &Process::done); });
   }

@@ -1,5 +1,6 @@
 #pragma once
-// Messages between the processes of an mpirun. The only part that knows MPI; built without it, the constructor says so.
+// Messages between the processes of mpirun. The only part that knows MPI; in a build without MPI the constructor
+// throws.
 
 #include <functional>
 #include <memory>
@@ -17,9 +18,9 @@ struct Message {
 // waiting would keep a core busy that the models can use. Messages between two processes keep their order.
 class Messenger {
  public:
-  // Joins the others; one process that mpirun did not start is alone. Throws UsageError in a build without MPI.
+  // Joins the other processes; a process that mpirun did not start is alone. Throws UsageError in a build without MPI.
   Messenger();
-  // Sends what send() was given and leaves; waits until the others leave.
+  // Sends all pending messages and leaves; waits until the other processes leave.
   ~Messenger();
   Messenger(const Messenger&) = delete;
   Messenger& operator=(const Messenger&) = delete;
@@ -30,9 +31,9 @@ class Messenger {
 
   // From now on `handler` gets each message, in the messenger's thread. It must not throw.
   void listen(std::function<void(const Message&)> handler);
-  // No message is handled from now on, nor is one being handled.
+  // When this returns, no message is being handled, and none will be.
   void close();
-  // Thread-safe. Waits while many bytes are on their way, but not in the handler.
+  // Thread-safe. Waits while many bytes are on their way, but never in the handler.
   void send(int to, int kind, std::string bytes);
 
  private:

@@ -14,9 +14,10 @@ namespace tessera {
 
 namespace {
 
-// How long a message may lie unseen where nothing else wakes the thread. A check costs some 5 us.
+// How long a message may wait where nothing else wakes the thread. A check costs some 5 us.
 constexpr std::chrono::milliseconds kPoll{2};
-// On their way to the receiver: send() waits beyond it, so that a slow receiver does not fill the sender's memory.
+// The most bytes on their way to the receiver: beyond it send() waits, so that a slow receiver does not fill the
+// sender's memory.
 constexpr std::size_t kMostBytes = std::size_t{16} << 20U;
 
 struct Sending {
@@ -29,14 +30,14 @@ struct Sending {
 struct Messenger::Link {
   int rank = 0, size = 1;
   std::string host;
-  std::mutex mutex;  // of all that follows
+  std::mutex mutex;  // guards all that follows
   std::condition_variable changed;
   std::function<void(const Message&)> handler;
   bool handling = false;
   std::deque<Message> outbox;
   std::size_t bytes = 0;  // in the outbox and on their way
   bool leaving = false;
-  std::list<Sending> sending;  // of the thread alone
+  std::list<Sending> sending;  // used by the thread alone
   std::thread thread;
 
   void join() {
@@ -97,7 +98,7 @@ struct Messenger::Link {
   bool receive() {
     {
       const std::scoped_lock lock(mutex);
-      if (!handler && !leaving) return false;  // it waits at MPI
+      if (!handler && !leaving) return false;  // the message waits in MPI
     }
     int there = 0;
     MPI_Status status;

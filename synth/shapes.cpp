@@ -14,7 +14,7 @@ struct Point {
   float x = 0, y = 0;
 };
 
-// Shapes, in a frame where they fill about [-1, 1] x [-1, 1]. None is another one turned.
+// Shapes, in a frame where they fill about [-1, 1] x [-1, 1]. No shape is another one rotated.
 
 float square(float x) { return x * x; }
 bool in_disc(Point p, Point centre, float radius) {
@@ -53,7 +53,7 @@ bool star(Point p) {  // of four points: between four circles
          !in_disc(p, {-1, -1}, 0.85F);
 }
 
-// Textures, of a point in pixels: 0 to 1, to be mixed of two colours.
+// Textures as functions of a point in pixels: 0 to 1, by which two colours are mixed.
 
 float fraction(float x) { return x - std::floor(x); }
 float step_of(bool on) { return on ? 1.0F : 0.0F; }
@@ -116,7 +116,7 @@ constexpr std::array<Class, kShapeClasses> kClasses{{{"disc", "stripes", disc, s
                                                      {"hourglass", "spokes", hourglass, spokes},
                                                      {"dumbbell", "plain", dumbbell, plain}}};
 
-// A turn by any angle, of rational numbers, so that no sine is asked of a library.
+// A rotation by any angle, in rational numbers, so that it needs no library's sine.
 struct Turn {
   float cosine = 1, sine = 0;
   Point operator()(Point p) const { return {cosine * p.x + sine * p.y, cosine * p.y - sine * p.x}; }
@@ -139,7 +139,7 @@ Colour mix(const Colour& a, const Colour& b, float share) {
 }
 float brightness(const Colour& c) { return 0.3F * c.value[0] + 0.6F * c.value[1] + 0.1F * c.value[2]; }
 Colour random_colour(Random& random) { return {{random.unit(), random.unit(), random.unit()}}; }
-// One that can be told from `other`.
+// A colour that differs clearly from `other`.
 Colour random_colour_beside(Random& random, const Colour& other, float contrast) {
   Colour colour = random_colour(random);
   for (int tries = 0; tries < 16 && std::abs(brightness(colour) - brightness(other)) < contrast; ++tries) {
@@ -175,7 +175,7 @@ Thing random_thing(Random& random, Point centre, float size, int shape, int text
   thing.size = size;
   thing.turn = random_turn(random);
   thing.texture_turn = random_turn(random);
-  // Rings and spokes have a middle, which stays in the shape.
+  // Rings and spokes have a centre, which must stay inside the shape.
   thing.texture_shift = {random.between(-2, 2), random.between(-2, 2)};
   thing.texture_scale = random.between(0.8F, 1.3F);
   thing.shape = &kClasses[static_cast<std::size_t>(shape)];
@@ -191,13 +191,13 @@ Point random_point(Random& random, float margin) {
   return {x, random.between(margin, kSide - margin)};
 }
 
-// What a picture is made of, from the back to the front.
+// The parts of a picture, from back to front.
 struct Scene {
   Colour ground, far_ground;
   Turn ground_turn;
   std::vector<Thing> clutter;
   Thing object;
-  std::vector<Thing> covers;  // in front of the object, of the ground's colours
+  std::vector<Thing> covers;  // in front of the object, in the background's colours
   Turn light_turn;
   float light = 0;  // how much darker one side is
   float noise = 0;
@@ -236,7 +236,7 @@ Colour ground_at(const Scene& scene, Point pixel) {
   return mix(scene.ground, scene.far_ground, std::clamp(0.5F + p.x / kSide, 0.0F, 1.0F));
 }
 
-// The thing's colour over what is behind it, by the share of four points of the pixel that it covers.
+// Blends the thing's colour over the background by the share of the pixel's four points that it covers.
 void put(const Thing& thing, Point pixel, Colour& colour) {
   const float reach = thing.size * 1.5F + 1;
   if (std::abs(pixel.x - thing.centre.x) > reach || std::abs(pixel.y - thing.centre.y) > reach) return;
@@ -262,7 +262,7 @@ std::uint8_t to_byte(float value) {
   return static_cast<std::uint8_t>(std::clamp(value * kLargest + 0.5F, 0.0F, kLargest));
 }
 
-// Neighbouring seeds and numbers give streams that have nothing in common.
+// Neighbouring seeds and numbers give unrelated streams.
 Random stream_of(std::uint64_t seed, std::int64_t number) {
   Random by_seed(seed);
   return Random(by_seed.bits() ^ static_cast<std::uint64_t>(number) * 0xD1342543DE82EF95U);
@@ -276,7 +276,7 @@ std::string_view texture_name(int texture) { return kClasses.at(static_cast<std:
 ShapePicture shape_picture(std::uint64_t seed, std::int64_t number, bool cue_conflict) {
   const auto shape = static_cast<int>(number % kShapeClasses);
   if (!cue_conflict) return {shape, shape};
-  constexpr std::uint64_t kOther = 0x5851F42D4C957F2DU;  // a stream beside the picture's own
+  constexpr std::uint64_t kOther = 0x5851F42D4C957F2DU;  // a stream separate from the picture's own
   const int other = stream_of(seed ^ kOther, number).below(kShapeClasses - 1);
   return {shape, (shape + 1 + other) % kShapeClasses};
 }

@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A folder that is removed with all that is in it, unless it was put in its place.
+// A temporary folder, removed with its contents unless it was put in its place.
 class UnfinishedFolder {
  public:
   explicit UnfinishedFolder(const fs::path& target) : target_(target.has_filename() ? target : target.parent_path()) {
@@ -33,7 +33,7 @@ class UnfinishedFolder {
     const fs::path above = target_.has_parent_path() ? target_.parent_path() : ".";
     fs::create_directories(above, error);
     std::random_device random;
-    while (!error && path_.empty()) {  // a name that nobody has: a folder of others is not filled
+    while (!error && path_.empty()) {  // a name that is free, so that no other's folder is filled
       const fs::path path = above / fmt::format(".tessera-{:08x}{:08x}.tmp", random(), random());
       if (fs::create_directory(path, error)) path_ = path;
     }
@@ -49,7 +49,7 @@ class UnfinishedFolder {
   const fs::path& path() const { return path_; }
   void put_in_place() {
     std::error_code error;
-    fs::remove(target_, error);  // which is empty, if it is there
+    fs::remove(target_, error);  // an empty folder, if it exists
     fs::rename(path_, target_, error);
     if (error) throw ResourceError(target_.string() + ": cannot be made (" + error.message() + ")");
     path_.clear();
@@ -91,7 +91,7 @@ DataFile labels_file() {
   return {.name = "labels.json", .bytes = {bytes.begin(), bytes.end()}};
 }
 
-// The pictures in their order, some at a time, to `take`. False when it was stopped.
+// Gives the pictures in order, some at a time, to `take`. Returns false when it was stopped.
 bool make_pictures(const ShapesOptions& options, const std::atomic<bool>& stop,
                    const std::function<void(std::int64_t)>& progress,
                    const std::function<void(const DataFile&)>& take) {
@@ -134,7 +134,7 @@ bool write_tar(const fs::path& path, const ShapesOptions& options, const std::at
   return true;
 }
 
-// Who asks for x.zip wants no folder of that name.
+// A user who asks for x.zip does not want a folder of that name.
 void refuse_other_archives(const fs::path& path) {
   for (const char* ending : {".zip", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".h5", ".npz"}) {
     if (path.extension() != ending) continue;

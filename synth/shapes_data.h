@@ -17,11 +17,11 @@ struct ShapesOptions {
 };
 
 // Writes target/<class>/<number>.jpg, in a cue conflict target/<class>/<class><number>-<texture's class>.jpg, and
-// target/labels.json, the class of each folder. The target is a folder, or by its ending .tar such an archive, whose
-// bytes are the same for the same options; other archives' endings are refused (UsageError), and so is a target that is
-// there and is no empty folder. It is made beside its place and moved there when it is whole, so that no half of a data
-// set is taken for one. `progress` is told how many are written; `stop` ends the work and leaves nothing. Returns false
-// when it was stopped. Throws ResourceError.
+// target/labels.json, the class of each folder. The target is a folder, or an archive if it ends in .tar; the same
+// options give an archive of the same bytes. Endings of other archives are refused (UsageError), and so is an existing
+// target other than an empty folder. The data set is made beside its place and moved there when it is whole, so that no
+// partial one is left. `progress` gets the number of written pictures; `stop` ends the work and leaves nothing. Returns
+// false when it was stopped. Throws ResourceError.
 bool write_shapes(const std::filesystem::path& target, const ShapesOptions& options, const std::atomic<bool>& stop,
                   const std::function<void(std::int64_t)>& progress);
 

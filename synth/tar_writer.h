@@ -1,5 +1,5 @@
 #pragma once
-// A tar archive that is whole or not there. Private to synth/.
+// Writes a tar archive, whole or not at all. Private to synth/.
 
 #include <cstddef>
 #include <exception>
@@ -14,12 +14,12 @@ struct archive;  // libarchive's own name
 
 namespace tessera {
 
-// ustar, not compressed; owners, times and modes are the same for all, so that the same files give the same bytes.
+// ustar, not compressed; owners, times and modes are fixed, so that the same files give the same bytes.
 class TarWriter {
  public:
   // Throws UsageError for a target that is there already, ResourceError.
   explicit TarWriter(const std::filesystem::path& target);
-  ~TarWriter() = default;  // what was not put in its place is removed
+  ~TarWriter() = default;  // removes an archive that was not put in its place
   TarWriter(const TarWriter&) = delete;
   TarWriter& operator=(const TarWriter&) = delete;
 

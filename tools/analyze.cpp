@@ -1,4 +1,4 @@
-// tessera analyze: what predictions that exist come to. No model is run.
+// tessera analyze: statistics of existing predictions. Runs no model.
 
 #include <fmt/format.h>
 

@@ -68,7 +68,7 @@ void add_bench(CLI::App& app, Outcome& outcome) {
   auto command = std::make_shared<BenchCommand>();
   SweepPlan& plan = command->plan;
   plan.batches = {1, 8, 32};
-  plan.threads.clear();  // run() takes the cores
+  plan.threads.clear();  // run() uses all cores
   constexpr int kMostPictures = 4096, kMostThreads = 1024, kMostRuns = 1'000'000;
   CLI::App* sub = app.add_subcommand("bench", "Latency and throughput of models over batches and threads");
   sub->add_option("model", plan.models, "models")->required();

@@ -47,10 +47,10 @@ std::vector<std::byte> read_stdin() {
 
 struct Job {
   std::string name;
-  std::optional<Sample> picture;  // nothing: standard input
+  std::optional<Sample> picture;  // empty: standard input
 };
 
-// Files as they are; the pictures in a folder and its folders; "-" for standard input.
+// Expands the arguments: a file is one picture, a folder all pictures below it, "-" standard input.
 std::vector<Job> expand(const std::string& argument) {
   if (argument == "-") return {{argument, std::nullopt}};
   std::error_code error;
@@ -123,7 +123,7 @@ nlohmann::json result_json(const std::string& image, const std::string& name, co
   return json;
 }
 
-// What there is to classify, and what went wrong on the way: a picture that cannot be read does not end the others.
+// The pictures to classify, and the errors: a picture that cannot be read does not stop the others.
 class Classification {
  public:
   explicit Classification(const ClassifyOptions& options) : options_(options) {
@@ -144,7 +144,8 @@ class Classification {
     }
     if (options_.common.json) print_json({{"results", results_}});
   }
-  // That of a model that gives no numbers, or of the last picture at fault where --max-errors allows fewer of them.
+  // The exit code for a model whose logits are not finite, or for the last bad picture where there are more than
+  // --max-errors allows.
   int exit_code() const {
     if (model_failed_) return static_cast<int>(ErrorKind::kModelFile);
     return errors_ > options_.max_errors ? exit_code_ : 0;
@@ -157,7 +158,7 @@ class Classification {
       work();
     } catch (const Error& error) {
       const bool model = error.kind() == ErrorKind::kModelFile;
-      // Resources: a picture that is too large for this machine's memory.
+      // ResourceError: a picture that is too large for this machine's memory.
       if (!model && error.kind() != ErrorKind::kInput && error.kind() != ErrorKind::kResource) throw;
       say("{}", error.what());
       if (options_.common.json) results_.push_back({{"image", name}, {"error", error.what()}});

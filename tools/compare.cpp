@@ -54,7 +54,7 @@ std::string progress_text(const ComparisonProgress& p, const std::vector<Compare
   return text + fmt::format(", {} error{}", p.errors, p.errors == 1 ? "" : "s");
 }
 
-// The instruction set that kernels are taken from, or the device.
+// The kernels' instruction set, or the device.
 std::string isa_of(const RunOptions& run, const Program& program) {
   if (program.device() != nullptr) return describe_device(facts_of(*program.device()));
   return isa_in_use(run, program.backend());
@@ -134,7 +134,7 @@ CommonClasses classes_of(const std::vector<std::string>& models) {
   return common_classes(lists);
 }
 
-// What is told while a comparison is set up; not by every process of a run.
+// Notes while a comparison is set up; only one process of a run prints them.
 using Note = std::function<void(const std::string&)>;
 
 void print_note(const std::string& note) { tell("{}", note); }
@@ -169,7 +169,7 @@ void print_errors(const ComparisonResult& result) {
   if (errors > kShown) say("{} more in predictions.csv", errors - kShown);
 }
 
-// Results in the folder and on stdout; how many pictures failed. `run` is what run.json says.
+// Writes the results to the folder and to stdout; returns how many pictures failed. `run` is what run.json says.
 std::int64_t report(const fs::path& out, const ComparisonResult& result, nlohmann::json run,
                     const SummaryOptions& options, const std::string& budget, bool json) {
   const ComparisonSummary summary = summarise(result, options);
@@ -197,11 +197,11 @@ struct Prepared {
   RunPlan plan;
 };
 
-// One process of a run leads: it speaks, and has the folder.
+// One process of a run leads: it prints, and it owns the folder.
 Prepared prepare(const CompareCommand& command, bool leads) {
   const Note note = leads ? print_note : [](const std::string&) {};
   ComparisonOptions options = comparison_options(command);
-  budget_from_string(command.budget);  // a wrong one is refused before the work, not after
+  budget_from_string(command.budget);  // refuses a wrong budget before the work, not after
   const Shard shard = shard_from_string(command.shard);
   if (leads) check_output_folder(command.out);
   Prepared prepared{.classes = classes_of(command.models), .dataset = {}, .models = {}, .plan = {}};
@@ -229,13 +229,13 @@ Prepared prepare(const CompareCommand& command, bool leads) {
       .resume = command.resume,
       .environments = nlohmann::json::array({environment_record()}),
       .options = options};
-  if (leads) make_folder(command.out);  // a refused command leaves none
+  if (leads) make_folder(command.out);  // a refused command leaves no folder
   note(fmt::format("Evaluating {} images{}...", (pictures - shard.index + shard.count) / shard.count,
                    command.mpi ? ", all processes together" : ""));
   return prepared;
 }
 
-// Where every picture failed for its models, it is they that are at fault.
+// Where models failed on every picture, the models are at fault.
 int exit_code_of(const ComparisonResult& result, std::int64_t errors, std::int64_t most) {
   if (errors <= most) return 0;
   const bool models = std::ranges::all_of(result.rows, &ComparisonRow::model_failed);
@@ -269,7 +269,7 @@ int run_and_report(const CompareCommand& command, const RunIt& run_it) {
   return exit_code_of(result, errors, command.max_errors);
 }
 
-// A process of mpirun beside rank 0, which says all there is to say, this one's errors too.
+// A process of mpirun other than rank 0. Rank 0 prints everything, this process's errors included.
 int help(const CompareCommand& command, Messenger& messenger) {
   Helper helper(messenger, stop_requested());
   int exit_code = 0;

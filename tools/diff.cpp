@@ -26,7 +26,7 @@ bool is_equal(const FileDifference& difference, bool strict) {
   return difference.first_failure() == nullptr && (complete || !strict);
 }
 
-// JSON has no infinity: null.
+// null, since JSON has no infinity.
 nlohmann::json number(double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr); }
 
 std::vector<std::int64_t> dimensions(const Shape& shape) {

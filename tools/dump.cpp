@@ -1,4 +1,4 @@
-// tessera dump: what a model makes of pictures, layer by layer, into a file.
+// tessera dump: writes a model's activations for some pictures, layer by layer, to a file.
 
 #include "evaluation/check/dump.h"
 
@@ -41,7 +41,7 @@ Format format_of(const DumpCommand& command) {
   return Format::kHdf5;
 }
 
-// Of the activations in the file, those that the model has; the others are named on standard error.
+// The activations of the file that the model has; names the others on standard error.
 std::vector<std::string> taps_like(const ReferenceReader& reference, const Graph& graph) {
   std::vector<std::string> taps;
   std::string missing;

@@ -1,4 +1,4 @@
-// tessera inspect: the layers of a model, and what the passes make of them.
+// tessera inspect: the layers of a model, before and after passes.
 
 #include <fmt/format.h>
 
@@ -33,15 +33,14 @@ struct InspectOptions {
   bool json = false;
 };
 
-// A bare architecture: a model of that name that is there goes first, as for every other command.
+// Whether this is a bare architecture. An installed model of the same name comes first, as in every other command.
 bool is_architecture(const std::string& model) {
   std::error_code error;
   if (std::filesystem::exists(model, error) || !installed_file(model).empty()) return false;
   return std::ranges::find(architectures(), model, &Architecture::name) != architectures().end();
 }
 
-// A word that is neither a file nor a model nor an architecture, with the nearest that are: what is meant here may be
-// any of them.
+// Refuses a word that is neither a file nor a model nor an architecture, and suggests the nearest of all three.
 void refuse_unknown(const std::string& model) {
   std::error_code error;
   const bool looks_like_path = model.ends_with(".h5") || model.starts_with("/") || model.starts_with(".");
@@ -50,7 +49,7 @@ void refuse_unknown(const std::string& model) {
   std::vector<std::string> known = installed_models();
   for (const Architecture& architecture : architectures()) known.push_back(architecture.name);
   const std::string near = did_you_mean(model, known);
-  if (near.empty()) return;  // open_card() says what there is to say
+  if (near.empty()) return;  // open_card() reports the error
   throw ModelFileError("no model or architecture '" + model + "'" + near);
 }
 
@@ -61,7 +60,7 @@ ModelCard card_of(const std::string& model, const InspectOptions& options) {
     return open_card(model, {.image_size = options.image_size});
   }
   ModelCard card = open_card("seeded:" + model, {.image_size = options.image_size});
-  card.name = model;  // of seeded weights, which are not looked at, nothing is said
+  card.name = model;  // seeded weights are not used here, so the name does not mention them
   card.source = {};
   return card;
 }
@@ -94,7 +93,7 @@ void print_documents(const std::vector<Inspection>& inspections, int depth) {
   print_json({{"models", std::move(all)}});
 }
 
-// What the stages of the model make of the picture.
+// The output of the model's stages for the picture.
 void write_maps(const InspectOptions& options) {
   constexpr std::size_t kStages = 6, kChannels = 8;
   LoadedModel model = load_model(options.models.front(), {.threads = usable_cores(), .image_size = options.image_size});

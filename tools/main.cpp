@@ -37,7 +37,7 @@ std::vector<std::string> command_names(const CLI::App& app) {
   return names;
 }
 
-// What stands on the line for the command, with the nearest right name for a wrong one.
+// The error for a wrong word in place of a command, with the nearest right name.
 std::string explain(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
   std::string text = error.what();
   if (arguments.empty()) return text;
@@ -53,7 +53,7 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error, const std
   return text;
 }
 
-// CLI11 takes what has no room in 64 bits for the largest number that has.
+// CLI11 reads a number that exceeds 64 bits as the largest one that fits.
 void refuse_beyond_64_bits(CLI::App& command) {
   for (CLI::Option* option : command.get_options()) {
     const std::string type = option->get_type_name();
@@ -137,7 +137,7 @@ int run_for_exit_code(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the size limit is an error of write(), as a full disk is
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the size limit becomes an error of write(), like a full disk
   tessera::prepare_streams();
   return tessera::exit_code_of_output(run_for_exit_code(argc, argv));
 }

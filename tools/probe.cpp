@@ -54,7 +54,7 @@ void check_place(const fs::path& file, const char* option) {
   }
 }
 
-// Everything that would otherwise be found wrong only after the work.
+// Checks everything that would otherwise fail only after the work.
 void check(const ProbeCommand& command) {
   constexpr std::int64_t kMostBatch = 4096;
   if (command.batch < 1 || command.batch > kMostBatch) throw UsageError("--batch must lie in 1 to 4096");
@@ -116,7 +116,7 @@ ClassedData open_data(const ProbeCommand& command) {
 FeatureKey key_of(const ProbeCommand& command, const LoadedModel& model, const Dataset& dataset) {
   const RunOptions& run = command.common.run;
   const std::string device = resolved_device(run);
-  // Before the features are known to be needed, what tuning has chosen so far stands for what it will choose.
+  // Until it is known that features must be computed, the choices of tuning so far stand for those it will make.
   const std::string choices = run.tune ? Json(read_tuning_cache()).dump() : "";
   return {{"tessera", TESSERA_VERSION},
           {"commit", build_commit()},
@@ -166,7 +166,7 @@ std::optional<ObtainedFeatures> obtain_features(const ProbeCommand& command, con
     return ObtainedFeatures{.set = std::move(*set), .from_cache = true, .seconds = seconds_since(start)};
   }
   RunOptions run = command.common.run_options(command.batch);
-  run.preprocess = "model";  // it is in the card already
+  run.preprocess = "model";  // the card already has the chosen one
   auto classifier =
       std::make_unique<Classifier>(LoadedModel{.card = model.card, .weights = model.weights.clone()}, run);
   ProgressLine line;
@@ -220,7 +220,7 @@ Json share_json(const HeadScore& score) {
           {"log_loss", score.log_loss}};
 }
 
-// The head goes onto the model, whose card says where it comes from.
+// Puts the head onto the model; the card says where it comes from.
 void finish_model(const ProbeCommand& command, const ClassedData& data, const FeatureSet& set,
                   const ProbeResult& result, LoadedModel& model) {
   const std::vector<float> weight(result.fit.head.weight.begin(), result.fit.head.weight.end());

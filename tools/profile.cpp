@@ -1,4 +1,4 @@
-// tessera profile: where a model's time goes, node by node, and which of two models or settings is the faster where.
+// tessera profile: where a model's time goes, node by node, and where one of two models or settings is faster.
 
 #include <fmt/format.h>
 

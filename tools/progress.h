@@ -1,5 +1,5 @@
 #pragma once
-// How far a long command has come: on a terminal one line that is written over, elsewhere a line every 30 s.
+// Shows the progress of a long command: on a terminal one line that is overwritten, elsewhere a line every 30 s.
 
 #include <cstddef>
 #include <string>
@@ -10,18 +10,18 @@ namespace tessera {
 
 struct Pace {
   std::size_t done = 0, total = 0;
-  std::size_t here = 0;  // of `done`, by this process, in `seconds`: the others were in a log or a cache
+  std::size_t here = 0;  // part of `done`: by this process, in `seconds`; the rest was in a log or a cache
   double seconds = 0;
 };
 // "1200/50000 pictures, 31.2 images/s, 0:26:04 left"
 std::string pace_text(const Pace& pace);
 
-// A count on a terminal, written over itself; elsewhere nothing.
+// A count that overwrites itself on a terminal; elsewhere nothing is shown.
 class CountLine {
  public:
   CountLine();
   void operator()(const std::string& text, bool last);
-  // Leaves a count that has not come to its end where it is.
+  // An unfinished count stays on the terminal.
   void end();
 
  private:
@@ -32,7 +32,7 @@ class CountLine {
 class ProgressLine {
  public:
   ProgressLine();
-  // Says it on stderr unless it is too early; `last` is always said on a terminal.
+  // Shows the line on stderr unless the last one is too recent; on a terminal `last` is always shown.
   void operator()(const std::string& text, bool last);
 
  private:

@@ -1,4 +1,4 @@
-// tessera quantize: measures what int8 arithmetic needs to know of a model.
+// tessera quantize: measures the ranges that int8 arithmetic needs of a model.
 
 #include <fmt/format.h>
 
@@ -33,7 +33,7 @@ std::vector<Sample> pictures_for(const QuantizeCommand& command) {
 
 int run_quantize(const QuantizeCommand& command) {
   RunOptions options = command.common.run_options(1);
-  options.rewrite = false;  // so that what each layer gives is seen
+  options.rewrite = false;  // so that each layer's output can be seen
   if (options.dtype != "f32") throw UsageError("quantize measures the model in f32; leave --dtype out");
   if (options.image_size) throw UsageError("quantize writes a model of its own picture size; leave --image-size out");
   check_output(command.out);

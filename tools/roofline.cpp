@@ -1,4 +1,4 @@
-// tessera roofline: what the machine could do at most.
+// tessera roofline: the machine's peaks.
 
 #include "cpu/roofline.h"
 

@@ -17,7 +17,7 @@ namespace tessera {
 
 namespace {
 
-// A process has one stdout.
+// There is one, since a process has one stdout.
 class Output {
  public:
   void give(std::string_view text) {
@@ -68,7 +68,8 @@ void prepare_streams() {
   std::signal(SIGPIPE, SIG_IGN);
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(descriptor, F_GETFD) >= 0 || errno != EBADF) continue;
-    // The lowest number that is free is this one. The wrong way round: reading and writing fail as on a closed one.
+    // open() returns the lowest free number, which is this one. It is opened for the opposite direction, so that
+    // reading or writing fails as on a closed descriptor.
     const int way = descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY;
     if (::open("/dev/null", way) != descriptor) ::_exit(static_cast<int>(ErrorKind::kResource));
   }
@@ -79,7 +80,7 @@ void say_line(std::string_view text) noexcept { write_line("tessera: ", text); }
 void tell_line(std::string_view text) noexcept { write_line("", text); }
 
 void tell_as_is(std::string_view text) noexcept {
-  flush_output();  // so that both are in order where they go to one place
+  flush_output();  // so that both are in order where they go to the same place
   write_all(STDERR_FILENO, text);
 }
 

@@ -1,8 +1,9 @@
 #pragma once
-// The two ways out of the program: what it says (stderr) and what it gives (stdout). Nothing else writes to either.
+// The program's two ways of printing: messages (stderr) and results (stdout). Nothing else writes to either.
 //
-// Neither throws, whatever has become of the terminal, the pipe or the disk: what cannot be said is lost, what cannot
-// be given is remembered for the exit code. Control characters of names are made visible (core/visible_text.h).
+// Neither throws, whatever happens to the terminal, the pipe or the disk: a message that cannot be written is lost, a
+// result that cannot be written is remembered for the exit code. Control characters of names are made visible
+// (core/visible_text.h).
 
 #include <fmt/format.h>
 
@@ -10,25 +11,27 @@
 
 namespace tessera {
 
-// For the start of main(), before any file is opened: a reader that has gone is an error of write() and no signal, and
-// where 0, 1 or 2 are closed something stands there, so that no file of ours gets that number. What is written to a
-// stdout that was closed fails, as it should.
+// Call at the start of main(), before any file is opened. A reader that has gone becomes an error of write() instead of
+// a signal. Closed descriptors 0, 1 and 2 are filled, so that no file of ours gets such a number; writing to a stdout
+// that was closed still fails, as it should.
 void prepare_streams();
 
-// A line on stderr, "tessera: " before it.
+// Writes a line to stderr, after "tessera: ".
 void say_line(std::string_view text) noexcept;
-// A line on stderr.
+// Writes a line to stderr.
 void tell_line(std::string_view text) noexcept;
-// On stderr as it is: for a line that is written over. The caller answers for what is in it.
+// Writes the text to stderr unchanged, for a line that is overwritten. The caller is responsible for its characters.
 void tell_as_is(std::string_view text) noexcept;
-// To stdout. Kept back until there is much of it, something is said, or flush_output() is called; not on a terminal.
+// Writes to stdout. Unless stdout is a terminal, the text is kept until there is much of it, a message is written, or
+// flush_output() is called.
 void give_text(std::string_view text) noexcept;
 
-// Hands over what was kept back. False once something could not be written: more is not worth computing.
+// Writes the kept text. Returns false once something could not be written, so that no more needs to be computed.
 bool flush_output() noexcept;
-// For the end of main(): the exit code that stdout leads to where the command itself gives `exit_code`. A stdout that
-// took all changes nothing, and a failure of the command's goes first. A reader that left early (`| head`) is 141, as
-// of a process that SIGPIPE ends, and nothing is said; any other failure (a full disk, a closed stdout) is 5, and said.
+// Call at the end of main(): returns the process's exit code where the command's own is `exit_code`. A failure of the
+// command comes first; if stdout took everything, nothing changes. A reader that left early (`| head`) gives 141, as
+// for a process that SIGPIPE ends, without a message; any other failure of stdout (a full disk, a closed descriptor)
+// gives 5, with a message.
 int exit_code_of_output(int exit_code) noexcept;
 inline constexpr int kReaderGoneExit = 141;
 

@@ -50,7 +50,7 @@ void print_head() {
 int run_command(const SelftestCommand& command) {
   const RunOptions options = command.common.run_options(1);
   const bool json = command.common.json;
-  bool begun = false;  // nothing is printed before the device is open
+  bool begun = false;  // so that nothing is printed before the device is open
   const auto done = [&](const SelftestRow& row) {
     if (json) return;
     if (!begun) print_head();

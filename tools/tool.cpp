@@ -53,7 +53,7 @@ void add_isa_option(CLI::App& command, std::string& isa) {
                               fmt::join(cpu_isas(), ", ")))
       ->check(
           [](const std::string& name) {
-            // Of all machines: one that this machine lacks is another fault than a word that is none.
+            // The sets of all machines: a set that this machine lacks is a different error than an unknown word.
             static const std::vector<std::string> kKnown{"auto",   "amx",       "avx512_bf16", "avx512_vnni",
                                                          "avx512", "avx2_vnni", "avx2",        "sse4"};
             const bool known = name == "emulated_amx" || std::ranges::find(kKnown, name) != kKnown.end();
@@ -106,13 +106,13 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
 
 namespace {
 
-// DEL and C1 as JSON writes any character, so that a terminal that shows it obeys nothing, and a parser reads the same.
+// Writes DEL and C1 as JSON escapes, so that a terminal obeys none of them and a parser reads the same text.
 std::string escape_controls(const std::string& json) {
   std::string text;
   text.reserve(json.size());
   for (std::size_t i = 0; i < json.size(); ++i) {
     const auto byte = static_cast<unsigned char>(json[i]);
-    const bool c1 = byte == 0xC2 && static_cast<unsigned char>(json[i + 1]) < 0xA0;  // json_text() gives whole UTF-8
+    const bool c1 = byte == 0xC2 && static_cast<unsigned char>(json[i + 1]) < 0xA0;  // json_text() is valid UTF-8
     if (byte != 0x7F && !c1) {
       text += json[i];
     } else {

@@ -1,5 +1,5 @@
 #pragma once
-// What the subcommands share: common options, output, files. The only folder that prints and exits.
+// Shared by the subcommands: common options, output, files. tools/ is the only folder that prints and exits.
 
 #include <CLI/CLI.hpp>
 #include <atomic>
@@ -21,12 +21,12 @@ struct CommonOptions {
   int threads = 0;  // 0: physical cores
   bool json = false;
 
-  // For the engine: threads resolved, `max_batch` set. Throws UsageError.
+  // The options for the engine, with threads resolved and `max_batch` set. Throws UsageError.
   RunOptions run_options(std::int64_t max_batch) const;
   DecodeOptions decode_options() const;
 };
 void add_common_options(CLI::App& command, CommonOptions& options);
-// Of those, what a device is and how it computes: --device, --isa, --exact, --tune, --image-size, --no-verify.
+// The subset that chooses a device and how it computes: --device, --isa, --exact, --tune, --image-size, --no-verify.
 void add_engine_options(CLI::App& command, RunOptions& options);
 // --budget, for budget_from_string().
 void add_budget_option(CLI::App& command, std::string& budget);
@@ -34,7 +34,7 @@ void add_json_option(CLI::App& command, bool& json);
 void add_pillow_option(CLI::App& command, int& pillow);
 void add_isa_option(CLI::App& command, std::string& isa);
 
-// The exit code that a subcommand that did not throw ends with.
+// The exit code of a subcommand that did not throw.
 struct Outcome {
   int exit_code = 0;
 };
@@ -59,11 +59,11 @@ void add_synth(CLI::App& app, Outcome& outcome);
 void add_seed_weights(CLI::App& app, Outcome& outcome);
 void add_models(CLI::App& app, Outcome& outcome);
 
-// The first of these, on stderr, and how many more there are: why pictures could not be read.
+// Writes to stderr why pictures could not be read: the first reasons, and how many more there are.
 void print_failures(const std::vector<std::string>& failed);
 void print_json(const nlohmann::json& json);
-// Writes a figure as the path's extension says. check_drawing_path() throws UsageError, naming the option, for one that
-// is neither .svg nor .png: before the work is done whose result is drawn.
+// Writes a figure in the format of the path's extension. check_drawing_path() throws UsageError, naming the option, for
+// any extension but .svg and .png; call it before the work whose result is drawn.
 void check_drawing_path(const char* option, const std::filesystem::path& path);
 void write_drawing(const std::filesystem::path& path, const Drawing& drawing);
 bool is_terminal(int descriptor);

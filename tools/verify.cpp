@@ -23,8 +23,7 @@ struct VerifyCommand {
   bool unfused = false;
 };
 
-// What is not asked for: the rounding of float32 where nothing else is done, five times that where algorithms are used
-// that cost digits.
+// The default limit: the rounding of float32; five times that where algorithms that cost digits are used.
 Tolerance tolerance_of(const VerifyCommand& command, const RunOptions& run) {
   const bool exact = run.exact || run.device == "eigen" || run.device.starts_with("cuda");
   const Tolerance usual =

@@ -38,7 +38,7 @@ struct ModelsCommand {
   bool json = false;
 };
 
-// A path as it is; a model that is to be installed goes to TESSERA_HOME under its name.
+// A path is used as given; a model to install goes to TESSERA_HOME under its name.
 fs::path output_path(const std::string& out, const std::string& name) {
   if (!out.empty()) return out;
   const fs::path path = installed_path(name);
@@ -48,7 +48,7 @@ fs::path output_path(const std::string& out, const std::string& name) {
   return path;
 }
 
-// An installed model is replaced by the same conversion made again, and by another only when --force says so.
+// The same conversion may replace an installed model again; another conversion needs --force.
 void check_installing(const ModelCard& card, bool force) {
   const fs::path installed = installed_file(card.name);
   if (installed.empty() || force) return;
@@ -60,7 +60,7 @@ void check_installing(const ModelCard& card, bool force) {
                       to_json(there.labels) == to_json(card.labels);
     if (same) return;
   } catch (const ModelFileError&) {
-    // What cannot be read is not this model.
+    // A file that cannot be read is not this model.
   }
   throw UsageError("a model '" + card.name + "' is there already (" + installed.string() +
                    "); --name gives this one another name, -o FILE.h5 writes it elsewhere, --force replaces the other");
@@ -95,7 +95,7 @@ int run_convert(const ConvertCommand& command) {
   LoadedModel model = convert_safetensors(command.source, options);
   if (command.pillow != 0) model.card.preprocess.pillow = command.pillow;
   if (command.out.empty()) {
-    installed_path(model.card.name);  // which refuses names that cannot be used
+    installed_path(model.card.name);  // refuses names that cannot be used
     check_installing(model.card, command.force);
   }
   return save(model, output_path(command.out, model.card.name), command.json);
@@ -174,7 +174,7 @@ void add_preprocess_options(CLI::App& command, PreprocessOptions& options) {
   command.add_option("--crop-mode", options.crop_mode, "center or squash")->check(CLI::IsMember({"center", "squash"}));
 }
 
-// What weights/convert.py says of the file that it has read.
+// The details that weights/convert.py passes on about the file that it has read.
 void add_original_options(CLI::App& command, OriginalFile& original) {
   command.add_option("--original-path", original.path)->group("");
   command.add_option("--original-sha256", original.sha256)->group("");

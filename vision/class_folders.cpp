@@ -36,7 +36,7 @@ bool is_set_name(std::string_view name) {
   return is_one_of(name, kSets);
 }
 
-// Folders that say nothing of a class, as images/ in those of Tiny-ImageNet.
+// Folders whose name says nothing about a class, such as images/ in the class folders of Tiny-ImageNet.
 bool is_plain_name(std::string_view name) {
   constexpr std::array kPlain{"images"sv, "image"sv, "imgs"sv, "img"sv,        "pictures"sv,
                               "photos"sv, "jpegs"sv, "jpeg"sv, "jpegimages"sv, "data"sv};
@@ -62,11 +62,11 @@ bool has_picture_content(const FoundFile& file) {
     const std::vector<std::byte> first = read_picture_part(file.path, file.offset, some, file.name);
     return is_picture_content({reinterpret_cast<const char*>(first.data()), first.size()});
   } catch (const InputError&) {
-    return false;  // empty, or cut off since the archive was listed: then the pictures of it will say so
+    return false;  // empty, or cut off since the archive was listed: reading its pictures will report that
   }
 }
 
-// The folder that holds all: of "val/cat/1.jpg" and "val/dog/2.jpg" "val".
+// The folder that holds all files: "val" for "val/cat/1.jpg" and "val/dog/2.jpg".
 std::string_view common_folder(const std::vector<FoundFile>& files) {
   std::string_view common = folder_of(files.front().name);
   const auto lies_in = [](std::string_view name, std::string_view folder) {
@@ -78,7 +78,7 @@ std::string_view common_folder(const std::vector<FoundFile>& files) {
   return common;
 }
 
-// Where the class folders lie. A folder that all pictures lie right in is a class folder itself.
+// The folder that holds the class folders. A folder that directly holds all pictures is a class folder itself.
 std::string_view classes_root(const std::vector<FoundFile>& files) {
   std::string_view common = files.empty() ? "" : common_folder(files);
   const bool one_class =
@@ -89,7 +89,7 @@ std::string_view classes_root(const std::vector<FoundFile>& files) {
 }
 
 void refuse_sets(const fs::path& root, const std::vector<FoundFile>& files) {
-  std::map<std::string, std::string> inner;  // of a folder that may be a set, a class folder in it
+  std::map<std::string, std::string> inner;  // for a folder that may be a set, one class folder in it
   std::set<std::string> holds_pictures;
   for (const FoundFile& file : files) {
     const std::string folder(first_folder(file.name));
@@ -107,7 +107,7 @@ void refuse_sets(const fs::path& root, const std::vector<FoundFile>& files) {
       root.string(), set, folder, (root / set).string()));
 }
 
-// What was met on the way, for the notes.
+// What was found, for the notes.
 struct Met {
   std::vector<std::string> others, by_content, deeper;
 };

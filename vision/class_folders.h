@@ -16,11 +16,11 @@ struct FoundFile {
   std::int64_t offset = 0, size = -1;  // in the archive
 };
 
-// Which of the files are pictures, by their endings or else by their first bytes, and in which class folder each lies:
-// the first folder of its name, as torchvision's ImageFolder has it. With `below_common` the folders that all pictures
-// have in common are passed over (an archive that holds val/n01440764/x.jpg). Sorted as ImageFolder sorts: by class,
-// folder, name. The notes say what is left out and what is taken otherwise than its name says. `root` is for messages.
-// Throws InputError where a class folder looks like one of several sets (train/cat/x.jpg).
+// Finds the pictures among the files, by their endings or else by their first bytes, and the class folder of each: the
+// first folder of its name, as in torchvision's ImageFolder. `below_common` skips the folders that all pictures have in
+// common (an archive that holds val/n01440764/x.jpg). The order is ImageFolder's: by class, folder, name. The notes say
+// which files are left out, and which are read as another kind than their name says. `root` is for messages. Throws
+// InputError where a class folder looks like one of several sets (train/cat/x.jpg).
 Pictures sort_into_classes(const std::filesystem::path& root, std::vector<FoundFile> files, bool below_common);
 
 // "a, b, c, ...": for notes.

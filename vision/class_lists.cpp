@@ -14,7 +14,7 @@ namespace {
 
 ClassNames class_names_of(const ClassList& list) { return {names_of(list.labels), list.classes}; }
 
-// The name by which a class is looked for elsewhere: unlike labels, wnids are no two classes'.
+// The name by which to look up a class in another list: unlike a label, a wnid belongs to one class only.
 std::string telling_name(const ClassList& list, const ClassNames& names, int index) {
   const auto at = static_cast<std::size_t>(index);
   return names.is_imagenet() ? std::string(imagenet_classes()[at].wnid) : list.labels.name(index);
@@ -30,7 +30,7 @@ std::string first_of(const std::vector<std::string>& names) {
   return text + (names.size() > kShown ? fmt::format(", ... ({})", names.size()) : "");
 }
 
-// The classes of `list` that `other` has not, or not as one.
+// The classes of `list` that match no class of `other`, or several.
 std::vector<std::string> missing(const ClassList& list, const ClassList& other) {
   const ClassNames names = class_names_of(list), others = class_names_of(other);
   std::vector<std::string> left;
@@ -50,7 +50,7 @@ std::vector<std::string> missing(const ClassList& list, const ClassList& other) 
   throw UsageError(text + " models are compared on the same classes, each named alike and once");
 }
 
-// Where each class of `list` is among those of `first`; empty where both are in the same order.
+// The index in `first` of each class of `list`; empty where both have the same order.
 std::vector<int> places_of(const ClassList& first, const ClassList& list) {
   const ClassNames here = class_names_of(list), there = class_names_of(first);
   if (names_of(first.labels) == names_of(list.labels) || (here.is_imagenet() && there.is_imagenet())) return {};

@@ -92,7 +92,7 @@ std::string ClassNames::first() const {
 }
 
 std::string ClassNames::suggestion(const std::string& name) const {
-  // A number is near to every short name.
+  // Every short name is near to a number, so none is suggested.
   if (int number = 0; parse_class(name, number)) {
     return "; --labels FILE says what a number means, --label-numbers indices that it is the class's index";
   }

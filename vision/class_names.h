@@ -1,5 +1,5 @@
 #pragma once
-// Which class of a model a name means.
+// From a name to the class of a model.
 
 #include <map>
 #include <string>
@@ -15,16 +15,16 @@ class ClassNames {
   ClassNames(std::vector<std::string> names, int classes);
 
   int size() const noexcept { return classes_; }
-  // False: the classes have numbers only, or nothing but the thousand of them says that they are ImageNet's.
+  // False where the classes have numbers only, or where only their count (1000) says that they are ImageNet's.
   bool has_names() const noexcept { return !names_.empty(); }
-  // ImageNet's 1000 in their order, by what they are called or by default.
+  // True for ImageNet's 1000 classes in their order, known by their names or by default.
   bool is_imagenet() const noexcept { return imagenet_; }
 
-  // The classes that bear the name, in ascending order: more than one where it says too little ("crane"). It is a
-  // class's own name; or, where either is one of ImageNet's names for a class (its wnid, its label, a part of its
-  // label), another name for the same class.
+  // The classes that a name can mean, in ascending order; several where it is ambiguous ("crane"). A name means a class
+  // if it is the class's own name. It also does if one of the two is an ImageNet name (a wnid, a label, a part of a
+  // label) and the other names the same ImageNet class.
   std::vector<int> find(const std::string& name) const;
-  // The classes whose own name it is; of ImageNet's, whose wnid.
+  // The classes with exactly this name; for ImageNet's classes, with this wnid.
   std::vector<int> find_own(const std::string& name) const;
 
   // "134, 'crane' (n02012849)".

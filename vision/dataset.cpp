@@ -27,7 +27,7 @@ ClassNames names_of(const DatasetOptions& options) {
   return {options.class_names, options.classes > 0 ? options.classes : named};
 }
 
-// The label file says what each folder is; it must not say that a folder which bears a class's name is another class.
+// The label file gives the class of each folder. It must not give a folder with the name of one class another class.
 void refuse_contradiction(const fs::path& path, const std::string& label, int index, const ClassNames& names) {
   const std::vector<int> own = names.find_own(label);
   if (own.empty() || std::ranges::count(own, index) > 0) return;
@@ -35,7 +35,7 @@ void refuse_contradiction(const fs::path& path, const std::string& label, int in
                                path.string(), label, names.describe(index), names.describe(own.front())));
 }
 
-// What the labels mean as classes, by the label file where there is one.
+// The classes of the labels, from the label file where there is one.
 LabelClasses classes_of(const std::set<std::string>& labels, LabelsFrom from, const DatasetOptions& options,
                         const std::string& where) {
   const ClassNames names = names_of(options);
@@ -57,7 +57,7 @@ struct ListedPicture {
   std::string file, label;
 };
 
-// A list's pictures, and what it calls their labels: its header's second name, or "".
+// A list's pictures, and the name of the column of labels in its header, or "".
 struct PictureList {
   std::vector<ListedPicture> pictures;
   std::string column;
@@ -74,7 +74,7 @@ PictureList read_list(const fs::path& path) {
   return list;
 }
 
-// A column of that name holds indices, as its user says by it.
+// By this column name the user says that it holds indices.
 bool names_indices(const std::string& column) {
   for (const char* name : {"index", "class_index", "class_idx", "label_index", "gt_idx"}) {
     if (column == name) return true;
@@ -82,9 +82,9 @@ bool names_indices(const std::string& column) {
   return false;
 }
 
-// A picture that a list names again must be of the same class; that it counts twice is said.
+// A picture that a list names twice must have the same class both times; a note says that it counts twice.
 void expect_one_class_each(const fs::path& path, const PictureList& list, Dataset& dataset) {
-  std::map<std::string, std::size_t> first;  // where each stands
+  std::map<std::string, std::size_t> first;  // the row of each
   std::size_t again = 0;
   std::string which;
   for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
@@ -195,7 +195,7 @@ Dataset open_any(const fs::path& path, const DatasetOptions& options) {
                                           : label(pictures_at(place), options, path.string());
 }
 
-// "0", "1", ... up to the largest; each must be there.
+// "0", "1", ... up to the largest; none may be missing.
 std::vector<std::string> numbered(const std::set<int>& numbers, const fs::path& path) {
   std::vector<std::string> names;
   for (const int number : numbers) {
@@ -273,7 +273,7 @@ std::int64_t count_classes(const std::vector<Sample>& samples) {
   return static_cast<std::int64_t>(labels.size());
 }
 
-// Of all pictures those that the options' limits leave.
+// The pictures that the options' limits select.
 void take_sample(Dataset& dataset, const DatasetOptions& options) {
   const auto all = static_cast<std::int64_t>(dataset.samples.size());
   const std::int64_t classes = count_classes(dataset.samples);

@@ -28,7 +28,7 @@ bool has_at(std::size_t place, std::string_view mark, std::string_view first) {
   return first.size() >= place && first.substr(place).starts_with(mark);
 }
 
-// The two letters alone begin many a text; the reserved bytes of the header are zero.
+// Many texts begin with these two letters; only in a bitmap are the reserved bytes zero.
 bool is_bmp(std::string_view first) { return first.starts_with("BM") && has_at(6, "\0\0\0\0"sv, first); }
 
 // "P6 640 480 255", as the netpbm manuals have it.

@@ -13,8 +13,8 @@ struct WalkedFolder {
   std::vector<std::string> again;  // links to folders that were walked already, which are not followed
 };
 
-// Links are followed, as by torchvision's ImageFolder (os.walk with followlinks), but within a folder right below
-// `folder` no folder is entered twice: a loop of links ends. Throws InputError naming a folder that cannot be read.
+// Follows links, as torchvision's ImageFolder does (os.walk with followlinks), but enters no folder twice within a
+// folder directly below `folder`, so that a loop of links ends. Throws InputError naming a folder that cannot be read.
 WalkedFolder walk_folder(const std::filesystem::path& folder);
 
 }  // namespace tessera

@@ -31,7 +31,7 @@ class Reader {
   Reader(const std::set<std::string>& labels, const ClassNames& names, LabelsFrom from, const std::string& where)
       : labels_(labels), names_(names), from_(from), where_(where) {}
 
-  // -1 where no class bears the name.
+  // -1 where no class has the name.
   int by_name(const std::string& label) const {
     const std::vector<int> found = names_.find(label);
     if (found.size() < 2) return found.empty() ? -1 : found.front();
@@ -45,7 +45,8 @@ class Reader {
     check_class(index, names_.size(), where_);
     return index;
   }
-  // The place among all labels, as torchvision's ImageFolder numbers folders; -1 where they are not as many as classes.
+  // The label's place among all labels, as torchvision's ImageFolder numbers folders; -1 unless there are as many
+  // labels as classes.
   int by_order(const std::string& label) const {
     if (labels_.size() != static_cast<std::size_t>(names_.size())) return -1;
     return static_cast<int>(std::distance(labels_.begin(), labels_.find(label)));
@@ -54,7 +55,7 @@ class Reader {
     return names_.has_names() || names_.is_imagenet() ? by_name(label) : by_order(label);
   }
 
-  // The first number whose readings differ.
+  // The first number for which the two readings differ.
   std::optional<std::string> ambiguous(const std::set<std::string>& numbers) const {
     for (const std::string& label : numbers) {
       int index = -1;
@@ -87,7 +88,7 @@ class Reader {
     return false;
   }
 
-  // How the numbers are to be read where nobody said so. Throws InputError.
+  // Finds out how to read the numbers where the user has not said it. Throws InputError.
   LabelNumbers find_out(const std::set<std::string>& numbers) const {
     if (from_ == LabelsFrom::kIndexList) return LabelNumbers::kIndices;
     if (from_ == LabelsFrom::kFolders && (names_.has_names() || names_.is_imagenet())) return LabelNumbers::kNames;
@@ -114,7 +115,7 @@ class Reader {
   const std::string& where_;
 };
 
-// Names that ImageNet has beside a class's wnid and label.
+// Other names that ImageNet has for a class, beside its wnid and label.
 void note_synonyms(const LabelClasses& found, const ClassNames& names, std::vector<std::string>& notes) {
   std::string first;
   int count = 0;

@@ -1,5 +1,5 @@
 #pragma once
-// What the labels of a data set mean as classes of the models: names by name, numbers by what was said of them.
+// From the labels of a data set to classes of the models: names are matched by name, numbers as the user has said.
 
 #include <map>
 #include <set>
@@ -11,30 +11,30 @@
 
 namespace tessera {
 
-// What a label that is a number ("7") says.
+// How to read a label that is a number ("7").
 enum class LabelNumbers {
-  kUnsaid,   // found out, and refused where it can be read in two ways
-  kNames,    // a class's name; of models without names, its place among all labels in the order of their letters
+  kUnsaid,   // found out from the names; refused where both readings are possible
+  kNames,    // the name of a class; for models without names, the place among all labels in alphabetical order
   kIndices,  // a class's index
 };
-// "auto", "names" or "indices". Throws UsageError.
+// From "auto", "names" or "indices". Throws UsageError.
 LabelNumbers label_numbers_from_string(std::string_view name);
 
-// Where labels stand, which tells what a number among them may be.
+// Where the labels come from, which decides how a number may be read.
 enum class LabelsFrom {
   kFolders,    // names of folders: a number is a name
-  kList,       // a list of the user's: either
+  kList,       // a list of the user: either
   kTruth,      // a file of ground truth, which has indices by its format
   kIndexList,  // a list whose header calls them indices
 };
 
 struct LabelClasses {
-  std::map<std::string, int> classes;  // of each label; -1 where no class bears its name
-  std::vector<std::string> notes;      // what was read into them, for the user
+  std::map<std::string, int> classes;  // by label; -1 where no class has its name
+  std::vector<std::string> notes;      // how labels were read, for the user
 };
 
-// `where` names the data set in errors. Throws InputError for a name that several classes bear, a number beyond the
-// classes, numbers that can be read in two ways (both are shown, and the option that chooses).
+// `where` names the data set in errors. Throws InputError for a name that several classes have, a number beyond the
+// classes, and numbers that can be read in two ways (the message shows both and the option that chooses).
 LabelClasses classes_of_labels(const std::set<std::string>& labels, const ClassNames& names, LabelNumbers numbers,
                                LabelsFrom from, const std::string& where);
 

@@ -26,17 +26,17 @@ namespace fs = std::filesystem;
 
 using std::string_view_literals::operator""sv;
 
-// A label file, which no tar of pictures is taken for.
+// The text of a label file; the limit keeps a tar of pictures from being read as one.
 std::string read_text(const fs::path& path) {
   return text_of(read_file(path, std::uintmax_t{256} << 20), path.string());
 }
 
-// The columns of a table: what has a class, and its class.
+// The two columns of a table that count: the name of the picture or folder, and its class.
 struct PairColumns {
   std::size_t name = 0, label = 1;
 };
 
-// Where all words of a header are known: the columns that it means.
+// The columns that a header means, where all of its words are known.
 std::optional<PairColumns> columns_of_header(const std::vector<std::string>& cells) {
   constexpr std::array kNames{"path"sv,     "paths"sv,      "image"sv,     "images"sv,   "img"sv,        "picture"sv,
                               "file"sv,     "filename"sv,   "file_name"sv, "filepath"sv, "file_path"sv,  "image_path"sv,
@@ -55,7 +55,7 @@ std::optional<PairColumns> columns_of_header(const std::vector<std::string>& cel
     const bool known = is_one_of(cells[0], kNames) && is_one_of(cells[1], kLabels);
     return known ? std::optional(PairColumns{}) : std::nullopt;
   }
-  // Of more columns one must be meant by each word.
+  // Of more columns, exactly one must be called a name and one a class.
   std::vector<std::size_t> names, labels;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const bool name = is_one_of(cells[i], kNames), label = is_one_of(cells[i], kLabels);
@@ -91,7 +91,7 @@ class TruthRows {
     if (cells.size() == 1) return put(number, cells, "", cells[0]);
     const PairColumns columns = columns_.value_or(PairColumns{});
     if (columns.name >= cells.size() || columns.label >= cells.size()) refuse(number, cells);
-    // Which of many columns has a number's class, only a header can say.
+    // Only a header can say which of many columns holds a class as a number.
     const bool clear = columns_ || cells.size() == 2 || known_(std::string(trimmed(cells[1])));
     if (!clear) refuse(number, cells);
     put(number, cells, cells[columns.name], cells[columns.label]);
@@ -108,7 +108,7 @@ class TruthRows {
     if (text.empty()) refuse(number, cells);
     lines_.push_back({number, csv_text(name), std::move(text)});
   }
-  // The cell's class; its first word where that alone is one, as in Kaggle's "n01751748 1 2 3 4". "" for no class.
+  // The class in the cell, or in its first word, as in Kaggle's "n01751748 1 2 3 4"; "" where there is none.
   std::string label_of(std::string_view cell) const {
     cell = trimmed(cell);
     const std::string whole(cell), first(cell.substr(0, cell.find(' ')));
@@ -128,7 +128,7 @@ class TruthRows {
   std::vector<TruthLine> lines_;
 };
 
-// Cells of a line parted by spaces: a name with spaces in it ends like a picture.
+// The cells of a line that spaces separate. A name that holds spaces must end like a picture.
 std::vector<std::string> spaced_cells(std::string_view line) {
   std::vector<std::string> words;
   std::size_t after_name = 0, name_words = 0;

@@ -1,5 +1,5 @@
 #pragma once
-// Files that say which class a picture or a folder is of.
+// Files that give the classes of pictures or folders.
 
 #include <filesystem>
 #include <map>
@@ -13,7 +13,7 @@ namespace tessera {
 // Classes of folders: JSON {"folder": index} or CSV "folder,index". Throws InputError naming the file and the entry.
 std::map<std::string, int> read_label_file(const std::filesystem::path& path, int classes);
 
-// The labels of the pictures with these file names, which are sorted, in their order. The file has
+// The labels of the pictures with these sorted file names, in that order. The file has
 //   a line for each picture, in their order: its class;
 //   or rows "name,class" in any order, as CSV (core/csv.h) with commas, semicolons or tabs, quoted where a name holds
 //   them: the name with or without its ending, and further columns where the class is a name (Tiny-ImageNet's
@@ -21,16 +21,16 @@ std::map<std::string, int> read_label_file(const std::filesystem::path& path, in
 //   or lines "name class" parted by spaces (Caffe's val.txt): a name that holds spaces ends like a picture;
 //   or Kaggle's LOC_val_solution.csv ("ImageId,PredictionString": the wnid comes first).
 // A class is its index from 0, or a name that `known` accepts. The development kit's
-// ILSVRC2012_validation_ground_truth.txt is refused: its numbers, 1 to 1000, are in an order of their own. Throws
-// InputError naming the file and the line, for as many lines too few or too many, a picture without a class, an index
-// out of range, a first row that is neither data nor a header.
+// ILSVRC2012_validation_ground_truth.txt is refused, since its numbers, 1 to 1000, follow another order. Throws
+// InputError naming the file and the line for too few or too many lines, a picture without a class, an index out of
+// range, or a first row that is neither data nor a header.
 std::vector<std::string> read_ground_truth(const std::filesystem::path& path, const std::vector<std::string>& names,
                                            int classes, FunctionRef<bool(const std::string& label)> known);
 
-// Calls entry(first, second) for each row of a CSV file: of its two columns, or of those that a header calls a name and
-// a class (path, label; folder, index; ...). The second comes without spaces around it. A row that entry refuses by
-// returning false is an error, the first row as well. Returns what a header calls the class, in small letters; "" where
-// there is no header. Throws InputError naming the file and the row.
+// Calls entry(first, second) for each row of a CSV file, with its two columns, or with those that a header calls a name
+// and a class (path, label; folder, index; ...). The second has no spaces around it. A row for which entry returns
+// false is an error, even the first. Returns the header's word for the class, in lower case; "" where there is no
+// header. Throws InputError naming the file and the row.
 std::string for_each_pair(const std::filesystem::path& path,
                           FunctionRef<bool(const std::string& first, const std::string& second)> entry);
 

@@ -19,9 +19,9 @@ std::span<const ImageNetClass> imagenet_classes();
 int imagenet_index(std::string_view wnid);
 // The names of a class: the parts of its label, "tench" and "Tinca tinca".
 std::vector<std::string_view> imagenet_names(const ImageNetClass& of_class);
-// The classes that a name may mean, in ascending order: that of a wnid; or those whose label it is or begins with; or,
-// where there are none, those that have it among their other names. Several for 'crane' (two labels), 'maillot' (a
-// label and the beginning of another) and a few more.
+// The classes that a name may mean, in ascending order: the class of a wnid; or the classes whose label it is or
+// begins; or, where there are none, the classes that have it among their other names. 'crane' (two labels), 'maillot'
+// (a label and the beginning of another) and a few more names mean several classes.
 std::vector<int> imagenet_classes_named(const std::string& name);
 // Whether it is the wnid, the label or a name of the class.
 bool is_imagenet_name(std::string_view name, int index);
@@ -29,7 +29,7 @@ bool is_imagenet_name(std::string_view name, int index);
 // The names of a model's classes.
 class LabelSet {
  public:
-  LabelSet() = default;  // none: classes are numbers only
+  LabelSet() = default;  // empty: classes are numbers only
   static LabelSet imagenet_1k();
   static LabelSet custom(std::vector<std::string> names);
 
@@ -45,7 +45,7 @@ class LabelSet {
   std::vector<std::string> names_;
 };
 
-// Of all classes, in their order; none of a set without names.
+// The names of all classes in order; empty for a set without names.
 std::vector<std::string> names_of(const LabelSet& labels);
 
 // "imagenet-1k", a list of names, or null.

@@ -54,7 +54,7 @@ std::string junk_of(const std::string& name) {
   return "";
 }
 
-// Of an archive, the pictures under the folder `inner` ("" for all).
+// The pictures of an archive below its folder `inner` ("" for all).
 Pictures pictures_of_tar(const fs::path& archive, const std::string& inner) {
   TarIndex index = index_tar(archive);
   const std::string start = inner.empty() ? "" : inner + "/";
@@ -81,7 +81,7 @@ Pictures pictures_of_tar(const fs::path& archive, const std::string& inner) {
   return found;
 }
 
-// "photos.tar/val" as the archive and the folder in it; the archive alone where the path is no such thing.
+// Splits "photos.tar/val" into the archive and the folder in it; any other path is returned as the archive alone.
 std::pair<fs::path, std::string> split_at_archive(const fs::path& path) {
   std::error_code error;
   for (fs::path at = path; at.has_relative_path() && at != at.parent_path(); at = at.parent_path()) {
@@ -93,7 +93,7 @@ std::pair<fs::path, std::string> split_at_archive(const fs::path& path) {
   return {path, ""};
 }
 
-// A packed file and a picture are no lists; an archive may be without its ending.
+// Packed files and pictures are not lists; an archive may lack its ending.
 Place::Kind kind_of(const fs::path& file) {
   const std::string first = first_bytes(file);
   if (const std::string_view packing = packing_of(first); !packing.empty()) {

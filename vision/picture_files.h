@@ -1,6 +1,6 @@
 #pragma once
-// Which pictures there are in folders, tar archives and lists. Of what class they are is dataset.h's business. Nothing
-// is opened but folders, archives' headers and lists; the order is the same on every run.
+// Finds the pictures in folders, tar archives and lists; dataset.h finds their classes. Only folders, headers of
+// archives and lists are opened. The order is the same on every run.
 
 #include <cstddef>
 #include <cstdint>
@@ -21,37 +21,37 @@ struct Sample {
 
 // The picture for messages: its path, or archive and name.
 std::string where(const Sample& sample);
-// The bytes of its file. Thread-safe. Throws InputError, also for more than 1 GiB.
+// The bytes of the picture's file. Thread-safe. Throws InputError, also for more than 1 GiB.
 std::vector<std::byte> read_picture(const Sample& sample);
 
-// What `path` names: one of a folder, an archive (and a folder in it) and a list.
+// What `path` names: a folder, an archive (and a folder in it) or a list.
 struct Place {
   enum class Kind { kFolder, kArchive, kList } kind;
   std::filesystem::path file;
   std::string inner;
 };
-// Throws InputError where there is nothing, for packed files (saying how to unpack them) and for a picture.
+// Throws InputError where there is nothing, for a packed file (with the command that unpacks it) and for a picture.
 Place place_of(const std::filesystem::path& path);
 
-// Pictures as a folder or an archive holds them: those in class folders, and those beside them; without their classes.
-// A file is a picture by its ending (is_picture_name) or else by its content; what lies deeper is of the first folder's
-// class. Hidden files and those of systems are left out.
+// The pictures of a folder or an archive, without their classes: those in class folders, and those outside. A file is a
+// picture by its ending (is_picture_name) or else by its content; a picture deeper in the tree belongs to the class of
+// its first folder. Hidden files and those of systems are left out.
 struct Pictures {
   std::vector<Sample> in_folders, loose;
   std::vector<std::string> notes;  // what was left out and why, for the user
 };
-// Of a folder or an archive. Throws InputError for what cannot be read, and for a folder of sets (train/, val/).
+// For a folder or an archive. Throws InputError for what cannot be read, and for a folder of sets (train/, val/).
 Pictures pictures_at(const Place& place);
 
-// The picture that a line of a list names, with \xHH for a byte (core/csv.h) where there is no file of that very name;
-// its folder is the label that is no number.
+// The picture that a line of a list names. Where no file has exactly that name, \xHH stands for a byte (core/csv.h). A
+// label that is not a number becomes its folder.
 Sample listed(const std::filesystem::path& list, const std::string& file, const std::string& label);
 
 // The pictures of a data set, labelled or not: of a folder and its folders, an archive, or a list. Throws InputError.
 Pictures all_pictures(const std::filesystem::path& path);
 // Those in class folders, then the others.
 std::vector<Sample> joined(Pictures pictures);
-// Both, for those who need no notes.
+// Both, without the notes.
 std::vector<Sample> list_pictures(const std::filesystem::path& path);
 
 }  // namespace tessera

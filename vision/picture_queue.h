@@ -63,7 +63,7 @@ class PictureQueue {
   PictureQueue& operator=(const PictureQueue&) = delete;
 
   // The next batch in the order in which `source` gave its pictures, valid until the next call; null after the last.
-  // Throws what a worker threw.
+  // Throws the exception of a worker.
   PreparedBatch* next();
 
  private:
@@ -81,9 +81,9 @@ class PictureQueue {
 
   void work();
   void end_work();
-  // The next picture to prepare; null after the last. Waits for room, and for what `source` gives.
+  // The next picture to prepare; null after the last. Waits for room, and for `source`.
   Place claim();
-  // Opens the next batch. One worker at a time, the lock given free meanwhile.
+  // Opens the next batch. One worker at a time does so, and releases the lock meanwhile.
   void fetch(std::unique_lock<std::mutex>& lock);
   void prepare(Place place);
 
@@ -92,7 +92,7 @@ class PictureQueue {
   const QueueOptions options_;
   PictureSource& source_;
   std::vector<Slot> slots_;
-  // Batches: opened, given by next(), given back by it.
+  // Counts of batches: opened, given by next(), given back by next().
   std::size_t opened_ = 0, taken_ = 0, given_back_ = 0;
   bool fetching_ = false;
   bool ended_ = false;  // the source has no more pictures

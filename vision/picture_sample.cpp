@@ -46,12 +46,12 @@ LimitOrder limit_order_from_string(std::string_view name) {
   throw UsageError(unknown_word("order", name, std::vector<std::string>{"spread", "first"}));
 }
 
-// Systematic sampling: the classes one after the other, and of that line every so manieth picture.
+// Systematic sampling: the classes are laid end to end, and every k-th picture of that line is taken.
 std::vector<std::size_t> draw_spread(std::span<const int> labels, std::size_t count, std::uint64_t seed) {
   count = std::min(count, labels.size());
   Random random(seed);
   std::vector<std::vector<std::size_t>> classes = shuffled_classes(labels, random);
-  shuffle(classes, random);  // so that none has the odd pictures by its place
+  shuffle(classes, random);  // so that the pictures left over by rounding go to no class by its place
   std::vector<std::size_t> line;
   line.reserve(labels.size());
   for (const std::vector<std::size_t>& pictures : classes) line.insert(line.end(), pictures.begin(), pictures.end());

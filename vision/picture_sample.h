@@ -1,5 +1,6 @@
 #pragma once
-// Some pictures in place of all: which ones, so that they stand for the whole.
+// Chooses some pictures that stand for all of them (`--limit`). The first pictures of a folder are pictures of a few
+// classes and say nothing about the others.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,22 +14,23 @@ namespace tessera {
 
 enum class LimitOrder {
   kSpread,  // drawn over all classes
-  kFirst,   // as they lie, which is one class after the other
+  kFirst,   // in their order, which is one class after the other
 };
 std::string_view to_string(LimitOrder order);
 // "spread" or "first". Throws UsageError.
 LimitOrder limit_order_from_string(std::string_view name);
 
-// All below: `labels` are the classes of the pictures; the numbers of those that are taken, in ascending order. The
-// same labels and seed give the same pictures on every machine.
+// Each function below takes the classes of the pictures and returns the numbers of those that are taken, in ascending
+// order. It computes with integers alone: the same labels and seed give the same pictures on every machine, in every
+// shard and sitting.
 
-// `count` of them. Each picture is as likely as any other, and each class has its share of the count, rounded up or
-// down: of 1000 classes of 50 pictures, 2000 are two of each.
+// Takes `count` pictures. Each picture is as likely as any other, and each class has its share of the count, rounded up
+// or down: from 1000 classes of 50 pictures, 2000 are two of each.
 std::vector<std::size_t> draw_spread(std::span<const int> labels, std::size_t count, std::uint64_t seed);
-// Of each class at most `most`.
+// Takes at most `most` pictures of each class.
 std::vector<std::size_t> draw_per_class(std::span<const int> labels, std::size_t most, std::uint64_t seed);
 
-// What was taken of a data set, for whoever reads the results.
+// Which pictures of a data set were taken, for the reader of the results.
 struct PictureSample {
   std::int64_t taken = 0, of = 0;  // pictures; both 0: all were taken
   std::int64_t classes = 0, of_classes = 0;

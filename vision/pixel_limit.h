@@ -1,5 +1,5 @@
 #pragma once
-// What each decoder does between a picture's header and its pixels. Private to vision/.
+// What each decoder does between reading a picture's header and its pixels. Private to vision/.
 
 #include <cstddef>
 #include <cstdint>
@@ -9,14 +9,14 @@
 
 namespace tessera {
 
-// Throws InputError for a size that is none or more pixels than options.max_pixels.
+// Throws InputError for a size of no pixels, or of more than options.max_pixels.
 void check_pixels(std::int64_t width, std::int64_t height, const std::string& name, const DecodeOptions& options);
 
-// Black, of a size that has been checked. Throws InputError where there is no memory for a picture as large as that:
-// it is the picture that asks for too much, and others can still be decoded.
+// A black picture of a checked size. Throws InputError where there is not enough memory for it: the picture asks for
+// too much, and others can still be decoded.
 Image blank_image(std::int64_t width, std::int64_t height, const std::string& name);
 
-// From so many bytes on, a lack of memory is laid to the picture.
+// From this size on, a lack of memory is reported as the picture's fault.
 inline constexpr std::size_t kLargeAllocation = std::size_t{64} << 20;
 
 }  // namespace tessera

@@ -73,8 +73,8 @@ PictureSize resized_size(const Image& image, const Preprocess& preprocess) {
   return size;
 }
 
-// The crop_pct that a crop and a resize are of: the largest of the shortest decimals for which floor(crop / crop_pct)
-// is `resize`; 0 where none of three digits is.
+// The crop_pct from which a crop and a resize follow: the largest of the shortest decimals for which floor(crop /
+// crop_pct) is `resize`; 0 where no decimal of three digits fits.
 double shortest_fraction(int crop, int resize) {
   for (const int digits : {10, 100, 1000}) {
     const double largest = std::floor(static_cast<double>(crop) / resize * digits + 1e-9) / digits;
@@ -142,7 +142,7 @@ int Preprocess::output_size() const {
 
 Preprocess Preprocess::at_size(int size) const {
   Preprocess scaled = *this;
-  // Where `resize` was changed after it was made of the fraction, the fraction says nothing of it.
+  // If `resize` was changed after it was computed from the fraction, the fraction no longer applies.
   const bool known = crop_fraction > 0 && static_cast<int>(std::floor(output_size() / crop_fraction)) == resize;
   double fraction = known ? crop_fraction : 0;
   if (!known && crop > 0 && flavour == PreprocessFlavour::kTimm) fraction = shortest_fraction(crop, resize);

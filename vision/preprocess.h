@@ -1,10 +1,11 @@
 #pragma once
-// From a decoded picture to what a model takes: resize, centre crop, scale, normalise, as the reference libraries do.
+// From a decoded picture to the input of a model: resize, centre crop, scale and normalise, as the reference libraries
+// do.
 //
 //   timm     Resize(shortest edge, Pillow) -> CenterCrop -> ToTensor (x / 255) -> (x - mean) / std
 //   hf       Hugging Face image processor on Pillow: resize -> crop -> x * (1 / 255) -> (x - mean) / std
 //   hf-fast  the same on torchvision tensors (antialiased uint8 resize, (x - 255 mean) / (255 std))
-// Which one a model wants is part of the model: it moves ViT-B/16's accuracy by 1.5 points.
+// The choice is part of the model: it changes ViT-B/16's accuracy by 1.5 points.
 
 #include <array>
 #include <cstdint>
@@ -41,8 +42,8 @@ struct Preprocess {
   int resize = 256;
   int crop = 224;  // centre crop, padded with black where the picture is smaller; 0: none
   Filter filter = Filter::kBicubic;
-  int pillow = kNewestPillow;  // 12 or 13, which resize in another order; hf-fast resizes without it
-  double crop_fraction = 0;    // timm's crop_pct, of which `resize` is made at another size; 0: not known
+  int pillow = kNewestPillow;  // 12 or 13, which order the passes differently; hf-fast does not use it
+  double crop_fraction = 0;    // timm's crop_pct, from which `resize` follows at another size; 0: not known
   std::array<float, 3> mean{0.485F, 0.456F, 0.406F};  // of values in [0, 1]
   std::array<float, 3> std{0.229F, 0.224F, 0.225F};
 
@@ -55,8 +56,8 @@ struct Preprocess {
 
   // Height and width of the result. Throws UsageError when it depends on the picture (no crop and no squash).
   int output_size() const;
-  // The same for pictures of another size: the share of the picture that a crop keeps stays. timm's is
-  // floor(size / crop_pct); of a card without it, the shortest decimal that fits.
+  // The same for pictures of another size: the crop keeps the same share of the picture. timm resizes to floor(size /
+  // crop_pct); for a card without crop_pct the shortest decimal that fits is used.
   Preprocess at_size(int size) const;
   bool operator==(const Preprocess&) const = default;
 };
@@ -66,8 +67,8 @@ struct Preprocess {
 std::string describe(const Preprocess& preprocess);
 
 nlohmann::json to_json(const Preprocess& preprocess);
-// Without "pillow" the newest release is followed, as for files that are older than that field. Throws UsageError
-// naming the field that is missing, unknown or impossible.
+// Without the field "pillow", as in older files, the newest release is followed. Throws UsageError naming the field
+// that is missing, unknown or impossible.
 Preprocess preprocess_from_json(const nlohmann::json& json);
 
 // The 8-bit stage: resized and cropped; only what the crop keeps is computed. Throws InputError for a picture so narrow
@@ -75,7 +76,7 @@ Preprocess preprocess_from_json(const nlohmann::json& json);
 Image resize_and_crop(const Image& image, const Preprocess& preprocess);
 // Writes a picture of the 8-bit stage to `output`, [1, H, W, 3] of its size.
 void normalise(const Image& image, const Preprocess& preprocess, View output);
-// Both. Throws InternalError when `output` has another size.
+// Both stages. Throws InternalError when `output` has another size.
 void preprocess_image(const Image& image, const Preprocess& preprocess, View output);
 
 }  // namespace tessera

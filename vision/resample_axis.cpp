@@ -29,7 +29,7 @@ double sinc(double x) {
   return std::sin(x) / x;
 }
 
-// Operations in Pillow's order: the rounding to fixed point shows the last bit of a double.
+// The operations follow Pillow's order, since the rounding to fixed point can show the last bit of a double.
 double value_of(Filter filter, double x) {
   switch (filter) {
     case Filter::kBox:

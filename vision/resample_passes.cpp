@@ -194,7 +194,7 @@ void vertical_block(const std::vector<const std::uint8_t*>& rows, std::size_t at
     }
     low_sum[j] = _mm256_sra_epi32(low_sum[j], shift);
   }
-  // The unpacking above and the packing here keep to their 128-bit halves alike: the bytes come out in order.
+  // The unpacking above and the packing here both work within 128-bit halves, so the bytes come out in order.
   _mm256_storeu_si256(
       reinterpret_cast<__m256i*>(to + at),
       _mm256_packus_epi16(_mm256_packs_epi32(low_sum[0], low_sum[1]), _mm256_packs_epi32(low_sum[2], low_sum[3])));

@@ -1,9 +1,9 @@
 #pragma once
-// Resizing bit for bit as the reference libraries do it.
+// Resizing that equals the reference libraries bit for bit.
 //
 // Pillow (ImagingResample): two passes of 8-bit data; each output pixel is a weighted sum with coefficients rounded to
 // 22 fixed-point bits (8 bits of result, 2 of headroom), half added, shifted and clipped. The filter's support grows
-// with the reduction (antialias). The order of the passes is the release's: see ResizeOrder.
+// with the reduction (antialias). The order of the passes depends on the release: see ResizeOrder.
 //
 // torchvision (transforms.v2, antialias = true, uint8 tensors on a CPU with AVX2: what Hugging Face's fast processors
 // call; the older transforms.functional computes in floats and differs): the same two passes with the coefficients of
@@ -31,7 +31,7 @@ enum class ResizeOrder {
 struct PictureSize {
   int width = 0, height = 0;
 };
-// A part of the resized picture: what is kept of it. Nothing else is computed.
+// The part of the resized picture that is kept. Nothing else is computed.
 struct Region {
   int left = 0, top = 0, width = 0, height = 0;
 };

@@ -13,7 +13,7 @@ namespace {
 // A limit of its own for each decode keeps a small file from taking gigabytes.
 thread_local std::size_t allocation_limit = 0;
 
-// Zeros: stb_image makes pixels of coefficients that no scan of the file has written.
+// Filled with zeros, since stb_image also reads coefficients that no scan of the file has written.
 void* bounded_malloc(std::size_t bytes) { return bytes > allocation_limit ? nullptr : std::calloc(1, bytes); }
 
 }  // namespace
@@ -22,7 +22,7 @@ void* bounded_malloc(std::size_t bytes) { return bytes > allocation_limit ? null
 #define STBI_NO_STDIO
 #define STB_IMAGE_STATIC
 #define STBI_MALLOC(bytes) bounded_malloc(bytes)
-#define STBI_REALLOC(memory, bytes) nullptr  // PNG alone asks for it
+#define STBI_REALLOC(memory, bytes) nullptr  // only PNG needs it
 #define STBI_FREE(memory) std::free(memory)
 #define STB_IMAGE_IMPLEMENTATION
 #pragma GCC diagnostic push
@@ -52,7 +52,7 @@ int length_of(std::span<const std::byte> bytes, const std::string& name) {
   throw InputError(name + ": cannot be decoded (" + (reason == nullptr ? "unknown reason" : reason) + ")");
 }
 
-// What is copied is as large as the header says.
+// The copy is as large as the header says.
 void check_size(const Image& image, const StbHeader& header, const std::string& name) {
   if (image.width != header.width || image.height != header.height) {
     throw InputError(name + ": damaged picture (two sizes)");

@@ -1,6 +1,6 @@
 #pragma once
-// stb_image behind a face of our own: JPEG from memory, with a bound on what it may allocate, which is zeros. The
-// file's segments are checked first (jpeg_check.h).
+// stb_image behind our own interface: decodes JPEG from memory; what it may allocate is bounded and filled with zeros.
+// The file's segments are checked first (jpeg_check.h).
 
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +17,7 @@ struct StbHeader {
 
 // Throw InputError "<name>: <stb's reason>".
 StbHeader stb_header(std::span<const std::byte> bytes, const std::string& name);
-// Allocates some ten times width * height * 4 bytes at the most.
+// Allocates at most some ten times width * height * 4 bytes.
 Image stb_decode(std::span<const std::byte> bytes, const std::string& name, const StbHeader& header);
 
 }  // namespace tessera

@@ -31,7 +31,7 @@ Archive open_tar(const std::filesystem::path& path) {
   constexpr std::size_t kBlock = 64 << 10;
   Archive open(::archive_read_new());
   if (!open) throw ResourceError(path.string() + ": out of memory");
-  // No filter is supported on purpose: inside a compressed stream nothing has an offset.
+  // On purpose no filter is supported: nothing inside a compressed stream has an offset.
   ::archive_read_support_format_tar(open.get());
   if (::archive_read_open_filename(open.get(), path.c_str(), kBlock) != ARCHIVE_OK) refuse(path, open.get());
   return open;
@@ -49,7 +49,7 @@ std::string plain_name(std::string_view raw) {
   return name;
 }
 
-// The one in the process's locale is absent where that has no such letters.
+// libarchive gives no name in the process's locale where that lacks the letters.
 std::string name_of(const char* local, const char* utf8) {
   if (local == nullptr) local = utf8;
   return local == nullptr ? "" : plain_name(local);

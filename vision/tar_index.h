@@ -1,5 +1,5 @@
 #pragma once
-// What lies where in a tar archive, so that pictures are read from it in place.
+// The offsets of files in a tar archive, so that pictures can be read in place.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,11 +17,11 @@ struct TarEntry {
 struct TarIndex {
   std::vector<TarEntry> entries;      // regular files, and hard links to them, in the order of the archive
   std::vector<std::string> others;    // symbolic links, devices and sparse files, which are left out
-  std::vector<std::string> replaced;  // files that a later member of the same name takes the place of, as in unpacking
+  std::vector<std::string> replaced;  // files that a later member of the same name replaces, as in unpacking
 };
 
-// By libarchive: ustar, pax and GNU tars, uncompressed. Only headers are read. Names are names: nothing is made of them
-// on the disk. Throws InputError naming the archive for one that is no tar, compressed or cut off.
+// Reads the headers of uncompressed ustar, pax and GNU tars by libarchive. Writes nothing to the disk, whatever the
+// names are. Throws InputError naming the archive if it is not a tar, is compressed or is cut off.
 TarIndex index_tar(const std::filesystem::path& path);
 
 }  // namespace tessera

@@ -34,7 +34,7 @@ int number_of(const std::string& text) {
   return error == std::errc() && end == text.data() + text.size() ? number : -1;
 }
 
-// A list in the order of the classes, or an object from their numbers, in any order.
+// A list in the order of the classes, or an object that maps class numbers to names, in any order.
 Names names_of(const Json& json, const std::string& key, std::int64_t classes) {
   if (!json.is_object() && !json.is_array()) refuse("config.json's " + key + " is neither a list nor an object");
   if (static_cast<std::int64_t>(json.size()) != classes) {
@@ -88,13 +88,13 @@ bool is_imagenet(const Names& names) {
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::string name = first_synonym(names[i]);
     if (names[i] == classes[i].wnid || name == first_synonym(classes[i].label)) continue;
-    if (places.contains(name) || imagenet_index(names[i]) >= 0) return false;  // another class of ImageNet's
+    if (places.contains(name) || imagenet_index(names[i]) >= 0) return false;  // it names another ImageNet class
     if (++others > kMostOtherSpellings) return false;
   }
   return true;
 }
 
-// What timm says of its names: "n01440764" -> "tench, Tinca tinca".
+// timm's descriptions of its names: "n01440764" -> "tench, Tinca tinca".
 void describe(Names& names, const Json& descriptions) {
   if (!descriptions.is_object()) return;
   Names described;
@@ -104,7 +104,7 @@ void describe(Names& names, const Json& descriptions) {
   }
   std::map<std::string, int> times;
   for (const std::string& name : described) ++times[name];
-  // Two names may have one description ("crane"); the names stay then.
+  // Two names may share a description ("crane"); then the names stay.
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (times[described[i]] == 1) names[i] = described[i];
   }
@@ -135,7 +135,7 @@ std::optional<Names> said_names(const Json& config, std::int64_t classes, std::s
       const auto found = place->find(name);
       if (found == place->end() || !found->is_structured() || found->empty()) continue;
       key = name;
-      // transformers writes two placeholders where nobody has named anything.
+      // transformers writes two placeholders where nobody has named the classes.
       std::size_t placeholders = 0;
       for (const auto& [id, value] : found->items())
         placeholders += value.is_string() && value.get<std::string>().starts_with("LABEL_") ? 1U : 0U;

@@ -11,10 +11,10 @@
 
 namespace tessera {
 
-// Of a model of so many classes whose config.json has transformers' id2label or timm's label_names and
-// label_descriptions. `asked`: "", "imagenet-1k", "none", or a text file of a name a line. Placeholders (LABEL_0) are
-// no names. Throws ModelFileError where there are more or fewer names than classes, one twice, one that is empty, or
-// one that is not plain text.
+// The class names of a model from its config.json: transformers' id2label, or timm's label_names and
+// label_descriptions. `asked`: "", "imagenet-1k", "none", or a text file with one name a line. Placeholders (LABEL_0)
+// do not count as names. Throws ModelFileError where there are more or fewer names than classes, or a name that stands
+// twice, is empty or is not plain text.
 LabelSet labels_of(const nlohmann::json& config, std::int64_t classes, const std::string& asked,
                    const std::function<void(const std::string&)>& note);
 

@@ -24,7 +24,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Counters and masks are left out; weights are not.
+// Counters and masks may be left out, weights may not.
 void refuse_integer_weights(const std::vector<std::string>& left_out) {
   std::vector<std::string> faults;
   for (const std::string& entry : left_out) {
@@ -35,7 +35,7 @@ void refuse_integer_weights(const std::vector<std::string>& left_out) {
   throw_weight_faults(faults, "its header");
 }
 
-// A name for a lone file may say what its tensors do not show: "resnetaa50-1a2b3c.safetensors".
+// The name of a lone file may say what its tensors do not show: "resnetaa50-1a2b3c.safetensors".
 void refuse_by_file_name(const std::string& stem, const SaidNetwork& said) {
   if (!said.trained_by.empty()) return;
   if (const std::string kind = unsupported_kind(stem.substr(0, stem.find('.'))); !kind.empty()) {
@@ -47,13 +47,13 @@ void refuse_by_file_name(const std::string& stem, const SaidNetwork& said) {
 SaidNetwork said_network(const Json& config, const ConvertOptions& options) {
   if (!options.architecture) return network_of_config(config, options.ignored_keys);
   IgnoredKeys ignored = options.ignored_keys;
-  ignored.insert({"architectures", "model_type"});  // the user's name stands for these; the other keys hold
+  ignored.insert({"architectures", "model_type"});  // the user's name replaces these; the other keys hold
   Json rest = config;
   if (is_timm_config(config)) rest["architecture"] = *options.architecture;
   return named_network(network_of_config(rest, ignored), *options.architecture);
 }
 
-// The folder's name; of a snapshot in the hub's cache (models--google--vit/snapshots/3f49...) the repository's.
+// The folder's name; for a snapshot in the hub's cache (models--google--vit/snapshots/3f49...) the repository's name.
 std::string name_of_folder(const fs::path& file) {
   std::error_code error;
   const fs::path folder = fs::absolute(file, error).lexically_normal().parent_path();

@@ -1,5 +1,5 @@
 #pragma once
-// From other libraries' weights to a model: what `tessera convert` does, without Python.
+// Converts other libraries' weights to a model (`tessera convert`), without Python.
 
 #include <array>
 #include <filesystem>
@@ -12,7 +12,7 @@
 
 namespace tessera {
 
-// How a model's pictures are prepared, as far as the user says it. What is not said is what the configuration has.
+// How a model's pictures are prepared, as far as the user says it; the configuration says the rest.
 struct PreprocessOptions {
   // "" (the configuration's), "timm", "hf" or "hf-fast" (whose resizing and rounding), "torchvision" or
   // "torchvision-v2" (those of its ImageNet weights), or the path of a JSON file as the libraries write it.
@@ -23,9 +23,9 @@ struct PreprocessOptions {
   std::optional<double> crop_pct;                       // share of the resized edge that is kept
 };
 
-// Where a file comes from that another program has rewritten as safetensors.
+// The original of a file that another program has rewritten as safetensors.
 struct OriginalFile {
-  std::string path;    // for messages; "" where the file is read as it was
+  std::string path;    // for messages; "" where the file is the original
   std::string sha256;  // of that file
   std::string origin, notes;
 };
@@ -36,17 +36,17 @@ struct ConvertOptions {
   PreprocessOptions preprocess = {};
   std::string labels = {};                           // "", "imagenet-1k", "none", or a text file of a name a line
   std::optional<std::string> prefix = std::nullopt;  // of the tensors that are the network
-  std::set<std::string> ignored_keys = {};           // of the configuration, taken as not there
+  std::set<std::string> ignored_keys = {};           // of the configuration, treated as absent
   std::string config_file = {},
               processor_file = {};  // otherwise config.json, preprocessor_config.json beside the weights
   OriginalFile original = {};
-  std::function<void(const std::string&)> note = {};  // told, in one line each, what was decided without being said
+  std::function<void(const std::string&)> note = {};  // takes a line for each unsaid decision
 };
 
 // `source` is a .safetensors file, the index of a sharded one, or a folder with either. config.json and
-// preprocessor_config.json beside it (as on the Hugging Face hub, of timm or transformers) give what weights do not
-// say: epsilon, heads, labels, preprocessing. Nothing that changes a result is guessed. Throws ModelFileError, with
-// what to do, for tensors that do not fit (listing all) and for what is not said, not known or contradictory;
+// preprocessor_config.json beside it (as on the Hugging Face hub, of timm or transformers) say what weights do not:
+// epsilon, heads, labels, preprocessing. Nothing that changes a result is guessed. Throws ModelFileError, with what to
+// do, for tensors that do not fit (listing all), and for settings that are missing, unknown or contradictory;
 // UsageError for an unknown architecture.
 LoadedModel convert_safetensors(const std::filesystem::path& source, const ConvertOptions& options = {});
 

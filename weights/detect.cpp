@@ -34,7 +34,7 @@ std::int64_t square_root(std::int64_t value) {
   return root * root == value ? root : 0;
 }
 
-// Without heads and norm_eps, which no tensor shows.
+// All parameters but heads and norm_eps, which no tensor shows.
 Json vit_parameters(const RenamedWeights& renamed) {
   const WeightStore& weights = renamed.weights;
   const std::int64_t dim = dimension(weights, "patch_embed.proj.weight", 0);
@@ -102,7 +102,7 @@ bool equal(const Json& found, const Json& said) {
   return found == said;
 }
 
-// What is said and the tensors show to be otherwise.
+// Parameters for which the configuration and the tensors disagree.
 void refuse_contradictions(const Json& found, const SaidNetwork& said) {
   std::string faults;
   for (const auto& [parameter, value] : said.parameters) {
@@ -118,7 +118,7 @@ void refuse_contradictions(const Json& found, const SaidNetwork& said) {
   if (!faults.empty()) throw ModelFileError("the weights are not what the configuration says: " + faults);
 }
 
-// Of networks with these sizes that timm has; empty where there is none.
+// The heads of timm's networks with these sizes; empty where there is no such network.
 std::set<std::int64_t> heads_of_size(const Json& found, std::string& example) {
   std::set<std::int64_t> heads;
   for (const KnownNetwork& network : known_networks()) {
@@ -166,7 +166,7 @@ double epsilon_of(const RenamedWeights& renamed, const SaidNetwork& said, const 
   return 1e-12;
 }
 
-// The row of the registry that needs the fewest parameters changed.
+// The row of the registry with the fewest parameters to change.
 const Architecture& nearest_row(const std::string& family, const Json& found) {
   const Architecture* best = nullptr;
   std::ptrdiff_t fewest = 0;

@@ -1,5 +1,6 @@
 #pragma once
-// Which network a state dict is: what its configuration says, held against its names and shapes. Private to weights/.
+// Finds which network a state dict is: compares what its configuration says with its names and shapes. Private to
+// weights/.
 
 #include <functional>
 #include <string>
@@ -10,9 +11,9 @@
 
 namespace tessera {
 
-// Everything that decides the graph is either in the tensors, or said, or certain: nothing is guessed. Tells `note` of
-// what follows from shapes alone. Throws ModelFileError where the tensors contradict what is said (listing all), where
-// they fit several networks, or where something is not said.
+// Everything that decides the graph is in the tensors, said by the configuration or the user, or certain: nothing is
+// guessed. Calls `note` with what follows from shapes alone. Throws ModelFileError where the tensors contradict what is
+// said (listing all), where they fit several networks, or where something is not said.
 ModelConfig detect_architecture(const RenamedWeights& renamed, const SaidNetwork& said,
                                 const std::function<void(const std::string&)>& note);
 

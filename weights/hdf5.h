@@ -1,12 +1,12 @@
 #pragma once
-// HDF5 as untrusted input: a reader that looks up only the names it is asked for and takes only plain datasets, and a
-// writer that puts a file in place whole or not at all.
+// HDF5 as untrusted input: a reader that looks up only the names it is asked for and accepts only plain datasets, and a
+// writer whose file appears whole or not at all.
 //
 // A dataset is read only when it is behind hard links, of exactly the type and shape that the caller expects,
-// contiguous or chunked, stored in the file itself, and packed with nothing but shuffle, deflate and fletcher32. Bytes
-// are read by us at offsets that have been checked; compressed chunks are inflated with a bound. Debian 12's
-// libhdf5 1.10.8 has known faults in parsing: names are looked up by us (hdf5_guard.h), and what is left to it are the
-// headers of datasets, each checked before.
+// contiguous or chunked, stored in the file itself, and packed with nothing but shuffle, deflate and fletcher32. We
+// read the bytes at offsets that have been checked, and inflate compressed chunks with a bound. Debian 12's libhdf5
+// 1.10.8 has known faults in parsing, so we look up names ourselves (hdf5_guard.h) and leave to it only the headers of
+// datasets, each checked before.
 
 #include <cstddef>
 #include <cstdint>
@@ -54,8 +54,8 @@ class Hdf5Reader {
 
   const std::string& file() const noexcept { return file_; }
   std::uint64_t file_bytes() const noexcept;
-  // Throw ModelFileError("<reason>") without the file's name, so that several faults can be listed: "missing",
-  // "wrong shape: expected [..], found [..]". Not thread-safe (libhdf5 is not).
+  // Throw ModelFileError("<reason>") without the file's name, so that several faults can be listed: "missing", "wrong
+  // shape: expected [..], found [..]". Not thread-safe (libhdf5 is not).
   Hdf5Dataset locate(const std::string& path, Hdf5Type type, const Shape& shape) const;
   // A one-dimensional dataset of any length up to `most`.
   Hdf5Dataset locate_vector(const std::string& path, Hdf5Type type, std::int64_t most) const;
@@ -85,7 +85,7 @@ class Hdf5Writer {
   // Groups on the way are made. Throw ResourceError when the disk is full.
   void write(const std::string& path, Hdf5Type type, const Shape& shape, const void* values);
   void write_text(const std::string& path, const std::string& text);
-  // A text beside a dataset that was written, for people who open the file with other tools.
+  // Adds a text to a dataset that was written, for people who open the file with other tools.
   void write_attribute(const std::string& path, const std::string& name, const std::string& text);
   void commit();
 

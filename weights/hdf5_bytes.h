@@ -1,6 +1,5 @@
 #pragma once
-// Numbers of an HDF5 file's own structures, none taken from beyond the block that it is in, no block from beyond the
-// file. Private to weights/.
+// Reads numbers of an HDF5 file's own structures, never from beyond the block or the file. Private to weights/.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,7 +18,7 @@ constexpr std::uint64_t kNoAddress = UINT64_MAX;  // as it stands in the file
 // Throws ModelFileError("its header is damaged").
 [[noreturn]] void refuse_header();
 
-// `length` bytes at `offset`. Throw ModelFileError where they are not all in the file or the block.
+// `length` bytes at `offset`. Throw ModelFileError unless all of them are in the file or the block.
 std::vector<std::byte> read_block(const InputFile& file, std::uint64_t offset, std::uint64_t length);
 Hdf5Bytes part(Hdf5Bytes bytes, std::uint64_t at, std::uint64_t length);
 // `width` bytes (at most 8) at `at`, least significant first.

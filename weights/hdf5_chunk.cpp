@@ -19,7 +19,7 @@ std::size_t chunk_bytes(const Hdf5Dataset& dataset) {
   return bytes;
 }
 
-// The output is as long as a chunk is: a stream that holds more is an error, not more memory.
+// The output is exactly as long as a chunk: a stream that holds more is an error and takes no more memory.
 std::vector<std::byte> inflated(const std::vector<std::byte>& packed, std::size_t bytes) {
   std::vector<std::byte> out(bytes);
   uLongf length = static_cast<uLongf>(bytes);

@@ -1,5 +1,5 @@
 #pragma once
-// Chunks of an HDF5 dataset, unpacked by us with every size known beforehand. Private to weights/.
+// Unpacks chunks of an HDF5 dataset, with every size known beforehand. Private to weights/.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,10 +10,10 @@
 
 namespace tessera {
 
-// Throws ModelFileError when the file ends before.
+// Throws ModelFileError when the file ends too early.
 void read_exactly(int descriptor, std::uint64_t offset, std::span<std::byte> to);
 
-// Takes off fletcher32, deflate and shuffle. Throws ModelFileError unless exactly one chunk comes out.
+// Undoes fletcher32, deflate and shuffle. Throws ModelFileError unless the result is exactly one chunk.
 std::vector<std::byte> unpack_chunk(const Hdf5Dataset& dataset, std::vector<std::byte> raw);
 
 // Copies the part of an unpacked chunk that lies inside the dataset to its place.

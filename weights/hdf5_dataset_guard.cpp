@@ -1,5 +1,5 @@
-// Messages of a dataset, as long as libhdf5 1.10.8 takes them to be: it reads most of them without looking where they
-// end, and divides by a chunk dimension of zero.
+// Checks that the messages of a dataset are as long as libhdf5 1.10.8 assumes: it reads most of them without checking
+// where they end, and divides by a chunk dimension of zero.
 
 #include <algorithm>
 
@@ -55,7 +55,7 @@ void check_filters(Hdf5Bytes bytes) {
     at += named ? 4 : 2;
     const std::uint64_t values = number(bytes, at + 2, 2);
     const Hdf5Bytes text = part(bytes, at + 4, name);
-    // libhdf5 takes the length of the name as far as its end.
+    // libhdf5 measures the name up to its zero byte.
     if (name > 0 && std::ranges::find(text, std::byte{0}) == text.end()) refuse_header();
     if (version == 1 && name % 8 != 0) refuse_header();
     at += 4 + name;
@@ -68,7 +68,7 @@ void check_filters(Hdf5Bytes bytes) {
   }
 }
 
-// Chunks' index of the older kind: a B-tree, of which each node is one level below the one that leads to it.
+// The older kind of index of chunks: a B-tree in which each node is one level below the node that leads to it.
 void check_chunk_tree(const InputFile& file, std::uint64_t root, std::uint64_t rank) {
   constexpr std::size_t kMostNodes = 16384;
   struct Node {
@@ -92,7 +92,7 @@ void check_chunk_tree(const InputFile& file, std::uint64_t root, std::uint64_t r
   }
 }
 
-// Of the newer kind: what datasets of fixed size have.
+// The newer kind of index: that of datasets of fixed size.
 void check_fixed_array(const InputFile& file, std::uint64_t address) {
   constexpr std::uint64_t kMostElements = 1 << 16, kMostPageBits = 20;
   if (address == kNoAddress) return;

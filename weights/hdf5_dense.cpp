@@ -48,7 +48,7 @@ class FractalHeap {
 
   // The link that an identifier of 7 bytes stands for.
   std::vector<std::byte> object(Hdf5Bytes identifier) const {
-    if ((number(identifier, 0, 1) & 0xF0U) != 0) refuse_header();  // else than a managed object of version 0
+    if ((number(identifier, 0, 1) & 0xF0U) != 0) refuse_header();  // not a managed object of version 0
     const std::uint64_t at = number(identifier, 1, offset_bytes_);
     const std::uint64_t length = number(identifier, 1 + offset_bytes_, length_bytes_);
     const auto [address, begin, bytes] = root_rows_ == 0 ? Place{root_, 0, start_} : find(root_, root_rows_, 0, at, 0);
@@ -96,7 +96,7 @@ class FractalHeap {
     refuse_header();
   }
 
-  // How many rows an indirect block of so many bytes of the heap has.
+  // The number of rows of an indirect block that covers so many bytes of the heap.
   std::uint64_t rows_within(std::uint64_t bytes) const {
     const std::uint64_t rows = static_cast<std::uint64_t>(std::bit_width(bytes) - std::bit_width(start_ * width_)) + 1;
     if (bytes < start_ * width_) refuse_header();

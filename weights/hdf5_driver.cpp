@@ -19,7 +19,7 @@ struct Source {
   haddr_t bytes;
 };
 
-// What libhdf5 calls an open file: its own part first.
+// libhdf5's open file: its own part comes first.
 struct DriverFile {
   H5FD_t shared;
   Source source;
@@ -58,7 +58,7 @@ H5FD_class_t driver_class() {
   H5FD_class_t driver{};
 #ifdef H5FD_CLASS_VERSION
   driver.version = H5FD_CLASS_VERSION;
-  driver.value = static_cast<H5FD_class_value_t>(511);  // the last of those for what is not registered anywhere
+  driver.value = static_cast<H5FD_class_value_t>(511);  // the last value for drivers that are not registered
 #endif
   driver.name = "descriptor";
   driver.maxaddr = static_cast<haddr_t>(INT64_MAX);
@@ -81,8 +81,8 @@ H5FD_class_t driver_class() {
   return driver;
 }
 
-// Registered once and for good: H5FD_close gives its hold on the driver up before it calls the driver's own close, so
-// that a driver which nobody else holds is gone by then.
+// Registered once and never unregistered: H5FD_close releases the driver before it calls the driver's own close, so a
+// driver that nobody else holds would be gone by then.
 hid_t driver() {
   static const hid_t registered = [] {
     const H5FD_class_t description = driver_class();

@@ -15,7 +15,7 @@ void put(Hdf5LinkMap& links, std::string name, Hdf5Link link) {
   if (!links.emplace(std::move(name), link).second) throw ModelFileError("has two links of one name");
 }
 
-// The names of a group in the older format: a block of texts, each ended by a zero.
+// The names of a group in the older format: a block of texts that end with a zero.
 class LocalHeap {
  public:
   LocalHeap(const InputFile& file, std::uint64_t address) {
@@ -33,7 +33,7 @@ class LocalHeap {
   }
 
  private:
-  // libhdf5 follows the list of free blocks when it opens a group.
+  // Checked because libhdf5 follows the list of free blocks when it opens a group.
   void check_free_blocks(std::uint64_t at) const {
     constexpr std::uint64_t kEnd = 1, kBlock = 16;
     for (std::size_t i = 0; at != kEnd; ++i) {

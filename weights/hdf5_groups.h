@@ -1,5 +1,5 @@
 #pragma once
-// The links of a group in each of the ways in which HDF5 keeps them. Private to weights/.
+// Reads the links of a group, in each of the formats that HDF5 has for them. Private to weights/.
 //
 // Format: https://docs.hdfgroup.org/hdf5/develop/_f_m_t3.html, sections III.A to III.G.
 
@@ -21,7 +21,7 @@ Hdf5LinkMap read_links(const InputFile& file, const std::vector<HeaderMessage>& 
 
 // One link in the newer format, as it stands in a header or a heap.
 void read_link(Hdf5Bytes message, Hdf5LinkMap& links);
-// Those of a group with many links in the newer format: a heap of links and a B-tree that says where they are.
+// The links of a group with many of them in the newer format: a heap of links and a B-tree of their places.
 void read_dense_links(const InputFile& file, std::uint64_t heap, std::uint64_t tree, Hdf5LinkMap& links);
 
 }  // namespace tessera

@@ -12,7 +12,8 @@ namespace {
   throw ModelFileError("its superblock is damaged, or has other than 8-byte offsets");
 }
 
-// The root group's symbol table as the older superblock repeats it, where it does: libhdf5 may take it from there.
+// Checks the copy of the root group's symbol table in the older superblock, where there is one: libhdf5 may read it
+// from there.
 void check_cached_root(Hdf5Bytes entry, const std::vector<HeaderMessage>& header) {
   constexpr std::uint64_t kNothing = 0, kSymbolTable = 1;
   const std::uint64_t kind = number(entry, 16, 4);
@@ -42,7 +43,8 @@ Hdf5Guard::Hdf5Guard(const InputFile& file) : file_(file) {
   const bool old = version < 2;
   const std::size_t sizes = old ? 13 : 9;
   if (number(block, sizes, 1) != 8 || number(block, sizes + 1, 1) != 8) refuse_superblock();
-  // Addresses: of the file's beginning, of what we do not read (free space; the superblock's extension), of its end.
+  // Addresses of the file's beginning, of what we do not read (free space; the superblock's extension), and of the
+  // file's end.
   const std::uint64_t at = version == 0 ? 24 : (version == 1 ? 28 : 12);
   const std::uint64_t beginning = number(block, at, 8), extension = number(block, at + 8, 8);
   if (beginning != 0 || (!old && extension != kNoAddress)) refuse_superblock();

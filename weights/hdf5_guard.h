@@ -1,9 +1,9 @@
 #pragma once
-// What of a file libhdf5 may look at. 1.10.8, which Debian 12 ships, believes what a file's structures say of their own
-// lengths: it reads beyond its blocks where a name has no end, a list of free blocks leads outside, or a message is
-// shorter than its kind, and divides by a chunk dimension of zero. So names are looked up here, with every step
-// checked, and libhdf5 opens datasets by address, once all that it will read of them has been seen to be sound. Private
-// to weights/.
+// Decides what libhdf5 may read of a file. Version 1.10.8, which Debian 12 ships, believes what a file's structures say
+// about their own lengths: it reads beyond its blocks where a name has no end, where a list of free blocks leads
+// outside, or where a message is shorter than its kind, and it divides by a chunk dimension of zero. So names are
+// looked up here, with every step checked, and libhdf5 opens datasets by address, after everything that it will read of
+// them has been found sound. Private to weights/.
 //
 // Format: https://docs.hdfgroup.org/hdf5/develop/_f_m_t3.html.
 
@@ -15,9 +15,9 @@ namespace tessera {
 
 class Hdf5Guard {
  public:
-  // Looks at all that libhdf5 looks at when it opens a file: the superblock and the root group. Throws ModelFileError
-  // unless they are those of a file that was closed, is whole, and has nothing before or after it. (User blocks and
-  // addresses of other than 8 bytes exist, but no writer in use makes them unasked.) `file` must outlive the guard.
+  // Checks what libhdf5 reads when it opens a file: the superblock and the root group. Throws ModelFileError unless the
+  // file was closed, is whole, and has nothing before or after it. (User blocks and addresses of other than 8 bytes
+  // exist, but no writer in use makes them by default.) `file` must outlive the guard.
   explicit Hdf5Guard(const InputFile& file);
 
   // The address of the dataset's header, which libhdf5 may open. Throws ModelFileError: "missing", "is a soft or

@@ -37,14 +37,14 @@ using TypeHandle = Hdf5Handle<H5Tclose>;
 using SpaceHandle = Hdf5Handle<H5Sclose>;
 using PropertiesHandle = Hdf5Handle<H5Pclose>;
 
-// To be called before the library is used. Its own clean-up at exit is off: it crashes where a file could not be closed
-// because the disk is full, and nothing is left to do for it here.
+// To be called before the library is used. Turns off its own clean-up at exit, which crashes where a file could not be
+// closed because the disk is full; there is nothing to clean up here.
 inline void prepare_hdf5() {
   H5dont_atexit();
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 
-// The type as it lies in a file. Owned by HDF5.
+// The type as files store it. Owned by HDF5.
 hid_t stored_type(Hdf5Type type);
 
 }  // namespace tessera

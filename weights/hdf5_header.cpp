@@ -12,7 +12,7 @@ struct Block {
   std::uint64_t offset, length;
 };
 
-// Lengths that libhdf5 takes for granted when it loads a header.
+// Lengths that libhdf5 assumes when it loads a header.
 void expect_sound_message(const HeaderMessage& message) {
   const Hdf5Bytes bytes = message.bytes;
   if (message.type == kReferencesMessage) part(bytes, 0, 5);

@@ -1,5 +1,5 @@
 #pragma once
-// Object headers: what a group or dataset says about itself, in messages. Private to weights/.
+// Object headers: the messages in which a group or dataset describes itself. Private to weights/.
 //
 // Format: https://docs.hdfgroup.org/hdf5/develop/_f_m_t3.html, section IV.A.
 
@@ -9,7 +9,7 @@ namespace tessera {
 
 struct HeaderMessage {
   std::uint64_t type = 0;
-  bool shared = false;  // what it says stands elsewhere in the file
+  bool shared = false;  // its content is elsewhere in the file
   std::vector<std::byte> bytes;
 };
 
@@ -19,7 +19,7 @@ constexpr std::uint64_t kSpaceMessage = 1, kLinkInfoMessage = 2, kTypeMessage = 
                         kFilterMessage = 11, kContinuationMessage = 16, kGroupMessage = 17, kAttributeInfoMessage = 21,
                         kReferencesMessage = 22;
 
-// All of the header at `address`, through its continuations. Throws ModelFileError.
+// All messages of the header at `address`, with its continuations. Throws ModelFileError.
 std::vector<HeaderMessage> read_header(const InputFile& file, std::uint64_t address);
 
 // Throws ModelFileError unless the messages make a dataset of plain numbers in this very file, contiguous or chunked,

@@ -22,7 +22,7 @@ struct Hdf5Reader::Handles {
 
 namespace {
 
-// libhdf5 walks all chunks to find one, so that reading their places takes the square of this.
+// libhdf5 walks all chunks to find one, so reading their places takes time that grows with the square of this.
 constexpr std::uint64_t kMostChunks = 8192;
 
 [[noreturn]] void refuse(const std::string& reason) { throw ModelFileError(reason); }
@@ -130,7 +130,7 @@ void locate_chunks(const DatasetHandle& dataset, hid_t properties, std::uint64_t
   }
 }
 
-// Before anything else is asked of the dataset: libhdf5 opens the other files of a virtual one to learn its shape.
+// Called first: to learn the shape of a virtual dataset, libhdf5 opens other files.
 PropertiesHandle plain_storage(const DatasetHandle& dataset) {
   PropertiesHandle properties(H5Dget_create_plist(dataset.get()));
   if (!properties.valid()) refuse("its storage is damaged");

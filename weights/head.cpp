@@ -8,7 +8,7 @@
 namespace tessera {
 
 std::vector<WeightSpec> head_weights(const ModelConfig& config) {
-  // What the graph asks for beyond that of the same network without a head.
+  // The tensors that this graph needs and the same network without a head does not.
   const std::vector<WeightSpec> backbone = build_graph(with_classes(config, 0)).weight_specs();
   std::vector<WeightSpec> head = build_graph(config).weight_specs();
   std::erase_if(head, [&](const WeightSpec& spec) {

@@ -1,5 +1,5 @@
 #pragma once
-// The head of a classifier, the linear layer that reads its pooled features: taken off, and put on.
+// Takes off, and puts on, the head of a classifier: the linear layer that reads its pooled features.
 
 #include <cstdint>
 #include <span>
@@ -13,7 +13,7 @@ namespace tessera {
 // The head's tensors, weight [classes, width] and bias [classes]; none for a model whose output is features.
 std::vector<WeightSpec> head_weights(const ModelConfig& config);
 
-// Of the features that a head reads: the output of the model without one.
+// The width of the features that a head reads: of the output of the model without one.
 std::int64_t feature_width(const ModelConfig& config);
 
 // Afterwards the model's output is its features: no classes, no labels, no tensors of a head. card.sha256 still names

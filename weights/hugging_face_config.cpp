@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Keys that change nothing in the network: names, training, generation, what a backbone hands on.
+// Keys that change nothing in the network: names, training, generation, outputs of a backbone.
 bool is_harmless(const std::string& key) {
   static const std::set<std::string> kHarmless{"_name_or_path",
                                                "_commit_hash",
@@ -110,7 +110,7 @@ constexpr std::array<Type, 4> kTypes{{{"vit", "vit", 1e-12},
                                       {"dinov2_with_registers", "vit", 1e-6},
                                       {"resnet", "resnet", 1e-5}}};
 
-// Of models whose architectures name a class but no type.
+// For models whose configuration names a class but no type.
 std::string type_of_class(const std::string& name) {
   if (name.starts_with("Dinov2WithRegisters")) return "dinov2_with_registers";
   if (name.starts_with("Dinov2")) return "dinov2";

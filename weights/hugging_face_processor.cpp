@@ -22,7 +22,7 @@ constexpr int kBilinear = 2, kBicubic = 3;  // PIL.Image.Resampling
 constexpr Colours kHalf{0.5F, 0.5F, 0.5F};
 constexpr Colours kClipMean{0.48145466F, 0.4578275F, 0.40821073F}, kClipStd{0.26862954F, 0.26130258F, 0.27577711F};
 
-// What transformers' image processors take for what their configuration leaves out.
+// The defaults of transformers' image processors.
 struct ProcessorDefaults {
   const char* name;
   int resample;
@@ -43,7 +43,7 @@ std::string without_end(const std::string& text, std::string_view end) {
   return text.ends_with(end) ? text.substr(0, text.size() - end.size()) : text;
 }
 
-// The processor's name as the file has it, or that which transformers takes for such a model.
+// The processor's name from the file, or the one that transformers uses for such a model.
 std::string type_of(const Json& json, const std::string& model_type) {
   std::string type = config_value<std::string>(json, "image_processor_type", "");
   const std::string older = config_value<std::string>(json, "feature_extractor_type", "");
@@ -76,7 +76,7 @@ Filter filter_of(const Json& resample) {
   throw ModelFileError("resample " + resample.dump() + " is not supported");
 }
 
-// A JSON number of any magnitude: one that is no side of a picture must not reach integer arithmetic.
+// Reads a JSON number of any magnitude: one that cannot be the side of a picture must not reach integer arithmetic.
 int side_of(const Json& number) {
   if (!number.is_number()) throw ModelFileError("a side of " + number.dump() + " pixels is not a number");
   const double side = number.get<double>();
@@ -91,7 +91,7 @@ struct Size {
   bool shortest_edge = false;
 };
 
-// transformers' get_size_dict(), for what makes square pictures.
+// transformers' get_size_dict(), for sizes that make square pictures.
 Size size_of(const Json& size, bool square) {
   if (size.is_number()) return {side_of(size), !square};
   if (size.is_object() && size.size() == 1 && size.contains("shortest_edge")) {

@@ -9,8 +9,8 @@ namespace tessera {
 // Owns a descriptor; closes it however its owner ends.
 class InputFile {
  public:
-  // Throws ModelFileError, without the file's name, where there is none, or it is not a regular file (a pipe is not
-  // waited for).
+  // Throws ModelFileError, without the file's name, for a missing file and for anything but a regular file. Does not
+  // wait on a pipe.
   explicit InputFile(const std::filesystem::path& path);
   ~InputFile();
   InputFile(const InputFile&) = delete;

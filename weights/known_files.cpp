@@ -18,7 +18,8 @@ constexpr const char *kV1 = "torchvision's IMAGENET1K_V1", *kV2 = "torchvision's
                      *kSwag = "torchvision's SWAG, end to end", *kSwagLinear = "torchvision's SWAG, linear",
                      *kDeit = "DeiT", *kDino = "DINO";
 
-// As torchvision 0.29's weights say themselves; DeiT's and DINO's evaluation has torchvision's 256 / 224, bicubic.
+// From torchvision 0.29's own descriptions of its weights; DeiT and DINO are evaluated with torchvision's 256 / 224,
+// bicubic.
 constexpr Row kRows[] = {
     {"resnet18", "f37072fd", kV1, 256, 224, kLinear},
     {"resnet18", "5c106cde", kV1, 256, 224, kLinear},

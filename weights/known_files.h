@@ -14,8 +14,8 @@ struct KnownFile {
   Preprocess preprocess;
 };
 
-// Of a file of that name and SHA-256. A name that carries the first digits of its digest ("resnet50-11ad3fa6.pth") is
-// believed only with that digest.
+// The preprocessing of a published file with this name and SHA-256. A name that carries the first digits of its digest
+// ("resnet50-11ad3fa6.pth") is believed only with that digest.
 std::optional<KnownFile> find_known_file(std::string_view name, std::string_view sha256);
 
 }  // namespace tessera

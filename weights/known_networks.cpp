@@ -104,7 +104,7 @@ std::vector<KnownNetwork> make_networks() {
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
-// "resnet50d" is of a kind that "resnet50" is not.
+// "resnet50d" is another kind of network than "resnet50".
 bool is_resnet_with_letter(std::string_view name) {
   constexpr std::string_view kResNet = "resnet";
   if (!name.starts_with(kResNet)) return false;

@@ -76,7 +76,7 @@ std::size_t control_character(std::string_view text) {
   return std::string_view::npos;
 }
 
-// A text that is shown to the user: no control characters, which could steer a terminal.
+// A text that is shown to the user must hold no control characters, which could steer a terminal.
 std::string plain_text(std::string text, const std::string& what) {
   constexpr std::size_t kLongest = 4096;
   if (const std::size_t at = control_character(text); at != std::string::npos) {
@@ -145,7 +145,7 @@ ModelCard card_from_json(const Json& json) {
   return card;
 }
 
-// The card as it is written. What is written can be read: a card that reading would refuse is refused here.
+// The card as it is written. Refuses a card that reading would refuse, so that whatever is written can be read.
 std::string card_text(const ModelCard& card, const std::filesystem::path& path) {
   try {
     const std::string text = card_to_json(card).dump(1);
@@ -161,7 +161,7 @@ std::string card_text(const ModelCard& card, const std::filesystem::path& path) 
 
 using Digests = std::map<std::string, std::string, std::less<>>;  // SHA-256 by tensor
 
-// Identifies the weights, however the manifest is written and whatever the card says.
+// Identifies the weights; does not depend on how the manifest is written or on what the card says.
 std::string digest_of(const Digests& digests) {
   std::string lines;
   for (const auto& [name, digest] : digests) lines += name + " " + digest + "\n";
@@ -200,8 +200,8 @@ Opened open_checked(const std::filesystem::path& path) {
 
 using Faults = std::vector<std::string>;
 
-// Tensors that lie in the file or stand in its manifest without being asked for. Names in the file are looked at only
-// when there are more or fewer than there should be.
+// Tensors in the file or its manifest that the graph does not need. Names in the file are read only when there are more
+// or fewer than there should be.
 Faults unexpected_tensors(const Opened& opened, bool complete) {
   constexpr std::uint64_t kMostListed = 1000;
   std::set<std::string, std::less<>> expected, unexpected;
@@ -228,7 +228,7 @@ Faults unexpected_tensors(const Opened& opened, bool complete) {
   return faults;
 }
 
-// A tensor of the file, or why it cannot be had.
+// A tensor of the file, or why it cannot be read.
 struct Found {
   Tensor tensor;
   std::string fault;
@@ -245,12 +245,12 @@ class FileWeights final : public WeightSource {
  private:
   struct Place {
     std::optional<Hdf5Dataset> dataset;
-    std::string fault;  // why there is none
+    std::string fault;  // why it cannot be read
   };
 
   void locate_tensors();
   Found read(std::size_t index, Tensor tensor) const;
-  // Where one tensor is found to be bad the others are looked at as well: throws one error that names them all.
+  // Called when one tensor is bad: checks the others too and throws one error that names all bad ones.
   void refuse(const std::string& fault) const;
   void throw_faults(const Faults& faults) const;
 

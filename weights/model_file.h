@@ -22,7 +22,7 @@ struct Source {
   std::string notes;
 };
 
-// Ranges of the model's activations on some pictures, from which int8 arithmetic has its scales.
+// Ranges of the model's activations on some pictures, from which int8 arithmetic takes its scales.
 struct Calibration {
   ValueRanges ranges;  // by the activation's name in the graph; empty: not calibrated
   std::int64_t pictures = 0;
@@ -30,18 +30,18 @@ struct Calibration {
   std::string pictures_sha256;  // of the SHA-256s of the pictures' files; "" in files that do not have it
 };
 
-// {"name": [low, high]}: what int8 follows from beside the weights.
+// {"name": [low, high]}: int8 results follow from these and the weights.
 nlohmann::json ranges_json(const Calibration& calibration);
 std::string ranges_sha256(const Calibration& calibration);
 
 // Everything about a model but its weights.
 struct ModelCard {
-  std::string name;  // how tables call it
+  std::string name;  // its name in tables
   ModelConfig config;
   Preprocess preprocess;
   LabelSet labels;
   Source source;
-  std::string follows;  // whose default decided what the converted configuration did not say: "timm 1.0.31"; or ""
+  std::string follows;  // whose defaults filled gaps of the converted configuration: "timm 1.0.31"; or ""
   Calibration calibration;
   std::string sha256;  // of the names and SHA-256s of all tensors: identifies the weights
 };
@@ -53,7 +53,11 @@ struct LoadedModel {
   double load_ms = 0;
 };
 
-// A model whose weights are read, or made, as they are taken: what becomes a program holds none of them twice.
+// A model whose weights are read, or made, one at a time, when a program takes them (WeightSource). Opening reads the
+// card and checks every tensor's place, shape and name. Taking reads a tensor and checks it (SHA-256, finite values);
+// the program packs it while it is in the caches. Memory goes from one tensor to the next (MemoryPool). So no weight is
+// in memory twice, and the system clears half as many pages. Where one tensor's values are bad, all are looked at, so
+// that one error names every fault.
 struct OpenedModel {
   ModelCard card;
   std::unique_ptr<WeightSource> weights;
@@ -66,13 +70,13 @@ struct LoadOptions {
 };
 
 // Throw ModelFileError naming the file and listing every tensor that is missing, unexpected, misshapen, of another
-// type, damaged or not finite. Values are looked at when they are read: of a file that is opened, as they are taken.
+// type, damaged or not finite. Values are checked when they are read; in an opened file that is when they are taken.
 LoadedModel load_model_file(const std::filesystem::path& path, const LoadOptions& options = {});
 OpenedModel open_model_file(const std::filesystem::path& path, bool verify = true);
 ModelCard read_model_card(const std::filesystem::path& path);
 
-// Writes a temporary file beside `path` and puts it in place when it is whole. Returns the card with its sha256.
-// Throws ModelFileError when the weights do not fit the card, ResourceError when the disk does not take it.
+// Writes a temporary file beside `path` and puts it in place when it is whole. Returns the card with its sha256. Throws
+// ModelFileError when the weights do not fit the card, ResourceError when it cannot be written.
 ModelCard save_model_file(const std::filesystem::path& path, const ModelCard& card, const WeightStore& weights,
                           int threads = 1);
 

@@ -37,7 +37,7 @@ SeededName parse_seeded(const std::string& name) {
   return parsed;
 }
 
-// Pictures of another size: the model's graph and its preprocessing, with the crop's share of the picture kept.
+// Adapts a model's graph and preprocessing to pictures of another size; the crop keeps its share of the picture.
 void apply_image_size(ModelCard& card, const OpenOptions& options) {
   if (!options.image_size) return;
   const int size = *options.image_size;
@@ -49,13 +49,13 @@ void apply_image_size(ModelCard& card, const OpenOptions& options) {
   card.config.parameters["image_size"] = size;
 }
 
-// Text as it stands in JSON, so that no control character reaches a terminal.
+// Text as in JSON, so that no control character reaches a terminal.
 std::string json_escaped(const std::string& text) {
   const std::string quoted = nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
   return quoted.substr(1, quoted.size() - 2);
 }
 
-// Why a model could not be opened by that name once it is installed; "" where it could.
+// Why a model installed under that name could not be opened by it; "" where it could.
 std::string name_fault(const std::string& name) {
   constexpr std::size_t kLongest = 200;
   if (name.empty()) return "it is empty";
@@ -76,10 +76,10 @@ std::string name_fault(const std::string& name) {
   return "";
 }
 
-// Where a model of that name lies in a folder of models.
+// The path of a model of that name in a folder of models.
 fs::path relative_path(const std::string& name) { return name + std::string(kEnding); }
 
-// "; `seeded:resnet50` ..." where the name, or what stands before its tag or behind its owner, is an architecture.
+// "; `seeded:resnet50` ..." where the name, without tag and owner, is an architecture.
 std::string seeded_hint(const std::string& name) {
   const std::string last = name.substr(name.rfind('/') + 1);
   for (const std::string& candidate : {last, last.substr(0, last.find('.'))}) {
@@ -90,7 +90,7 @@ std::string seeded_hint(const std::string& name) {
   return "";
 }
 
-// The user's, then those that came with the program.
+// The user's models, then those that came with the program.
 std::vector<fs::path> model_folders() {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
@@ -120,7 +120,7 @@ fs::path find_file(const std::string& name) {
   throw ModelFileError(name + ": no such file");
 }
 
-// What seeded(config, seed) or stored(file) makes of a name.
+// Calls seeded(config, seed) or stored(file), whichever the name asks for.
 auto by_name(const std::string& name, const auto& seeded, const auto& stored) {
   if (!name.starts_with(kSeeded)) return stored(find_file(name));
   const SeededName parsed = parse_seeded(name);

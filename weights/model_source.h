@@ -19,18 +19,18 @@ struct OpenOptions {
 
 // Throw ModelFileError for a file that cannot be used or found, UsageError for an unknown architecture.
 LoadedModel load_model(const std::string& name, const OpenOptions& options = {});
-// Weights are had as they are taken, on the threads that take them.
+// Each tensor is read when it is taken, on the thread that takes it.
 OpenedModel open_model(const std::string& name, const OpenOptions& options = {});
 // The card alone; no weights are read.
 ModelCard open_card(const std::string& name, const OpenOptions& options = {});
 
 // $TESSERA_HOME, or ~/.local/share/tessera.
 std::filesystem::path model_home();
-// Where a model of that name is to be installed. Throws UsageError, with the reason, for a name that would leave the
-// folder or by which the model could not be opened afterwards.
+// The path at which to install a model of that name. Throws UsageError, with the reason, for a name that would leave
+// the folder, or by which the model could not be opened afterwards.
 std::filesystem::path installed_path(const std::string& name);
-// The file of an installed model: there, or among those that came with the program (share/tessera/models beside its
-// bin/). Empty where there is none of that name.
+// The file of an installed model: in that folder, or among the models that came with the program (share/tessera/models
+// beside its bin/). Empty where no model has that name.
 std::filesystem::path installed_file(const std::string& name);
 // Names of the installed models, sorted.
 std::vector<std::string> installed_models();

@@ -17,7 +17,7 @@ using Rule = std::pair<std::string_view, std::string_view>;
 
 constexpr std::array<std::string_view, 4> kHfPrefixes{"vit.", "dinov2.", "dinov2_with_registers.", "resnet."};
 
-// Outside the blocks. An empty name drops the tensor.
+// Rules for names outside the blocks. An empty name drops the tensor.
 constexpr std::array<Rule, 8> kOuterRules{{
     {"embeddings.cls_token", "cls_token"},
     {"embeddings.position_embeddings", "pos_embed"},
@@ -102,7 +102,7 @@ std::string_view without_prefix(std::string_view name) {
   return name;
 }
 
-// The number that `name` begins with, taken off together with `after`; -1 when it does not.
+// Takes the number and `after` off the beginning of `name`; returns the number, or -1 where there is none.
 int take_number(std::string_view& name, std::string_view after) {
   int number = -1;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
@@ -113,8 +113,8 @@ int take_number(std::string_view& name, std::string_view after) {
   return number;
 }
 
-// "stages.1.layers.0.layer.2.convolution.weight" -> "layer2.0.conv3.weight". A stage's blocks are Hugging Face's
-// `layers`, and what stands in a block its `layer`.
+// "stages.1.layers.0.layer.2.convolution.weight" -> "layer2.0.conv3.weight". Hugging Face calls the blocks of a stage
+// `layers` and the parts of a block `layer`.
 std::string from_hugging_face_resnet(std::string_view name) {
   const std::string whole(name);
   name = without_prefix(name);
@@ -143,8 +143,8 @@ std::string from_hugging_face_resnet(std::string_view name) {
   return known ? block + renamed : whole;
 }
 
-// timm's name for a Hugging Face one; "" for what is dropped; the name itself when it is not known (and then listed as
-// unexpected by the check against the graph).
+// timm's name for a Hugging Face name; "" for a tensor that is dropped; the name itself when it is unknown (the check
+// against the graph then lists it as unexpected).
 std::string from_hugging_face(std::string_view name) {
   const std::string_view whole = name;
   name = without_prefix(name);
@@ -170,7 +170,7 @@ std::string from_torchvision_vit(std::string_view name) {
   return "blocks." + std::to_string(block) + "." + renamed;
 }
 
-// Names that stand in timm's files or in those of a method that has timm's names.
+// Names in timm's files, or in files of a method that uses timm's names.
 std::string from_timm(const std::string& name) {
   if (name == "mask_token" || name.starts_with("decoder_")) return "";
   for (const auto& [from, to] : {std::pair<std::string_view, std::string_view>{".gamma_1", ".ls1.gamma"},
@@ -194,7 +194,8 @@ Tensor stack(const std::array<Tensor, 3>& parts, const std::string& name) {
   return stacked;
 }
 
-// A Dinov2 with registers: Hugging Face adds position 0 to the class token, timm keeps it within the class token.
+// A Dinov2 with registers: Hugging Face adds position 0 to the class token; in timm's weights the class token contains
+// it.
 void move_class_position(WeightStore& weights) {
   Tensor class_token = weights.take("cls_token");
   const Tensor positions = weights.take("pos_embed");
@@ -229,7 +230,7 @@ std::vector<std::string> names_of(const WeightStore& weights) {
   return names;
 }
 
-// "" for what is dropped.
+// "" for a tensor that is dropped.
 std::string renamed_tensor(const std::string& name, NamingScheme scheme) {
   if (name.ends_with("num_batches_tracked")) return "";
   switch (scheme) {

@@ -7,8 +7,8 @@
 //   Hugging Face ResNet         resnet.encoder.stages.0.layers.0.layer.0.convolution.weight
 //   torchvision's ViT           encoder.layers.encoder_layer_0.self_attention.in_proj_weight
 //   DINOv2 with registers as its authors wrote it (register_tokens), and torchvision's ResNets: timm's otherwise
-// Queries, keys and values become one blocks.N.attn.qkv. Buffers that inference does not need are dropped, and a masked
-// autoencoder's decoder.
+// Queries, keys and values become one blocks.N.attn.qkv. Buffers that inference does not need, and the decoder of a
+// masked autoencoder, are dropped.
 
 #include <functional>
 #include <string>
@@ -24,8 +24,8 @@ struct RenamedWeights {
   NamingScheme scheme = NamingScheme::kTimm;
 };
 
-// Uses up `weights`; tells `note` of parts that were left out. Throws ModelFileError listing q, k or v tensors that
-// lack their partners.
+// Consumes `weights`; calls `note` with the parts that were left out. Throws ModelFileError listing q, k or v tensors
+// that lack their partners.
 RenamedWeights rename_to_timm(WeightStore weights, const std::function<void(const std::string&)>& note = {});
 
 }  // namespace tessera

@@ -45,7 +45,7 @@ Preprocess timm_pictures(int size, double share, Filter filter, Colours mean, Co
   return p;
 }
 
-// timm's pretrained_cfg with timm's defaults for what it leaves out. Nothing where there is none.
+// timm's pretrained_cfg with timm's defaults for what it leaves out. Empty where there is none.
 std::optional<ChosenPreprocess> timm_preprocess(const Json& config) {
   const bool nested = config.contains("pretrained_cfg");
   if (!nested && !(is_timm_config(config) && config.contains("input_size"))) return std::nullopt;
@@ -72,7 +72,7 @@ std::optional<ChosenPreprocess> timm_preprocess(const Json& config) {
       all ? "" : kTimmVersion};
 }
 
-// The picture size that the resized edge and the crop share makes; the crop is the model's.
+// Sets the resized edge from the crop's share of it; the crop is the model's.
 void set_share(Preprocess& p, double share) {
   const int size = p.output_size();
   p.crop_fraction = p.resize_mode == ResizeMode::kSquash ? 0 : share;
@@ -97,7 +97,7 @@ void override_fields(Preprocess& p, const PreprocessOptions& options) {
   if (options.crop_pct) set_share(p, *options.crop_pct);
 }
 
-// All of it said by options.
+// For preprocessing that options say completely.
 std::optional<Preprocess> said_by_options(const PreprocessOptions& options, int size) {
   if (!options.mean || !options.std || !options.interpolation || !(options.crop_pct || options.crop_mode == "squash")) {
     return std::nullopt;

@@ -1,6 +1,6 @@
 #pragma once
-// Preprocessing as other libraries write it down (transformers' preprocessor_config.json, timm's pretrained_cfg), as
-// published files are known to need it, or as the user says. Private to weights/.
+// Preprocessing from other libraries' files (transformers' preprocessor_config.json, timm's pretrained_cfg), from a
+// table of published weights, or from the user. Private to weights/.
 
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
@@ -27,9 +27,9 @@ struct ChosenPreprocess {
   std::string follows;  // "transformers 5.23" where its defaults decided something, else ""
 };
 
-// What the user says comes before what the files say; nothing is assumed of a model whose preprocessing nobody says:
-// ModelFileError then tells what is missing and which options give it. Throws it also for settings that tessera does
-// not have. `said` has the network's name, `config` its picture size.
+// What the user says comes before what the files say. Nothing is assumed: where neither says it, ModelFileError names
+// what is missing and the options that give it. It is thrown too for settings that tessera does not have. `said` has
+// the network's name, `config` its picture size.
 ChosenPreprocess preprocess_of(const ModelConfig& config, const SaidNetwork& said, const PreprocessSources& sources,
                                const PreprocessOptions& options, const std::function<void(const std::string&)>& note);
 

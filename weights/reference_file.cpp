@@ -84,7 +84,7 @@ ReferenceActivation read_activation(const Hdf5Reader& file, const ActivationEntr
   return activation;
 }
 
-// Runs `read`, with the file's name before what it throws.
+// Runs `read`, and puts the file's name before the message of what it throws.
 template <class Read>
 auto naming(const std::string& file, const Read& read) {
   try {
@@ -140,8 +140,8 @@ ReferenceWriter::ReferenceWriter(const std::filesystem::path& path, std::string 
   if (!settings.is_null()) index_["settings"] = std::move(settings);
 }
 
-// The path where HDF5 takes it for the name of one dataset, so that h5py finds "/values/layer1.0.conv1"; a number
-// elsewhere.
+// The path itself where HDF5 accepts it as the name of one dataset, so that h5py finds "/values/layer1.0.conv1";
+// otherwise a number.
 std::string ReferenceWriter::next_key(const std::string& path) const {
   const bool plain = !path.empty() && path != "." && path.find('/') == std::string::npos;
   return plain ? path : std::to_string(index_.at("activations").size());

@@ -19,25 +19,26 @@ namespace tessera {
 struct ReferenceActivation {
   std::string path;                   // of a layer or block: "layer1.0.conv1"
   Shape shape;                        // [N, H, W, C], [N, T, C] or [N, C]
-  std::vector<std::int64_t> indices;  // flat; empty: all values are there
+  std::vector<std::int64_t> indices;  // flat; empty: all values are present
   std::vector<double> values;
 };
 
-// What a file says of an activation before its values are read.
+// What a file says about an activation before its values are read.
 struct ActivationEntry {
   std::string path;
   Shape shape;
   std::string layer;  // its kind, "Conv2d"; empty where the writer did not say
   std::string key;    // of its dataset
   bool sampled = false;
-  // Of values that are all there, in a dataset of the activation's shape; absent: a vector of float64.
+  // For complete values: their type in a dataset of the activation's own shape. Absent: a vector of float64.
   std::optional<Hdf5Type> type = std::nullopt;
 };
 
 // "NHWC", "NTC" or "NC" by the rank; "" for others.
 std::string_view layout_of(const Shape& shape);
 
-// Reads one activation at a time. The same care as with model files: all throw ModelFileError naming the file.
+// Reads one activation at a time, with the same care as model files. All functions throw ModelFileError naming the
+// file.
 class ReferenceReader {
  public:
   explicit ReferenceReader(const std::filesystem::path& path);
@@ -59,8 +60,8 @@ class ReferenceReader {
   std::vector<ActivationEntry> entries_;
 };
 
-// Writes one activation at a time, in the order of execution; the file is in place when commit() returns, or not at
-// all. Throws ResourceError.
+// Writes one activation at a time, in the order of execution; the file appears when commit() returns, or not at all.
+// Throws ResourceError.
 class ReferenceWriter {
  public:
   // `settings` says how it was made, for people; it may be null.

@@ -22,7 +22,7 @@ using Json = nlohmann::json;
 
 constexpr std::uint64_t kMostHeaderBytes = 100'000'000;
 constexpr std::size_t kMostEntries = 100'000;
-constexpr std::size_t kMostValues = 16 * kMostEntries;  // an entry has up to 13: itself, two arrays, what they hold
+constexpr std::size_t kMostValues = 16 * kMostEntries;  // an entry has up to 13: itself, two arrays and their elements
 constexpr std::size_t kDeepest = 4;
 
 struct Entry {
@@ -50,7 +50,7 @@ std::size_t bytes_of(const std::string& type) {
   return found == kTypes.end() ? 0 : found->second;
 }
 
-// Parses the header; refuses keys that stand twice, which a JSON library would silently merge.
+// Parses the header; refuses repeated keys, which a JSON library would silently merge.
 Json parse_header(const std::string& text) {
   const ParsedJson header = parse_json(text, {.deepest = kDeepest, .most_values = kMostValues, .names_once = true});
   if (header.value.is_discarded() && header.fault != "is not JSON") refuse("its header " + header.fault);

@@ -17,8 +17,9 @@ struct SafetensorsFile {
   std::vector<std::string> left_out;            // "conv1.weight (I8)"
 };
 
-// Throws ModelFileError naming the file and the tensor: header over 100 MB or not JSON, more than 100,000 entries, a
-// name twice, offsets out of order, overlapping, with gaps, past the end, or not as long as the shape says.
+// Throws ModelFileError naming the file and the tensor: a header over 100 MB or not JSON, more than 100,000 entries, a
+// repeated name, offsets that are out of order, overlap, leave gaps or pass the end, and data that is not as long as
+// the shape says.
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
 
 }  // namespace tessera

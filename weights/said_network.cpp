@@ -40,7 +40,7 @@ SaidNetwork named_network(const SaidNetwork& said, const std::string& name) {
   network.trained_by = "--arch " + known.name;
   for (const auto& [parameter, value] : known.parameters.items()) {
     const auto found = network.parameters.find(parameter);
-    // transformers' default for a key that is not there is less than a name.
+    // A name counts for more than transformers' default for a missing key.
     const bool by_default =
         parameter == "heads" && found != network.parameters.end() && found->second.by == "model_type";
     if (found == network.parameters.end() || by_default) {

@@ -1,5 +1,5 @@
 #pragma once
-// What configuration files say of a network, in tessera's own parameters. Private to weights/.
+// What configuration files say about a network, in tessera's own parameters. Private to weights/.
 
 #include <map>
 #include <nlohmann/json.hpp>
@@ -20,7 +20,7 @@ struct SaidNetwork {
   std::string architecture;                // timm's name, where one is named
   std::string family;                      // as the registry's; "" where nothing says it
   std::map<std::string, Said> parameters;  // by the family's parameter
-  std::string follows;                     // whose defaults hold for what is not said: "timm 1.0.31"
+  std::string follows;                     // whose defaults fill the gaps: "timm 1.0.31"
   std::string trained_by;                  // for messages: "config.json's architecture 'resnet50d'"
 };
 
@@ -29,10 +29,10 @@ inline constexpr const char* kTransformersVersion = "transformers 5.23";
 
 using IgnoredKeys = std::set<std::string>;
 
-// Of a config.json; nothing is said by an empty one. Throw ModelFileError for settings that tessera does not have or
-// does not know, naming the key, its value and what to do. Keys in `ignored` are taken as not there.
+// Read a config.json; an empty one says nothing. Throw ModelFileError for settings that tessera does not have or does
+// not know, naming the key, its value and what to do. Keys in `ignored` are treated as absent.
 SaidNetwork network_of_config(const nlohmann::json& config, const IgnoredKeys& ignored);
-// What is said of a network whose kind is not.
+// For a configuration that does not say the kind of network.
 SaidNetwork unnamed_network(const nlohmann::json& config, const IgnoredKeys& ignored);
 SaidNetwork timm_network(const nlohmann::json& config, const IgnoredKeys& ignored);
 SaidNetwork hugging_face_network(const nlohmann::json& config, const IgnoredKeys& ignored);

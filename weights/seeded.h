@@ -1,5 +1,5 @@
 #pragma once
-// Weights out of a counter: full-size models without weight files, the same bits in C++ and in NumPy
+// Weights made from a counter: full-size models without weight files, the same bits in C++ and in NumPy
 // (tests/reference/seeded.py). docs/seeded-weights.md has the definition.
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace tessera {
 
-// The model `seeded:architecture@seed`, with weights that are made as they are taken, and its card alone.
+// The model `seeded:architecture@seed`, each tensor made when it is taken; and its card alone.
 LoadedModel seeded_model(const ModelConfig& config, std::uint64_t seed, int threads = 1);
 OpenedModel open_seeded(const ModelConfig& config, std::uint64_t seed);
 ModelCard seeded_card(const ModelConfig& config, std::uint64_t seed);

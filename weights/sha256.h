@@ -10,7 +10,7 @@ namespace tessera {
 
 std::string sha256(std::span<const std::byte> bytes);
 
-// Of a whole file, read in pieces. Throws ModelFileError naming the file when it cannot be read.
+// The hash of a whole file, read in pieces. Throws ModelFileError naming the file when it cannot be read.
 std::string sha256_of_file(const std::filesystem::path& path);
 
 }  // namespace tessera

@@ -15,8 +15,8 @@ struct WeightFiles {
   std::string sha256;                 // of the file; of a sharded model, of its files' names and SHA-256s
 };
 
-// The .safetensors or .safetensors.index.json that `source` is, or that lies in that folder. Throws UsageError for
-// formats that weights/convert.py reads, ModelFileError where there is none or a choice.
+// The .safetensors or .safetensors.index.json file that `source` is, or that the folder `source` holds. Throws
+// UsageError for formats that weights/convert.py reads, ModelFileError where there is no such file or more than one.
 std::filesystem::path weight_file(const std::filesystem::path& source);
 
 // Throws ModelFileError naming the file and the tensor, also for an index whose files lack a tensor or are not beside

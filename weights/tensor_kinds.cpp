@@ -15,7 +15,7 @@ namespace {
                        ", which tessera does not have");
 }
 
-// A part of a name, and what a network has whose tensors are called so.
+// A part of a tensor's name, and the feature that a network with such tensors has.
 constexpr std::pair<std::string_view, const char*> kParts[] = {
     {"dist_token", "a distillation token and two heads (DeiT, distilled)"},
     {"norm_pre.", "a norm before the blocks (CLIP)"},
@@ -38,7 +38,7 @@ void refuse_parts(const WeightStore& weights) {
   }
 }
 
-// Sizes of convolutions that ResNets do not have; of tensors that are there with four dimensions.
+// Kernel sizes that ResNets do not have; only tensors of four dimensions are checked.
 void refuse_convolutions(const WeightStore& weights) {
   const auto look = [&](const std::string& name, const auto& look_at) {
     if (!weights.contains(name)) return;

@@ -1,5 +1,5 @@
 #pragma once
-// Networks whose tensors show that tessera does not have them. Private to weights/.
+// Refuses networks whose tensors show that tessera does not have them. Private to weights/.
 
 #include "engine/weight_store.h"
 

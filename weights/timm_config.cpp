@@ -24,7 +24,7 @@ bool is_harmless(const std::string& key) {
   return kHarmless.contains(key) || key.ends_with("_drop_rate");
 }
 
-// Arguments whose only value here is what tessera's network has.
+// Arguments that may only have the value that tessera's network has.
 const std::map<std::string, std::vector<Json>>& fixed_arguments(const std::string& family) {
   static const std::map<std::string, std::vector<Json>> kVit{
       {"in_chans", {3}},        {"act_layer", {"gelu"}},       {"class_token", {true}},
@@ -59,7 +59,7 @@ Json square_of(const Json& value) {
   return pair ? value[0] : value;
 }
 
-// Arguments that are parameters of ours, beyond those that only have to be what they are.
+// Arguments that become parameters of ours.
 bool take_argument(SaidNetwork& said, const std::string& key, const Json& value) {
   static const std::map<std::string, const char*> kVit{
       {"embed_dim", "dim"},    {"depth", "depth"},          {"num_heads", "heads"},   {"mlp_ratio", "mlp_ratio"},
@@ -93,7 +93,7 @@ void take_arguments(SaidNetwork& said, const Json& arguments, const IgnoredKeys&
   const auto& fixed = fixed_arguments(said.family);
   for (const auto& [key, value] : arguments.items()) {
     if (ignored.contains(key) || is_harmless(key) || take_argument(said, key, value)) continue;
-    if (said.family == "vit" && key == "fc_norm") continue;  // looked at beside the pooling
+    if (said.family == "vit" && key == "fc_norm") continue;  // read together with the pooling
     const auto allowed = fixed.find(key);
     if (allowed == fixed.end()) refuse_setting(key, value, "tessera does not know what this argument of timm changes");
     if (std::ranges::find(allowed->second, value) == allowed->second.end()) {
@@ -102,7 +102,8 @@ void take_arguments(SaidNetwork& said, const Json& arguments, const IgnoredKeys&
   }
 }
 
-// timm norms the pooled features (fc_norm) where it pools the patches' mean, unless told otherwise.
+// timm normalises the pooled features (fc_norm) where it pools the mean of the patches, unless the configuration says
+// otherwise.
 void check_pooling(const SaidNetwork& said, const Json& arguments, const IgnoredKeys& ignored) {
   if (said.family != "vit") return;
   const Said& pool = said.parameters.at("pool");

@@ -14,14 +14,14 @@ namespace {
 
 using Note = std::function<void(const std::string&)>;
 
-// The first layer of each kind of network by which its prefix is known.
+// The first layer of each kind of network, which shows the prefix.
 constexpr std::array<std::string_view, 6> kFirstLayers{"patch_embed.proj.weight",
                                                        "layer1.0.conv1.weight",
                                                        "conv_stem.weight",
                                                        "conv_proj.weight",
                                                        "embeddings.patch_embeddings.projection.weight",
                                                        "embedder.embedder.convolution.weight"};
-// Parts of Hugging Face's names that rename_to_timm() takes off itself; the head stands beside them.
+// Parts of Hugging Face's names that rename_to_timm() removes; the head is beside them.
 constexpr std::array<std::string_view, 4> kOwnPrefixes{"vit.", "dinov2.", "dinov2_with_registers.", "resnet."};
 // Of two networks in a file, the one that is not the result of the training.
 constexpr std::array<std::string_view, 4> kOthers{"encoder_k.", "momentum_encoder.", "student.", "momentum_backbone."};
@@ -84,7 +84,7 @@ void refuse_head_outside(const std::vector<std::string>& outside, const WeightSt
   }
 }
 
-// MoCo's and its kind's last layers project for the loss; they are no classes.
+// The last layers of MoCo and similar methods project for the loss; they are not a classifier's head.
 bool is_projection(const std::string& prefix, const std::string& name) {
   const bool self_supervised = prefix.find("encoder_q.") != std::string::npos ||
                                prefix.find("base_encoder.") != std::string::npos ||

@@ -1,7 +1,7 @@
 #pragma once
-// A network's tensors out of what wraps them: training frameworks, compilers and self-supervised methods put a prefix
-// before every name ("module.", "_orig_mod.", "model.", "backbone.") and keep other networks beside. Private to
-// weights/.
+// Takes a network's tensors out of their wrapping: training frameworks, compilers and self-supervised methods put a
+// prefix before every name ("module.", "_orig_mod.", "model.", "backbone.") and store other networks in the same file.
+// Private to weights/.
 
 #include <functional>
 #include <optional>
@@ -11,9 +11,9 @@
 
 namespace tessera {
 
-// Leaves the tensors of one network, without its prefix: `prefix` where it is given, otherwise that of the one network
-// whose first layer is found. Tells `note` what was taken off and what left out. Throws ModelFileError when no tensor
-// has the prefix, when several networks are found, or when a classifier's head stands outside of the network.
+// Keeps the tensors of one network, without its prefix: `prefix` where it is given, otherwise that of the only network
+// whose first layer is found. Calls `note` with the prefix and with what was left out. Throws ModelFileError when no
+// tensor has the prefix, when several networks are found, or when a classifier's head is outside the network.
 WeightStore unwrap(WeightStore weights, const std::optional<std::string>& prefix,
                    const std::function<void(const std::string&)>& note);
 

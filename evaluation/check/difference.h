@@ -1,5 +1,5 @@
 #pragma once
-// Where two sets of activations differ: layer by layer, in the order of execution.
+// Compares two sets of activations, layer by layer, in the order of execution.
 
 #include <cstdint>
 #include <optional>
@@ -17,11 +17,11 @@ struct Tolerance {
   double absolute = 2e-5;  // |found - expected| <= absolute + relative * |expected|
 };
 
-// One activation, or the output, held against what was expected.
+// One activation, or the output, compared with the expected one.
 struct LayerDifference {
   std::string path;
   Shape shape;                                      // as expected
-  std::optional<Shape> other_shape = std::nullopt;  // as found, where it is another one: nothing is compared
+  std::optional<Shape> other_shape = std::nullopt;  // as found, where it differs: then nothing is compared
   std::size_t values = 0;                           // compared
   double max_error = 0;                             // |found - expected|
   double mean_error = 0;
@@ -45,22 +45,22 @@ class DifferenceSum {
   double error_sum_ = 0, product_ = 0, found_square_ = 0, expected_square_ = 0;
 };
 
-// Where a flat index lies: its place along each dimension.
+// The place of a flat index along each dimension.
 std::vector<std::int64_t> position_of(std::int64_t index, const Shape& shape);
 // "n 0, h 12, w 7, c 33", by the layout of the shape.
 std::string position_text(std::int64_t index, const Shape& shape);
 
 struct FileDifference {
-  // What both have, in the order of execution of the first file: "input", the activations, "output".
+  // What both files have, in the order of execution of the first: "input", the activations, "output".
   std::vector<LayerDifference> layers;
   std::vector<std::string> only_in_first, only_in_second;  // in the order of execution
-  // The first one that fails, or null.
+  // The first layer that fails, or null.
   const LayerDifference* first_failure() const;
-  // The one that exceeds the tolerance by the most (shapes that differ first), or null when none fails.
+  // The layer that exceeds the tolerance by the most (a different shape counts as the most), or null when none fails.
   const LayerDifference* worst_failure() const;
 };
 
-// Holds `second` against `first`, one activation in memory at a time. Of an activation that is sampled, the samples are
+// Compares `second` with `first`, with one activation in memory at a time. Of a sampled activation the samples are
 // compared. Throws ModelFileError, and CheckError when they have no activation in common.
 FileDifference compare_files(const ReferenceReader& first, const ReferenceReader& second, const Tolerance& tolerance);
 

@@ -1,5 +1,5 @@
 #pragma once
-// Activations written to files: what the taps of a classifier's program keep, in the order of execution.
+// Writes activations to files: what the taps of a classifier's program keep, in the order of execution.
 
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
@@ -11,8 +11,8 @@
 
 namespace tessera {
 
-// Both run `input`, [n, S, S, 3] with n up to the largest batch, once, and give what they wrote. They throw
-// ResourceError; nothing half-written is left under a name that was asked for.
+// Both run `input` once, [n, S, S, 3] with n up to the largest batch, and return what they wrote. They throw
+// ResourceError and leave nothing half-written under the name that was asked for.
 
 // A file for `tessera diff` (weights/reference_file.h). `settings` says how it was made.
 std::vector<TappedValue> write_dump(const std::filesystem::path& path, Classifier& classifier, ConstView input,

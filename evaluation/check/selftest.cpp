@@ -11,6 +11,7 @@
 #include "core/quantile.h"
 #include "device/device_backend.h"
 #include "engine/passes.h"
+#include "evaluation/ready/backends.h"
 #include "models/modules.h"
 #include "weights/seeded.h"
 

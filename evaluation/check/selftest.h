@@ -1,6 +1,6 @@
 #pragma once
-// A device against the readable layers: each layer, small models, and what it achieves. For the report of somebody who
-// has a device that its authors have not.
+// Tests a device against the readable layers: each layer, small models, and speed. Its report is for users who have a
+// device that the authors do not have.
 
 #include <functional>
 #include <string>
@@ -12,7 +12,7 @@ namespace tessera {
 
 struct SelftestRow {
   std::string name;            // "Conv2d 3x3, + residual, relu", "resnet50 at 64"
-  std::string implementation;  // of a layer: its kernel
+  std::string implementation;  // for a layer: its kernel
   double error = 0;            // the largest difference, in root mean squares of the expected values
   double tolerance = 0;
   double ms = 0;                                      // of a run on the device, the median
@@ -25,12 +25,12 @@ struct SelftestResult {
   std::string device;    // its description
   bool hardware = true;  // false: an emulated device, whose times mean nothing
   std::vector<SelftestRow> layers, models;
-  // Full-size models, where they were asked for: times alone, checked by `models` at a smaller size.
+  // Full-size models, if asked for: only times; `models` checks them at a smaller size.
   std::vector<SelftestRow> speeds;
   bool passed() const;
 };
 
-// The largest difference that a dtype may make in one layer, and in a whole model.
+// The largest error that a dtype may cause in one layer, and in a whole model.
 struct SelftestTolerance {
   double layer = 0, model = 0;
 };

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "evaluation/ready/probabilities.h"
 
 namespace tessera {
 

@@ -1,5 +1,5 @@
 #pragma once
-// Holds a model against what another implementation made of the same pictures, layer by layer.
+// Compares a model with another implementation's activations for the same pictures, layer by layer.
 
 #include <string>
 #include <vector>
@@ -13,15 +13,15 @@ namespace tessera {
 struct VerifyResult {
   LayerDifference output;
   std::vector<LayerDifference> activations;  // in the order of execution
-  std::vector<std::string> missing;          // of the reference, not in this graph
+  std::vector<std::string> missing;          // activations of the reference that this graph lacks
   bool top5_equal = true;                    // for every picture; true for models without classes
   bool passed() const;
   // The first activation in the order of execution that fails, or null.
   const LayerDifference* first_failure() const;
 };
 
-// Runs the reference's pictures in batches of `options.max_batch`. Throws UsageError when the model takes other
-// pictures.
+// Runs the reference's pictures in batches of `options.max_batch`. Throws UsageError when the model takes pictures of
+// another size.
 VerifyResult verify_model(LoadedModel model, const ReferenceFile& reference, RunOptions options,
                           const Tolerance& tolerance);
 

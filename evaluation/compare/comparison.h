@@ -1,5 +1,5 @@
 #pragma once
-// A comparison: every picture of a data set through every model, each picture decoded once.
+// A comparison: runs every picture of a data set through every model, and decodes each picture once.
 
 #include <cstdint>
 #include <memory>
@@ -28,28 +28,28 @@ struct ComparisonOptions {
   int workers = 1;         // threads that prepare pictures in mode throughput
   std::uint64_t seed = 1;  // of the order in which the models run, drawn anew for each picture or batch
   DecodeOptions decode;
-  // By model, the class of each of its outputs in the list that all share (CommonClasses); empty: the output's number.
+  // By model: the class of each output in the list that all models share (CommonClasses); empty: the output's index.
   std::vector<std::vector<int>> places = {};
 };
 
 struct ComparisonProgress {
   std::size_t done = 0, total = 0, errors = 0;
-  std::size_t here = 0;           // of `done`, those of this sitting
+  std::size_t here = 0;           // part of `done`: pictures of this sitting
   std::vector<std::size_t> top1;  // right so far, by model
   double seconds = 0;             // since the first picture
 };
 
-// Throws UsageError for models that cannot be compared so: one without classes, batches in mode latency.
+// Throws UsageError for what cannot be compared: a model without classes, batches in mode latency.
 void check_models(const std::vector<std::unique_ptr<Classifier>>& models, const ComparisonOptions& options);
 
-// Runs the models on the pictures that `work` gives, which takes the rows of each batch in the same order. A picture
-// that cannot be decoded becomes an error row. Predictions depend neither on batch, mode, order nor on which pictures
-// are asked for. Models must have been opened with max_batch >= options.batch. What `work` throws ends the run and
+// Runs the models on the pictures that `work` gives, and hands the rows of each batch to `work` in the same order. A
+// picture that cannot be decoded becomes an error row. Predictions depend on neither batch, mode, order nor the choice
+// of pictures. Models must have been opened with max_batch >= options.batch. An exception of `work` ends the run and
 // passes through.
 void compare_models(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
                     const ComparisonOptions& options, Work& work);
 
-// Name (by distinct_names() of model_names.h), size and cost of each model; `sources` is what the user named them by.
+// Name (by distinct_names() of model_names.h), size and cost of each model; `sources` are the names that the user gave.
 std::vector<ComparedModel> facts_of(const std::vector<std::unique_ptr<Classifier>>& models,
                                     const std::vector<std::string>& sources);
 

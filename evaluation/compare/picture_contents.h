@@ -1,6 +1,6 @@
 #pragma once
-// Whether a run that goes on sees the pictures that it saw before. A data set's names and sizes are part of its hash;
-// this is about their bytes.
+// Checks that a resumed run sees the same pictures as before. A data set's hash covers names and sizes; this covers
+// bytes.
 
 #include <filesystem>
 #include <span>
@@ -10,9 +10,9 @@
 
 namespace tessera {
 
-// Reads pictures of rows that are done again, spread over all of them, up to 256 MiB: all of a small data set, some
-// 2,300 of ImageNet's. Throws UsageError naming the first whose bytes are others than when its row was made. What
-// cannot be read now says nothing.
+// Reads again pictures of finished rows, spread over all of them, up to 256 MiB: all of a small data set, some 2,300 of
+// ImageNet's. Throws UsageError naming the first picture whose bytes have changed since its row was made. A picture
+// that cannot be read now proves nothing and is passed over.
 void expect_same_contents(const std::filesystem::path& log, const Dataset& dataset,
                           std::span<const ComparisonRow> rows);
 

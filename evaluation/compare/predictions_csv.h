@@ -1,6 +1,6 @@
 #pragma once
-// predictions.csv: a row a picture. The first columns are those of the article's script, so that either can be read by
-// what reads the other.
+// predictions.csv: one row for each picture. The first columns are those of the article's script, so that a reader of
+// one file can read the other.
 
 #include <filesystem>
 #include <string>
@@ -15,14 +15,14 @@ namespace tessera {
 // image_load_ms), average_top5 (of the mean of the models' probabilities), error, batch (pictures that ran together;
 // inference_ms is its share of what they took) and PREFIX_batch_ms (until all of them were done; 0 for a picture
 // alone). A picture that could not be read has empty predictions and an error. Text is UTF-8 by csv_field()
-// (core/csv.h): \xHH stands for a byte that is none, for a control character, and for a first = + - @.
+// (core/csv.h): \xHH stands for a byte that is not UTF-8, for a control character, and for a first = + - @.
 std::string predictions_csv(const ComparisonResult& result);
 
-// Such a file, or the article's. Models are what has a column PREFIX_pred_idx and are named by their prefix; columns in
-// any order; those of times, wnid, labels and errors may be missing. Also as spreadsheets and pandas write it again:
-// parted by semicolons or tabs, in UTF-16, with TRUE, 1.0 and 7.0, empty cells where there is no prediction. Throws
-// InputError naming the file, the row and the column for a value that is none, a class below 0, a confidence beyond 0
-// to 100, a class of two names, no model, no rows.
+// Reads such a file, or the article's. A column PREFIX_pred_idx makes a model, named by its prefix. Columns may be in
+// any order; those of times, wnid, labels and errors may be missing. The forms that spreadsheets and pandas write are
+// accepted: semicolons or tabs, UTF-16, TRUE, 1.0 and 7.0, empty cells where there is no prediction. Throws InputError
+// naming the file, the row and the column for a bad value, a class below 0, a confidence outside 0 to 100, a class with
+// two names, no model, or no rows.
 ComparisonResult read_predictions_csv(const std::filesystem::path& path);
 
 }  // namespace tessera

@@ -1,5 +1,5 @@
 #pragma once
-// What a comparison gives: the predictions of several models on the same pictures, and what they cost.
+// The result of a comparison: predictions of several models on the same pictures, and their cost.
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -12,7 +12,7 @@
 
 namespace tessera {
 
-// What one model said of one picture.
+// One model's prediction for one picture.
 struct Prediction {
   int index = -1;         // the most probable class
   double confidence = 0;  // its probability, 0 to 1
@@ -20,7 +20,7 @@ struct Prediction {
   bool top5_correct = false;
   std::vector<ClassProbability> best;  // the five most probable; empty where only `index` is known (the article's CSV)
   double preprocess_ms = 0;
-  double inference_ms = 0;    // its share: that of the batch, divided by the batch's pictures
+  double inference_ms = 0;    // its share: the batch's time divided by the batch's pictures
   double postprocess_ms = 0;  // softmax and top 5
   // From the start of the batch's inference until all its pictures have their best classes; 0 where not known.
   double batch_ms = 0;
@@ -29,28 +29,28 @@ struct Prediction {
 struct ComparisonRow {
   std::int64_t number = 0;  // of the picture in the data set, from 0
   Sample sample;
-  std::string error;           // not empty: the picture gave no predictions, and this is why
-  bool model_failed = false;   // the error is a model's (logits that are no numbers), not the picture's
+  std::string error;           // not empty: why the picture has no predictions
+  bool model_failed = false;   // the error is a model's (NaN or infinite logits), not the picture's
   std::int64_t contents = -1;  // CRC-32 of the picture's file; -1 where not known
   double read_ms = 0;          // 0 where only the sum is known
   double load_ms = 0;          // read and decode
-  double wait_ms = 0;          // the models waited for its batch, divided by the batch's pictures
-  std::int64_t batch = 1;      // pictures that ran through the models together, this one counted
-  // By the wall: from the end of the batch before it (or the beginning) to the end of its batch, divided by the batch's
-  // pictures. They add up to the time of the loop. 0 where not known.
+  double wait_ms = 0;          // how long the models waited for its batch, divided by the batch's pictures
+  std::int64_t batch = 1;      // pictures that ran together, this one included
+  // Wall time from the end of the batch before (or the beginning) to the end of its batch, divided by the batch's
+  // pictures. These times add up to the time of the loop. 0 where not known.
   double wall_ms = 0;
   std::vector<Prediction> predictions;  // by model
-  // The five most probable classes by the mean of the models' probabilities; empty for one model or where not known.
+  // The five most probable classes by the mean of the models' probabilities; empty for one model, or where not known.
   std::vector<ClassProbability> average;
 };
 
-// What one shard was of a run that was merged.
+// One shard of a merged run.
 struct RunPart {
   std::int64_t pictures = 0;
   double loop_ms = 0;
 };
 
-// A stretch of a run that was made by one process, or by the processes of one mpirun.
+// The part of a run that one process, or the processes of one mpirun, made in one go.
 struct RunSitting {
   nlohmann::json environments = nlohmann::json::array();  // environment_record() of each process, where it is known
   std::int64_t pictures = 0;
@@ -68,7 +68,7 @@ struct ComparisonResult {
   // have run beside each other. 0 where only the predictions are known; so are the next two.
   double loop_ms = 0;
   double load_ms = 0;  // loading the models
-  // Pictures that the models would have done in loop_ms with nothing beside them, by what they did in the warm-up; 0
+  // Pictures that the models would have done in loop_ms with nothing beside them, at their speed in the warm-up; 0
   // where that is not known.
   double alone_pictures = 0;
   std::vector<RunSitting> sittings;
@@ -83,13 +83,13 @@ struct ComparisonResult {
 };
 void complete(ComparisonResult& result);
 
-// What a picture waits for a model: its own preprocessing, then inference and softmax of its whole batch. Reading and
-// decoding, and the wait until the batch is full, are not in it.
+// How long a picture waits for a model: its own preprocessing, then inference and softmax of its whole batch. Without
+// reading, decoding, and the wait until the batch is full.
 double latency_ms(const ComparisonRow& row, std::size_t model);
-// The inference of the batch that the picture was in.
+// The inference time of the picture's whole batch.
 double batch_inference_ms(const ComparisonRow& row, std::size_t model);
 
-// Fills in what follows from the five most probable classes and the picture's label.
+// Sets the fields that follow from the five most probable classes and the picture's label.
 void set_best(Prediction& prediction, std::vector<ClassProbability> best, int label);
 
 }  // namespace tessera

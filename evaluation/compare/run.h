@@ -8,16 +8,16 @@
 
 namespace tessera {
 
-// Of the names, folders, labels and sizes of the pictures, in their order; SHA-256 in hexadecimal digits.
+// SHA-256 of the names, folders, labels and sizes of the pictures in order, in hexadecimal digits.
 std::string dataset_hash(const Dataset& dataset);
 
-// Runs what of the shard is not in the folder's log yet and gives all rows of the shard. Throws as RunLog and
-// compare_models do.
+// Runs the pictures of the shard that are not yet in the folder's log, and returns all rows of the shard. Throws as
+// RunLog and compare_models do.
 ComparisonResult run_comparison(std::vector<std::unique_ptr<Classifier>>& models, const Dataset& dataset,
                                 const RunPlan& plan, const std::atomic<bool>& stop, const RunVoice& voice);
 
-// What is in logs of one run: one log, or all its shards. Throws InputError for logs of different runs, for a picture
-// that is in two of them or, in more than one log, in none.
+// Joins the logs of one run: one log, or all its shards. Throws InputError for logs of different runs, for a picture in
+// two of them and, where there are several logs, for a picture in none.
 ComparisonResult join_runs(std::vector<ComparisonResult> records, const std::vector<std::string>& names);
 // Writes the joined run as folder/run.log. Throws UsageError where that is the log of another comparison (unless
 // `force`) or where a process is writing it.

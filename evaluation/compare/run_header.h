@@ -1,5 +1,5 @@
 #pragma once
-// What makes a run that run: the first line of its log. Two logs are of one run when all of it is the same.
+// The identity of a run: the first line of its log. Two logs are of one run when their headers are equal.
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -10,7 +10,7 @@
 
 namespace tessera {
 
-// Which pictures of a data set a process takes: those whose number leaves `index - 1` when divided by `count`.
+// The pictures of a data set that a process takes: those whose number divided by `count` leaves `index - 1`.
 struct Shard {
   int index = 1;  // 1 to count
   int count = 1;
@@ -31,10 +31,9 @@ struct ComparedModel {
 };
 
 struct RunHeader {
-  // Everything that predictions follow from, and how times were taken: models and the hashes of their weights and
-  // calibration, preprocessing, kernels, dtype, batch, mode, this program's commit, the hash of the data set's names,
-  // labels and sizes. The same for all shards of a run. (Contents of pictures are in the rows, machines in the
-  // sittings.)
+  // Everything that predictions follow from, and how times were taken: models, hashes of their weights and calibration,
+  // preprocessing, kernels, dtype, batch, mode, this program's commit, the hash of the data set's names, labels and
+  // sizes. The same for all shards of a run. (Contents of pictures are in the rows, machines in the sittings.)
   nlohmann::json settings;
   std::int64_t pictures = 0;  // of the data set, all shards together
   Shard shard;
@@ -42,14 +41,14 @@ struct RunHeader {
   LabelSet labels;
 };
 
-// Throws InputError for what is no header or has a value that cannot be: a log may come from anybody.
+// Throws InputError for anything but a header and for impossible values: a log may come from anybody.
 RunHeader header_from_json(const nlohmann::json& json);
 nlohmann::json to_json(const RunHeader& header);
-// Whether a first line that was cut off is the beginning of a header.
+// Whether a truncated first line is the beginning of a header.
 bool begins_a_header(std::string_view line);
 
-// "models/0/isa: avx512 there, avx2 here": the settings in which two runs differ, the first few of them; and what
-// follows from no setting: the number of pictures, the models.
+// "models/0/isa: avx512 there, avx2 here": the first few settings in which two runs differ, and differences beyond the
+// settings: the number of pictures, the models.
 std::string differing_settings(const RunHeader& there, const RunHeader& here);
 
 }  // namespace tessera

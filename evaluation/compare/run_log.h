@@ -1,12 +1,12 @@
 #pragma once
-// The log of a run: what makes it survive kill -9, a full disk and a power cut, and what shards are joined from.
+// The log of a run. It lets a run survive kill -9, a full disk and a power cut, and shards are joined from it.
 //
-// A text file. Each line is the CRC-32 (zlib) of what follows in eight hexadecimal digits, a space, and one JSON
-// document: first the header, then "sitting" (a process began to write here, on which machine), "alone" (pictures a
-// second of a process's models with nothing beside them), in a merged log "parts" (the shards), and one row for each
-// picture. A line is
-// written by a single write(), so that a process that dies tears at most the last one; that one is dropped and its
-// picture done again. The file is locked (flock) while it is written.
+// A text file, so that a damaged line can be looked at: some 35 MB for 50,000 pictures and two models. Each line is the
+// CRC-32 (zlib) of what follows in eight hexadecimal digits, a space, and one JSON document: first the header, then
+// "sitting" (a process began to write here, on which machine), "alone" (pictures a second of a process's models with
+// nothing beside them), in a merged log "parts" (the shards), and one row for each picture. A line is written by a
+// single write(), so a process that dies leaves at most the last line incomplete. That line is dropped, and its picture
+// is done again. The file is locked (flock) while it is written.
 
 #include <chrono>
 #include <filesystem>
@@ -21,11 +21,10 @@
 
 namespace tessera {
 
-// Throws InputError naming the file, for one that is no log, a header that is damaged, a row that cannot be.
+// Throws InputError naming the file, for a file that is not a log, a damaged header, or an impossible row.
 ComparisonResult read_run_log(const std::filesystem::path& path);
 
-// Rows as lines of a log, and back; the latter throws InputError. What a sample holds beside name, folder and label is
-// not in them.
+// Rows as lines of a log, and back; the latter throws InputError. Of a sample only name, folder and label are in them.
 std::string lines_of_rows(std::span<const ComparisonRow> rows);
 std::vector<ComparisonRow> rows_of_lines(std::string_view lines, std::size_t models);
 
@@ -35,10 +34,10 @@ std::string run_log_text(const ComparisonResult& record);
 // Not thread-safe.
 class RunLog {
  public:
-  // Opens or makes the log. With `resume` what it holds is in before(), otherwise it begins anew, as it does where a
-  // log has no row yet. `environments` are those of the processes that run. Throws UsageError when another process
-  // writes it or when it belongs to a run with other settings (which are named), InputError for a file that is no log
-  // (which is never written over), ResourceError.
+  // Opens or makes the log. With `resume` its contents are in before(); otherwise, and where the log has no row yet, it
+  // begins anew. `environments` are those of the processes that run. Throws UsageError when another process is writing
+  // it or when it belongs to a run with other settings (which are named), InputError for a file that is not a log
+  // (which is never overwritten), ResourceError.
   RunLog(std::filesystem::path path, const RunHeader& header, bool resume,
          const nlohmann::json& environments = nlohmann::json::array());
   ~RunLog();
@@ -46,12 +45,12 @@ class RunLog {
   RunLog& operator=(const RunLog&) = delete;
 
   const ComparisonResult& before() const noexcept { return before_; }
-  // Writes one row; `seconds` since this sitting's first picture. To the disk itself every few seconds. Throws
+  // Writes one row; `seconds` since this sitting's first picture. Flushes to the disk every few seconds. Throws
   // ResourceError when the disk is full; the file is then whole up to the row before.
   void append(const ComparisonRow& row, double seconds);
   // Pictures a second of the models of one process, with nothing beside them.
   void append_alone(double pictures_per_second);
-  // Everything to the disk itself.
+  // Flushes everything to the disk.
   void sync();
 
  private:

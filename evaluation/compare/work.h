@@ -1,6 +1,7 @@
 #pragma once
-// What a process does of a run: who gives it the next pictures, and who takes its rows. Alone that is the run's ledger
-// (run_ledger.h); among several processes it may be another one's (scale/).
+// The interface between the loop that runs models and the run: it gives the next pictures and takes the rows. In one
+// process, or for a shard, it is the run's ledger (run_ledger.h); with MPI the other processes ask the ledger of rank 0
+// (scale/). So one loop serves one process and many.
 
 #include <span>
 
@@ -11,11 +12,12 @@ namespace tessera {
 
 class Work : public PictureSource {
  public:
-  // Pictures a second that this process's models manage with nothing beside them. Said at most once, before next().
+  // Receives the pictures a second that this process's models reach with nothing beside them. Called at most once,
+  // before next().
   virtual void begin(double alone) = 0;
-  // The rows of a batch.
+  // Takes the rows of a batch.
   virtual void take(std::span<const ComparisonRow> rows) = 0;
-  // The run is to end after the batch at hand. Thread-safe.
+  // True when the run should end after the current batch. Thread-safe.
   virtual bool stopped() const = 0;
 };
 

@@ -17,7 +17,8 @@ namespace tessera {
 struct Ink {
   double red = 0, green = 0, blue = 0;
 };
-// Okabe and Ito's colours (2008), which people with any common colour blindness can tell apart; then from the start.
+// Okabe and Ito's colours (2008), which people with any common colour blindness can tell apart; repeated after the
+// last.
 Ink ink_of(std::size_t index);
 inline constexpr Ink kBlack{0.1, 0.1, 0.1}, kGrey{0.55, 0.55, 0.55}, kPale{0.88, 0.88, 0.88}, kWhite{1, 1, 1};
 
@@ -60,7 +61,7 @@ Drawing draw_twice(int width, int height, const std::function<void(Canvas&)>& dr
 // Ticks at 1, 2 or 5 times a power of ten from 0 to `top`, the first tick not below `most`.
 struct Axis {
   double step = 1, top = 1;
-  int decimals = 0;  // that tell the ticks apart
+  int decimals = 0;  // enough to distinguish the ticks
 };
 Axis axis_to(double most);
 

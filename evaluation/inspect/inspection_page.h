@@ -1,5 +1,5 @@
 #pragma once
-// tessera inspect --html: one self-contained page (pages/inspect.js) of a model, or of several beside each other.
+// tessera inspect --html: one self-contained page (pages/inspect.js) of a model, or of several side by side.
 
 #include <optional>
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace tessera {
 
-// How the values of one tensor are spread.
+// The distribution of one tensor's values.
 struct TensorSummary {
   std::int64_t count = 0, zeros = 0;
   double mean = 0, deviation = 0;

@@ -1,5 +1,5 @@
 #pragma once
-// Profiles as JSON, CSV and one HTML page, and lines of several profiles beside each other.
+// Profiles as JSON, CSV and one HTML page, and lines of several profiles side by side.
 
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -14,12 +14,12 @@ namespace tessera {
 // "seeded:resnet50@7, f32, 2 threads, batch 1"
 std::string title_of(const ModelProfile& profile);
 
-// One line in all profiles; nothing where a profile has no line of that name.
+// One line in all profiles; empty for a profile that has no line of that name.
 struct ComparedLine {
   std::string name;
   std::vector<std::optional<ProfileLine>> lines;  // by profile
 };
-// In the order of execution of the first; what only others have stands after what it follows there.
+// In the order of execution of the first profile; a line that only others have follows its predecessor there.
 std::vector<ComparedLine> compare_lines(std::span<const ModelProfile> profiles, GroupBy by);
 
 // All nodes ("layers") and all groups ("types", "stages", "blocks").

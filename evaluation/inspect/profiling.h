@@ -1,5 +1,6 @@
 #pragma once
-// Where a model's time goes: each node against what the machine could do, whole runs, and what watching them costs.
+// Measures where a model's time goes: each node against the machine's roofline, whole runs, and the cost of watching
+// them.
 
 #include <cstdint>
 #include <optional>
@@ -22,9 +23,9 @@ struct Spread {
 // A node, or all nodes of a type, stage or block.
 struct ProfileLine {
   std::string name;                   // a node's path, a type ("Conv2d"), a stage ("layer1") or a block ("layer1.0")
-  std::string layer, kernel, output;  // of a node; of a group empty
+  std::string layer, kernel, output;  // of a node; empty for a group
   std::vector<std::string> computes;  // of a node: paths of the layers in it
-  std::string stage, block;           // that it belongs to; of a type empty
+  std::string stage, block;           // that it belongs to; empty for a type
   std::size_t nodes = 1;
   std::int64_t macs = 0,
                bytes = 0;        // of the whole batch; bytes: inputs, weights and output as they are kept, each once
@@ -32,9 +33,9 @@ struct ProfileLine {
   double share = 0;              // of the sum of all nodes' medians, 0 to 1
   double gflops = 0, gbs = 0;    // 2 * macs, and bytes, over the median
   double intensity = 0;          // operations for each byte
-  double roof_us = 0;            // the least time that the roofline allows; of a group the nodes' sum; 0: unknown
-  double of_roof = 0;            // roof_us over the median: above 1 where what it reads lies in a cache
-  bool memory_bound = false;     // the roof of (most of) it is memory's
+  double roof_us = 0;            // the least time by the roofline; for a group the nodes' sum; 0: unknown
+  double of_roof = 0;            // roof_us over the median: above 1 where its inputs are in a cache
+  bool memory_bound = false;     // memory sets the roof of (most of) it
   std::vector<double> times_us;  // by run
   double node_medians_us = 0;    // the nodes' sum
 };
@@ -53,7 +54,7 @@ struct ModelProfile {
   int threads = 1;
   std::int64_t batch = 1;
   int runs = 0;
-  Roofline roof;                       // of its threads; of a device none
+  Roofline roof;                       // of its threads; none for a device
   std::optional<DeviceClocks> clocks;  // of a device
   std::vector<ProfileLine> nodes;
   double sum_of_medians_us = 0;
@@ -86,8 +87,8 @@ struct ProfileResult {
   std::vector<Trace> traces;           // by setting; empty unless the plan has `trace`
 };
 
-// Loads all models and runs them by turns, so that drift of the machine hits all alike. Pictures are grey: times do not
-// depend on them. Throws as Classifier and measure_roofline do.
+// Loads all models and runs them in turn, so that drift of the machine affects all alike. Pictures are grey, since
+// times do not depend on them. Throws as Classifier and measure_roofline do.
 ProfileResult profile_models(const ProfilePlan& plan);
 
 }  // namespace tessera

@@ -1,9 +1,10 @@
 #pragma once
-// A sweep: how latency and throughput of models go with batch, threads and type of arithmetic.
+// A sweep: latency and throughput of models over batch, threads and type of arithmetic.
 //
 // Every combination is a cell, compiled as `classify` would compile it. All cells are measured in rounds, in a new
-// order each time, so that a machine that grows warm or busy slows all alike. A visit to a cell prepares it (only one
-// is prepared at a time) and begins with one run that is not counted, which finds fresh memory and cold caches.
+// order each time, so that a machine that grows warm or busy slows all cells alike. A visit to a cell prepares it (only
+// one is prepared at a time) and begins with one run that is not counted, since its memory is fresh and its caches
+// cold.
 
 #include <cstdint>
 #include <string>
@@ -22,7 +23,7 @@ struct SweepPlan {
   std::vector<int> threads{1};
   RunOptions run;      // what all cells share
   double seconds = 2;  // of counted runs for each cell, in all rounds together
-  int runs = 0;        // so many counted runs instead; 0: by seconds
+  int runs = 0;        // this many counted runs instead; 0: by seconds
 };
 inline constexpr int kSweepRounds = 5;
 
@@ -35,15 +36,14 @@ struct SweepResult {
   double images_per_second = 0;                           // the batch over its median
 };
 
-// Asked after each run with how many visits of a cell are done: false stops the sweep.
+// Called after each run with the number of finished visits to cells; false stops the sweep.
 using SweepProgress = FunctionRef<bool(std::size_t done, std::size_t total)>;
 
-// Cells by model, dtype, threads and batch in the order of the plan. After a stop, those that have been measured at
-// least once. In memory are the models'
-// weights and one prepared cell. Throws what opening and compiling a model throws.
+// The cells by model, dtype, threads and batch, in the order of the plan; after a stop, those measured at least once.
+// The models' weights and one prepared cell are in memory at a time. Throws what opening and compiling a model throws.
 std::vector<SweepResult> run_sweep(const SweepPlan& plan, SweepProgress progress);
 
-// Results that share everything but the batch, by their index: a line of the plot.
+// A line of the plot: the indices of results that differ only in batch.
 struct SweepLine {
   std::string name;
   std::vector<std::size_t> results;  // by batch

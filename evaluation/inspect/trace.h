@@ -1,9 +1,8 @@
 #pragma once
 // Runs as spans of time, a row a thread, in the Trace Event Format's JSON, which Perfetto (ui.perfetto.dev) and
-// chrome://tracing open:
-// https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU. Spans are complete events ("X", `ts`
-// and `dur` in microseconds); on one row they nest, as Perfetto asks: run, stage, block, node, what the thread did of a
-// parallel region.
+// chrome://tracing open: https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU. Spans are
+// complete events ("X", `ts` and `dur` in microseconds); on one row they nest, as Perfetto requires: run, stage, block,
+// node, the thread's part of a parallel region.
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
@@ -43,7 +42,7 @@ class Trace final : public Observer, public RegionObserver {
     Span span;
     std::int64_t tasks;
   };
-  // What is written of a node in every run; owned, so that a trace outlives its program.
+  // What is written about a node in every run; owned, so that a trace can outlive its program.
   struct NodeText {
     std::string path, stage, block, layer, kernel, output;
   };
@@ -58,7 +57,7 @@ class Trace final : public Observer, public RegionObserver {
   std::vector<std::vector<Part>> parts_;  // by thread
 };
 
-// The document of several traces side by side, each a process.
+// One document for several traces, each shown as a process.
 nlohmann::json trace_document(const std::vector<Trace>& traces, const std::vector<std::string>& names);
 
 }  // namespace tessera

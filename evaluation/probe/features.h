@@ -27,7 +27,7 @@ struct FeatureSet {
   std::vector<float> values;          // [N, width]
   std::vector<int> labels;            // [N]
   std::vector<std::int64_t> numbers;  // [N], the picture's number in the data set, ascending
-  std::vector<FailedPicture> failed;  // those that could not be read, which have no row
+  std::vector<FailedPicture> failed;  // pictures that could not be read; they have no row
 };
 
 struct ExtractionOptions {
@@ -47,18 +47,18 @@ std::optional<FeatureSet> extract_features(std::unique_ptr<Classifier> model, co
                                            const ExtractionOptions& options, const std::atomic<bool>& stop,
                                            const std::function<void(const ExtractionProgress&)>& progress);
 
-// Of the pictures' names, folders, labels, sizes and times of change; SHA-256 in hexadecimal digits.
+// SHA-256 of the pictures' names, folders, labels, sizes and times of change, in hexadecimal digits.
 std::string picture_list_hash(const Dataset& dataset);
 
 // Everything that features follow from, by name.
 using FeatureKey = nlohmann::json;
 
-// Whole or not at all. Throws ResourceError.
+// Writes the file whole or not at all. Throws ResourceError.
 void write_features(const std::filesystem::path& path, const FeatureSet& features, const FeatureKey& key,
                     const Dataset& dataset);
 
-// The features in a file, or why they are not those of `key` and the data set: what differs, or what is wrong with the
-// file.
+// The features in a file; or, where they do not belong to `key` and the data set, what differs or what is wrong with
+// the file.
 struct CachedFeatures {
   std::optional<FeatureSet> features;
   std::string refusal;

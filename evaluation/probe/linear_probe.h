@@ -1,12 +1,12 @@
 #pragma once
-// A linear probe: how well the classes of some pictures can be told apart by a network's features and one linear layer,
-// and that layer.
+// A linear probe: fits one linear layer on a network's features and measures how well it separates the classes of some
+// pictures.
 //
-// A share of the pictures of each class is held out. For l2 from strong to weak the head is fitted on the others; the
-// one with the least cross-entropy on those held out is chosen (of a thousand pictures the cross-entropy tells
-// strengths apart that the accuracy does not), and the head is fitted once more with it, on all pictures. The accuracy
-// on the pictures held out is that of the head that has not seen them; it is favourable to it only in that l2 was
-// chosen there.
+// A share of the pictures of each class is held out. For l2 from strong to weak the head is fitted on the other
+// pictures. The l2 with the least cross-entropy on the held-out pictures is chosen (on a thousand pictures
+// cross-entropy distinguishes strengths that accuracy does not), and the head is fitted once more with it, on all
+// pictures. The held-out accuracy is that of the head that has not seen those pictures; it is optimistic only because
+// l2 was chosen on them.
 
 #include <atomic>
 #include <functional>
@@ -19,13 +19,13 @@ namespace tessera {
 
 struct ProbeOptions {
   double holdout = 0.1;      // share of each class, in [0, 1); 0: none, with l2
-  std::optional<double> l2;  // not chosen but given
-  std::uint64_t seed = 1;    // of which pictures are held out
+  std::optional<double> l2;  // given, not chosen
+  std::uint64_t seed = 1;    // decides which pictures are held out
   int threads = 1;
 };
 
-// Which of the pictures are held out: of each class the share, rounded, but at least one and never all; of a class with
-// one picture none. Both lists are sorted. The same seed gives the same pictures everywhere.
+// Chooses the pictures to hold out: of each class the share, rounded, but at least one and never all; none of a class
+// with one picture. Both lists are sorted. The same seed gives the same pictures everywhere.
 struct Split {
   std::vector<std::int64_t> kept, held_out;
 };
@@ -47,8 +47,8 @@ struct ProbeResult {
   std::optional<std::size_t> chosen;  // none where nothing was held out
 };
 
-// `features` [N, width]; `labels` [N], of which every class has one. nullopt when `stop` was set. Throws InputError
-// when nothing can be held out and no l2 is given, UsageError for options that cannot be.
+// `features` [N, width]; `labels` [N], with at least one of every class. nullopt when `stop` was set. Throws InputError
+// when nothing can be held out and no l2 is given, UsageError for impossible options.
 std::optional<ProbeResult> fit_probe(std::span<const float> features, std::span<const int> labels, int classes,
                                      const ProbeOptions& options, const std::atomic<bool>& stop,
                                      const std::function<void(const ProbeStep&)>& progress);

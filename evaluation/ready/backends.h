@@ -17,26 +17,26 @@ namespace tessera {
 Graph graph_of(const ModelCard& card, std::int64_t max_batch);
 
 // The backend for options.device, for a model with that card. Throws UsageError for an unknown name or a dtype that the
-// device or model does not take, DeviceError for a device or instruction set that this build or machine does not have.
+// device or model does not support, DeviceError for a device or instruction set that this build or machine does not
+// have.
 std::unique_ptr<Backend> make_backend(const RunOptions& options, const ModelCard& card);
 
-// The instruction set that the kernels of a device ("cpu", "eigen", "cuda") are taken from; "" where that says nothing.
-// Logits differ in their last digits between two of them.
+// The instruction set of a device's kernels ("cpu", "eigen", "cuda"); "" for a device that has none. Logits differ in
+// their last digits between instruction sets.
 std::string isa_in_use(const RunOptions& options, std::string_view device);
-// Of which kernels compute the nodes, SHA-256: what --tune chose on this machine, in other words.
+// SHA-256 of the names of the kernels that compute the nodes. It identifies what --tune chose on this machine.
 std::string kernels_sha256(const Program& program);
 
 // The backend for options.device "cuda" or "cuda:N". Throws DeviceError with one line that says why there is none,
-// UsageError for an option that does not go with it.
+// UsageError for an option that does not fit the device.
 std::unique_ptr<Backend> make_cuda_backend(const RunOptions& options);
 
-// The same for "auto": null where there is no plugin, or the dtype is one of the CPU's alone; where there is a plugin
-// that cannot be used, null as well, and options.note is told why. A machine without a driver is found out without
-// opening the plugin.
+// The same for "auto": null where there is no plugin, or where only the CPU has the dtype. Null too for a plugin that
+// cannot be used; options.note then gets the reason. A missing driver is detected without opening the plugin.
 std::unique_ptr<Backend> make_cuda_backend_if_there(const RunOptions& options);
 
-// Which device options.device is here, for what must not be mixed: "cpu", "eigen", or a GPU's description. Throws as
-// make_cuda_backend().
+// The device behind options.device on this machine, for comparing runs that must not be mixed: "cpu", "eigen", or a
+// GPU's description. Throws as make_cuda_backend() does.
 std::string resolved_device(const RunOptions& options);
 
 }  // namespace tessera

@@ -11,9 +11,8 @@
 
 namespace tessera {
 
-// The card's own preprocessing: its sizes, filter, mean and deviation, whatever is chosen. "timm", "hf" and "hf-fast"
-// say whose resizing and rounding it has instead of the card's; `pillow` as RunOptions has it. Throws UsageError for
-// another choice.
+// The card's preprocessing. Its sizes, filter, mean and deviation always hold; "timm", "hf" and "hf-fast" replace the
+// card's way of resizing and rounding; `pillow` as in RunOptions. Throws UsageError for another choice.
 Preprocess choose_preprocess(const ModelCard& card, const std::string& choice, int pillow = 0);
 
 // Not thread-safe.
@@ -26,12 +25,12 @@ class Classifier {
   const ModelCard& card() const noexcept { return card_; }
   const Program& program() const { return session_->program(); }
   Session& session() noexcept { return *session_; }
-  // Side of the square picture that the model takes.
+  // Side of the square picture that is the model's input.
   int image_size() const { return card_.preprocess.output_size(); }
   // Width of the output: classes, or features of a model without a head.
   std::int64_t outputs() const;
   bool has_classes() const { return class_count(card_.config) > 0; }
-  // From opening the file to being ready to run, with what it is made of.
+  // The time from opening the file to being ready to run, and its parts.
   double load_ms() const noexcept { return load_ms_; }
 
   // Zeros for so many pictures, [batch, S, S, 3]; vision/preprocess.h fills in what card().preprocess says.

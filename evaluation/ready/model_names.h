@@ -1,5 +1,5 @@
 #pragma once
-// Names that tell models apart, for every text, table, figure and page.
+// Gives models distinct names, for every text, table, figure and page.
 
 #include <span>
 #include <string>
@@ -8,20 +8,21 @@
 namespace tessera {
 
 struct NamedModel {
-  std::string name;    // as its card has it
-  std::string source;  // as the user named it: a file, an installed name; "" where that is not known
+  std::string name;    // from its card
+  std::string source;  // the name that the user gave: a file, an installed name; "" where it is not known
   bool operator==(const NamedModel&) const = default;
 };
 
-// A name that one model has stays. Where several have it (a model and its quantised twin), each is followed by the name
-// of its file, "resnet50 (resnet50-int8)"; where that is the same as well, by its place among the models,
-// "resnet50 #2". All that is returned differs.
+// A name that only one model has stays. Where several have it (a model and its quantised twin), the name of the file is
+// added, "resnet50 (resnet50-int8)"; where that is the same as well, the place among the models, "resnet50 #2". All
+// returned names differ.
 std::vector<std::string> distinct_names(std::span<const NamedModel> models);
 
-// The same where one model may stand several times, in other settings: by name and source it is one.
+// The same for lists in which one model may stand several times, with other settings: equal name and source are one
+// model.
 std::vector<std::string> names_of_settings(std::span<const NamedModel> models);
 
-// "resnet50.a1_in1k" of "timm/resnet50.a1_in1k", where that still tells all of them apart; otherwise the names.
+// "resnet50.a1_in1k" for "timm/resnet50.a1_in1k", where the short names are still distinct; otherwise the names.
 std::vector<std::string> short_names(const std::vector<std::string>& names);
 
 }  // namespace tessera

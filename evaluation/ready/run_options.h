@@ -8,7 +8,7 @@
 
 namespace tessera {
 
-// How a model is to be run; what the common options of the command line say.
+// How to run a model: the common options of the command line.
 struct RunOptions {
   std::string device = "auto";  // "auto", "cpu", "eigen", "cuda", "cuda:N"
   std::string isa = "auto";     // of the device cpu: "auto" or one of cpu_isas()
@@ -21,10 +21,10 @@ struct RunOptions {
   int pillow = 0;                    // the release whose resizing is followed, 12 or 13; 0: the model's
   std::optional<int> image_size;
   bool optimise = true;
-  bool rewrite = true;  // as CompileOptions has them
+  bool rewrite = true;  // as in CompileOptions
   bool verify_weights = true;
   std::vector<std::string> taps;
-  // Told, in one line, what the user did not ask for: that "auto" had to leave a GPU out.
+  // Takes a line about anything the user did not ask for: that "auto" could not use a GPU.
   std::function<void(const std::string&)> note;
 };
 

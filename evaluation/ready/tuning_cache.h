@@ -1,5 +1,5 @@
 #pragma once
-// What tuning found on this machine, kept between runs in $TESSERA_HOME/tuning.json: one set of choices for each
+// Keeps the results of tuning on this machine between runs, in $TESSERA_HOME/tuning.json: one set of choices for each
 // processor and version of tessera, as JSON {"processor and version": {"layer": "way"}}.
 
 #include <filesystem>
@@ -11,9 +11,10 @@ namespace tessera {
 
 std::filesystem::path tuning_cache_path();
 
-// The choices for this machine. A cache that is not there or cannot be read is an empty one: it will be measured again.
+// The choices for this machine. A cache that is missing or cannot be read counts as empty: tuning measures again.
 KernelChoices read_tuning_cache();
-// Adds them to those of this machine, and leaves those of others. Processes wait for each other. Throws ResourceError.
+// Adds choices to those of this machine and leaves other machines' choices alone. Processes wait for each other. Throws
+// ResourceError.
 void write_tuning_cache(const KernelChoices& choices);
 
 }  // namespace tessera

@@ -1,5 +1,5 @@
 #pragma once
-// What a page plots of a comparison instead of its rows: as many numbers for 50,000 pictures as for 500.
+// The distributions that a page plots instead of a comparison's rows: as many numbers for 50,000 pictures as for 500.
 
 #include <nlohmann/json_fwd.hpp>
 

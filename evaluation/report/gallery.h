@@ -1,5 +1,5 @@
 #pragma once
-// The pictures that a page shows: where two models disagree (or one errs), the most confident first.
+// Chooses the pictures that a page shows: those on which two models disagree (or one errs), the most confident first.
 
 #include <array>
 #include <cstdint>
@@ -12,17 +12,19 @@ namespace tessera {
 // Two models' disagreements, or with first == second the errors of one model.
 struct GalleryGroup {
   std::size_t first = 0, second = 0;  // models
-  // Rows: only the first is right, only the second is, neither is and they differ. Of one model: all in the last.
+  // Rows where only the first is right, only the second is, or neither is and they differ. For one model all are in the
+  // last.
   std::array<std::vector<std::size_t>, 3> rows;
-  std::array<std::int64_t, 3> found{};  // how many there are, shown or not
+  std::array<std::int64_t, 3> found{};  // how many rows there are, shown or not
 };
 
 struct Gallery {
   std::vector<GalleryGroup> groups;
-  std::vector<std::size_t> rows;  // of all groups, each once, those first that a reader sees first
+  std::vector<std::size_t> rows;  // of all groups, each once, in the order in which a reader sees them
 };
 
-// Of each kind the `most` on which both models were the most confident, and for each class its most confident one.
+// Takes of each kind the `most` rows on which both models were the most confident, and for each class the most
+// confident row.
 Gallery choose_gallery(const ComparisonResult& result, std::size_t most);
 
 }  // namespace tessera

@@ -1,19 +1,18 @@
 #pragma once
-// The article's six panels, drawn right: intervals on the accuracies, agreement called by its name, and box plots that
-// no outlier flattens. N models.
+// The article's six panels for N models, corrected: intervals on the accuracies, agreement under its right name, and
+// box plots that no outlier flattens.
 
 #include "evaluation/summary/summary.h"
 
 namespace tessera {
 
-// Quantiles of what the inference of a picture's batch takes (of one picture: its own), ms; whiskers end at the 1st and
-// 99th percentile.
+// Quantiles of the inference time of a picture's batch in ms; whiskers end at the 1st and 99th percentile.
 struct TimeBox {
   double low = 0, quarter = 0, median = 0, three_quarters = 0, high = 0;
   std::size_t beyond = 0;  // pictures above `high`, not drawn
   double largest = 0;
 };
-// By model; zeros where there are no predictions.
+// For each model; zeros where there are no predictions.
 std::vector<TimeBox> time_boxes(const ComparisonResult& result);
 
 struct Panels {

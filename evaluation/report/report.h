@@ -1,6 +1,6 @@
 #pragma once
-// report.html: a comparison as one page that needs nothing else (pages/page.h), with its tables, plots, pictures of
-// the disagreements, and where and how it was run.
+// report.html: a comparison as one self-contained page (pages/page.h), with tables, plots, pictures of the
+// disagreements, and the machine and command of the run.
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -14,9 +14,9 @@ namespace tessera {
 
 struct ReportContext {
   std::vector<ModelAdvice> advice;  // by model, of advise()
-  std::string budget;               // as it was given; "" for none
+  std::string budget;               // as the user gave it; "" for none
   nlohmann::json run;               // run.json; null where only predictions are known
-  // The data set's pictures, for rows that do not know their path. Without them the gallery is text.
+  // The data set's pictures, for rows without a path. Without them the gallery is text.
   std::vector<Sample> pictures;
 };
 
@@ -25,10 +25,10 @@ struct ReportContext {
 nlohmann::json report_json(const ComparisonResult& result, const ComparisonSummary& summary,
                            const ReportContext& context);
 
-// The page. Never fails for what is in names, labels or pictures.
+// The page. No content of names, labels or pictures makes it fail.
 std::string report_page(const ComparisonResult& result, const ComparisonSummary& summary, const ReportContext& context);
 
-// What the comparison comes to, a sentence each, the most important first.
+// The findings of the comparison, one sentence each, the most important first.
 std::vector<std::string> summary_sentences(const ComparisonSummary& summary);
 
 }  // namespace tessera

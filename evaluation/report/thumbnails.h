@@ -1,5 +1,5 @@
 #pragma once
-// Small pictures for pages, from the data set where it can still be read.
+// Makes small pictures for pages from the data set, where it can still be read.
 
 #include <map>
 #include <span>
@@ -11,16 +11,16 @@ namespace tessera {
 
 class Thumbnails {
  public:
-  // `pictures` are what rows that do not know their own path are looked up in, by folder and name or, where only one
-  // has it, by name. They must outlive this.
+  // Rows without a path are looked up in `pictures`, by folder and name or, where it is unique, by name. `pictures`
+  // must outlive this object.
   explicit Thumbnails(std::span<const Sample> pictures);
 
-  // The picture, at most 160 pixels wide and high, as a data URI of a JPEG; "" where it is not there or is damaged.
+  // The picture, at most 160 pixels wide and high, as a data URI of a JPEG; "" where it is missing or damaged.
   std::string uri(const Sample& sample) const;
 
  private:
   const Sample* find(const Sample& sample) const;
-  std::map<std::string, const Sample*> by_path_, by_name_;  // a null pointer: several have the name
+  std::map<std::string, const Sample*> by_path_, by_name_;  // null: several have the name
 };
 
 }  // namespace tessera

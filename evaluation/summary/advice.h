@@ -1,5 +1,5 @@
 #pragma once
-// Which of the measured models meets a budget, and which are worth their cost at all.
+// Finds the measured models that meet a budget, and those that are worth their cost at all.
 
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -22,15 +22,15 @@ struct Budget {
 Budget budget_from_string(const std::string& text);
 
 struct ModelAdvice {
-  // No other model is as good in every respect (accuracy, latency, memory, parameters) and better in one. Respects that
-  // are not known of every model are left out.
+  // No other model is as good in every respect (accuracy, latency, memory, parameters) and better in one. A respect
+  // that is not known for every model is left out.
   bool on_front = false;
   std::vector<std::string> misses;  // "latency 12.31 ms > 10 ms"; empty: it meets the budget
 };
-// By model of the summary. What is asked and not known of a model is a miss that says so.
+// For each model of the summary. A limit on a figure that is not known is a miss that says so.
 std::vector<ModelAdvice> advise(const ComparisonSummary& summary, const Budget& budget);
 
-// The table of the front, and what meets the budget.
+// The table of models that no other beats, and the models that meet the budget.
 std::string advice_text(const ComparisonSummary& summary, const std::vector<ModelAdvice>& advice);
 nlohmann::json advice_json(const ComparisonSummary& summary, const std::vector<ModelAdvice>& advice);
 

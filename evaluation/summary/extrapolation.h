@@ -1,5 +1,5 @@
 #pragma once
-// How long more pictures would take, from a run over some.
+// Estimates how long more pictures would take, from a run over some.
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
@@ -19,8 +19,8 @@ struct Extrapolation {
   double together = 0;      // seconds, if as many processes run beside each other as the run had shards
 };
 
-// The run's time a picture times `pictures`. Throws UsageError where the run has no times, or fewer pictures than make
-// 40 stretches of a batch of each shard: times within a batch are one measurement.
+// The run's time a picture times `pictures`. Throws UsageError where the run has no times, or too few pictures for 40
+// batches of each shard: the times within a batch are one measurement.
 Extrapolation extrapolate(const ComparisonResult& result, std::int64_t pictures);
 std::string extrapolation_text(const Extrapolation& extrapolation);
 nlohmann::json extrapolation_json(const Extrapolation& extrapolation);

@@ -1,5 +1,5 @@
 #pragma once
-// What can be said of two classifiers from the same pictures: intervals, tests of a difference, agreement, calibration.
+// Statistics of two classifiers on the same pictures: intervals, tests of a difference, agreement, calibration.
 // Functions of counts and arrays; nothing here knows of models. Values are checked against SciPy, statsmodels and
 // scikit-learn (tests/reference/paired_statistics.py).
 
@@ -23,7 +23,7 @@ struct PairCounts {
   std::int64_t total() const noexcept { return both + first_only + second_only + neither; }
 };
 
-// McNemar's test (1947): is one of them right more often? Only the pictures count on which one alone is right.
+// McNemar's test (1947): is one of them right more often? Only pictures on which exactly one is right count.
 struct McNemar {
   double p_exact = 1;         // two-sided binomial test
   double chi2_corrected = 0;  // with Edwards' continuity correction; 0 without discordant pictures
@@ -31,22 +31,22 @@ struct McNemar {
 };
 McNemar mcnemar(const PairCounts& counts);
 
-// The p values of several tests, adjusted so that all of them together err once in twenty where each is held against
-// 0.05 (Holm 1979): in their order, the smallest times their number, the next times one less, ..., none below the one
-// before it and none above 1. In the order in which they were given.
+// The p values of several tests, adjusted (Holm 1979) so that, when each is compared with 0.05, one in twenty such
+// families has a false finding. In ascending order the smallest is multiplied by their number, the next by one less,
+// ...; none is below the one before it or above 1. Returned in the order given.
 std::vector<double> holm_adjusted(std::span<const double> p_values);
 
 // Difference of accuracies, first - second, and its 95 % interval: percentiles of bootstrap samples of pictures (Efron
-// 1979). A sample of pictures is drawn as the counts that it has, which is the same distribution at no cost per
-// picture. The same seed gives the same interval, whichever standard library the program was built with.
+// 1979). A sample of pictures is drawn as its counts, which has the same distribution and no cost per picture. The same
+// seed gives the same interval, whichever standard library the program was built with.
 struct Difference {
   double difference = 0;
   Interval interval;
 };
 Difference bootstrap_difference(const PairCounts& counts, std::uint64_t seed, int samples = 10'000);
 
-// Mean of the first over mean of the second, of values measured on the same pictures, and its 95 % interval by the
-// delta method (Cochran 1977, eq. 2.39): the pictures are a sample, and what costs both alike cancels. NaN for no
+// Mean of the first over mean of the second, for values measured on the same pictures, and its 95 % interval by the
+// delta method (Cochran 1977, eq. 2.39): the pictures are a sample, and costs common to both cancel. NaN for no
 // pictures or a second mean of 0. Throws InternalError when the lengths differ.
 struct Ratio {
   double ratio = 0;
@@ -54,9 +54,9 @@ struct Ratio {
 };
 Ratio ratio_of_means(std::span<const double> first, std::span<const double> second);
 
-// Mean of values that were measured one after the other, and its 95 % interval by batch means (Conway 1963): the mean
-// of 20 stretches of equal length, what is left over at the end in none, and Student's t of 19 degrees of freedom.
-// Neighbours need not be independent, as times of a machine are not. Throws InternalError for fewer than 20 values.
+// Mean of values that were measured one after the other, and its 95 % interval by batch means (Conway 1963): the means
+// of 20 stretches of equal length (the remainder at the end is in none) and Student's t with 19 degrees of freedom.
+// Neighbours need not be independent; times of a machine are not. Throws InternalError for fewer than 20 values.
 inline constexpr std::int64_t kBatchMeans = 20;
 struct MeanInterval {
   double mean = 0;  // of all values
@@ -64,11 +64,11 @@ struct MeanInterval {
 };
 MeanInterval batch_means(std::span<const double> values);
 
-// Cohen's kappa (1960) of being right: 1 when both err on the same pictures, 0 when as often together as chance has it
-// ("error consistency", Geirhos et al. 2020). NaN where chance alone makes them agree always.
+// Cohen's kappa (1960) of being right: 1 when both err on the same pictures, 0 when they err together as often as by
+// chance ("error consistency", Geirhos et al. 2020). NaN where they always agree by chance alone.
 double error_consistency(const PairCounts& counts);
 
-// Cohen's kappa of the classes that two classifiers name. NaN as above.
+// Cohen's kappa of the predicted classes of two classifiers. NaN as above.
 double cohen_kappa(std::span<const int> first, std::span<const int> second);
 
 // Predictions whose confidence lies in (low, high]; the first bin holds 0 as well.
