@@ -14,6 +14,7 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "evaluation/ready/model_names.h"
+#include "evaluation/ready/probabilities.h"
 #include "tools/say.h"
 #include "tools/tool.h"
 #include "vision/picture_files.h"
@@ -203,7 +204,8 @@ int run_classify(const ClassifyOptions& options) {
   for (const std::string& name : options.models) {
     models.push_back(std::make_unique<Classifier>(name, options.common.run_options(1)));
     if (!models.back()->has_classes()) throw UsageError(name + " has no classes to predict; it gives features only");
-    models.back()->run(1);  // warm-up: the first run touches fresh memory
+    const Tensor input = models.back()->input(1);
+    models.back()->run(input.view());  // warm-up: the first run touches fresh memory
   }
   classification.run(models);
   return classification.exit_code();

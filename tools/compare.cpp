@@ -15,6 +15,7 @@
 #include "cpu/cpu_backend.h"
 #include "device/device_backend.h"
 #include "evaluation/compare/run.h"
+#include "evaluation/ready/backends.h"
 #include "evaluation/ready/environment.h"
 #include "evaluation/report/run_files.h"
 #include "evaluation/summary/advice.h"

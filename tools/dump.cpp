@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/npy.h"
 #include "core/output_file.h"
+#include "evaluation/ready/backends.h"
 #include "tools/say.h"
 #include "tools/tool.h"
 #include "weights/reference_file.h"

@@ -8,10 +8,10 @@
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
-#include "evaluation/compare/run.h"
 #include "evaluation/ready/environment.h"
 #include "evaluation/report/distributions.h"
 #include "evaluation/report/gallery.h"
+#include "evaluation/report/run_files.h"
 #include "evaluation/report/thumbnails.h"
 #include "vision/decode.h"
 #include "vision/jpeg_encode.h"
