@@ -85,9 +85,9 @@ int run_analyze(const AnalyzeCommand& command) {
 
 }  // namespace
 
-void add_analyze(CLI::App& app, Outcome& outcome) {
+void add_analyze(Command& app, Outcome& outcome) {
   auto command = std::make_shared<AnalyzeCommand>();
-  CLI::App* sub = app.add_subcommand("analyze", "Accuracy, agreement, tests and calibration of existing predictions");
+  Command* sub = app.add_subcommand("analyze", "Accuracy, agreement, tests and calibration of existing predictions");
   sub->add_option("source", command->source, "the folder of a comparison, or a predictions.csv (the article's as well)")
       ->required();
   sub->add_option("-o,--out", command->out, "folder for summary.json, panels.png, panels.svg and report.html");
@@ -102,7 +102,7 @@ void add_analyze(CLI::App& app, Outcome& outcome) {
   sub->add_flag("--cue-conflict", command->cue_conflict,
                 "files are named SHAPE1-TEXTURE2.jpg: which of the two the predictions go by (Geirhos et al. 2019)");
   sub->add_option("--extrapolate", command->extrapolate, "how long so many pictures would take, by this run")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   add_budget_option(*sub, command->budget);
   add_json_option(*sub, command->json);
   sub->footer(

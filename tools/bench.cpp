@@ -64,32 +64,32 @@ int run(BenchCommand command) {
 
 }  // namespace
 
-void add_bench(CLI::App& app, Outcome& outcome) {
+void add_bench(Command& app, Outcome& outcome) {
   auto command = std::make_shared<BenchCommand>();
   SweepPlan& plan = command->plan;
   plan.batches = {1, 8, 32};
   plan.threads.clear();  // run() uses all cores
   constexpr int kMostPictures = 4096, kMostThreads = 1024, kMostRuns = 1'000'000;
-  CLI::App* sub = app.add_subcommand("bench", "Latency and throughput of models over batches and threads");
+  Command* sub = app.add_subcommand("bench", "Latency and throughput of models over batches and threads");
   sub->add_option("model", plan.models, "models")->required();
   sub->add_option("--batch", plan.batches, "pictures at once: a list")
       ->delimiter(',')
-      ->check(CLI::Range(1, kMostPictures))
+      ->check(in_range(1, kMostPictures))
       ->capture_default_str();
   sub->add_option("--threads", plan.threads,
                   "threads: a list (default: physical cores, within the CPU limit of a container)")
       ->delimiter(',')
-      ->check(CLI::Range(1, kMostThreads));
+      ->check(in_range(1, kMostThreads));
   sub->add_option("--dtype", plan.dtypes,
                   "what matrix products multiply: a list of f32, bf16, int8; on a GPU tf32, f16")
       ->delimiter(',')
-      ->check(CLI::IsMember({"f32", "bf16", "int8", "tf32", "f16"}))
+      ->check(one_of({"f32", "bf16", "int8", "tf32", "f16"}))
       ->capture_default_str();
-  CLI::Option* seconds = sub->add_option("--seconds", plan.seconds, "how long each row is measured, in five rounds")
-                             ->check(CLI::Range(0.001, 86400.0))
-                             ->capture_default_str();
+  Option* seconds = sub->add_option("--seconds", plan.seconds, "how long each row is measured, in five rounds")
+                        ->check(in_range(0.001, 86400.0))
+                        ->capture_default_str();
   sub->add_option("--runs", plan.runs, "so many counted runs of each row instead")
-      ->check(CLI::Range(1, kMostRuns))
+      ->check(in_range(1, kMostRuns))
       ->excludes(seconds);
   sub->add_option("--csv", command->csv, "write the table as CSV");
   sub->add_option("--plot", command->plot, "draw latency against throughput: a .svg or .png file");

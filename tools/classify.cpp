@@ -213,9 +213,9 @@ int run_classify(const ClassifyOptions& options) {
 
 }  // namespace
 
-void add_classify(CLI::App& app, Outcome& outcome) {
+void add_classify(Command& app, Outcome& outcome) {
   auto options = std::make_shared<ClassifyOptions>();
-  CLI::App* command = app.add_subcommand("classify", "Top classes of pictures, by one or more models, timed");
+  Command* command = app.add_subcommand("classify", "Top classes of pictures, by one or more models, timed");
   command
       ->add_option("images,--img,--image", options->images,
                    "pictures, folders of pictures (with their folders), or - for standard input")

@@ -334,9 +334,9 @@ int run_merge(const MergeCommand& command) {
 
 }  // namespace
 
-void add_compare(CLI::App& app, Outcome& outcome) {
+void add_compare(Command& app, Outcome& outcome) {
   auto options = std::make_shared<CompareCommand>();
-  CLI::App* command = app.add_subcommand("compare", "Models on the same labelled pictures: accuracy, agreement, times");
+  Command* command = app.add_subcommand("compare", "Models on the same labelled pictures: accuracy, agreement, times");
   command
       ->add_option(
           "--data,--val-dir", options->data,
@@ -401,9 +401,9 @@ void add_compare(CLI::App& app, Outcome& outcome) {
   command->callback([options, &outcome] { outcome.exit_code = run_compare(*options); });
 }
 
-void add_merge(CLI::App& app, Outcome& outcome) {
+void add_merge(Command& app, Outcome& outcome) {
   auto options = std::make_shared<MergeCommand>();
-  CLI::App* command = app.add_subcommand("merge", "Joins the shards of a comparison into one");
+  Command* command = app.add_subcommand("merge", "Joins the shards of a comparison into one");
   command->add_option("runs", options->runs, "the folders of all shards")->required();
   command->add_option("--out,-o", options->out, "folder for the whole")->required();
   command->add_option("--max-errors", options->max_errors, "pictures that may have failed before the exit code is 3")

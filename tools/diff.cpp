@@ -138,16 +138,16 @@ int run_diff(const DiffCommand& command) {
 
 }  // namespace
 
-void add_diff(CLI::App& app, Outcome& outcome) {
+void add_diff(Command& app, Outcome& outcome) {
   auto command = std::make_shared<DiffCommand>();
-  CLI::App* sub = app.add_subcommand("diff", "The first layer at which two dumps differ (exit 6: they do)");
+  Command* sub = app.add_subcommand("diff", "The first layer at which two dumps differ (exit 6: they do)");
   sub->add_option("first", command->first, "a dump or reference file: what is expected")->required();
   sub->add_option("second", command->second, "a dump or reference file: what is held against it")->required();
   sub->add_option("--rtol", command->tolerance.relative, "relative tolerance")
-      ->check(CLI::NonNegativeNumber)
+      ->check(non_negative())
       ->capture_default_str();
   sub->add_option("--atol", command->tolerance.absolute, "absolute tolerance")
-      ->check(CLI::NonNegativeNumber)
+      ->check(non_negative())
       ->capture_default_str();
   sub->add_flag("--strict", command->strict, "layers that only one of them has are a difference, too");
   add_json_option(*sub, command->json);

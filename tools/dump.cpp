@@ -164,21 +164,21 @@ int run_dump(const DumpCommand& command) {
 
 }  // namespace
 
-void add_dump(CLI::App& app, Outcome& outcome) {
+void add_dump(Command& app, Outcome& outcome) {
   auto command = std::make_shared<DumpCommand>();
-  CLI::App* sub = app.add_subcommand("dump", "Write a model's activations on pictures to a file, for diff");
+  Command* sub = app.add_subcommand("dump", "Write a model's activations on pictures to a file, for diff");
   sub->add_option("model", command->model, "a model")->required();
   sub->add_option("--image", command->images, "pictures, which are run as one batch");
   sub->add_option("--like", command->like, "take the pixels and the layers of this dump or reference file");
   sub->add_option("--taps", command->taps, "which layers, by '*' and '?' in their paths (default: all)");
   sub->add_option("--graph", command->graph, "raw: as the paper draws it; fused: as it runs, as far as taps allow")
-      ->check(CLI::IsMember({"raw", "fused"}))
+      ->check(one_of({"raw", "fused"}))
       ->capture_default_str();
   sub->add_flag("--keep-fusions", command->keep_fusions, "of --graph fused, only what no fusion hides");
   sub->add_option("-o,--output", command->output, "the file, .h5 or (of one layer) .npy, or a folder for --format npy")
       ->required();
   sub->add_option("--format", command->format, "h5 or npy (default: by the file's extension)")
-      ->check(CLI::IsMember({"h5", "npy"}));
+      ->check(one_of({"h5", "npy"}));
   add_common_options(*sub, command->common);
   sub->footer(
       "Examples:\n"

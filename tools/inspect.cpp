@@ -149,14 +149,14 @@ int run_inspect(const InspectOptions& options) {
 
 }  // namespace
 
-void add_inspect(CLI::App& app, Outcome& outcome) {
+void add_inspect(Command& app, Outcome& outcome) {
   auto options = std::make_shared<InspectOptions>();
-  CLI::App* command = app.add_subcommand("inspect", "Layers, shapes, parameters and multiply-adds of a model");
+  Command* command = app.add_subcommand("inspect", "Layers, shapes, parameters and multiply-adds of a model");
   command
       ->add_option("model", options->models, "models, or names of architectures; of several, a table beside each other")
       ->required();
   command->add_option("--depth", options->depth, "how deep the tree is shown: 1 is stages, 2 is blocks (default: all)")
-      ->check(CLI::Range(1, kEveryDepth));
+      ->check(in_range(1, kEveryDepth));
   command
       ->add_option(
           "--graph", options->graph,
@@ -173,7 +173,7 @@ void add_inspect(CLI::App& app, Outcome& outcome) {
   command->add_option("--image", options->image, "the picture for --maps");
   constexpr int kMostPictures = 4096;
   command->add_option("--batch", options->batch, "pictures at once")
-      ->check(CLI::Range(1, kMostPictures))
+      ->check(in_range(1, kMostPictures))
       ->capture_default_str();
   command->add_option("--image-size", options->image_size, "side of the picture (default: the model's)");
   add_json_option(*command, options->json);

@@ -352,9 +352,9 @@ int run_probe(ProbeCommand command) {
 
 }  // namespace
 
-void add_probe(CLI::App& app, Outcome& outcome) {
+void add_probe(Command& app, Outcome& outcome) {
   auto command = std::make_shared<ProbeCommand>();
-  CLI::App* sub = app.add_subcommand("probe", "A head for your own classes, fitted on a model's features");
+  Command* sub = app.add_subcommand("probe", "A head for your own classes, fitted on a model's features");
   sub->add_option(
          "--data,--val-dir", command->data,
          "folder of class folders of any names, uncompressed tar of one (or a folder in it: x.tar/train), or a "

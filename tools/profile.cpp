@@ -189,25 +189,25 @@ int run_profile(const ProfileCommand& command) {
 
 }  // namespace
 
-void add_profile(CLI::App& app, Outcome& outcome) {
+void add_profile(Command& app, Outcome& outcome) {
   auto command = std::make_shared<ProfileCommand>();
-  CLI::App* sub =
+  Command* sub =
       app.add_subcommand("profile", "The time of each layer, its kernel, and how near it is to the roofline");
   sub->add_option("model", command->models, "a model; several are compared line by line")->required();
   add_common_options(*sub, command->common);
-  sub->remove_option(sub->get_option("--dtype"));
-  sub->remove_option(sub->get_option("--threads"));
+  sub->remove_option("--dtype");
+  sub->remove_option("--threads");
   sub->add_option("--dtype", command->dtypes, "f32, bf16, int8, on a GPU tf32, f16; several, with commas, are compared")
       ->delimiter(',');
   sub->add_option("--threads", command->threads, "threads (default: physical cores); several are compared")
       ->delimiter(',');
   sub->add_option("--batch", command->batches, "pictures at once; several are compared")
       ->delimiter(',')
-      ->check(CLI::Range(1, 4096))
+      ->check(in_range(1, 4096))
       ->capture_default_str();
   sub->add_option("--by", command->by, "a line a node, type, stage or block")->capture_default_str();
-  sub->add_option("--runs", command->runs, "runs that count")->check(CLI::Range(1, 100000))->capture_default_str();
-  sub->add_option("--warmup", command->warm_ups, "runs before them")->check(CLI::Range(0, 1000))->capture_default_str();
+  sub->add_option("--runs", command->runs, "runs that count")->check(in_range(1, 100000))->capture_default_str();
+  sub->add_option("--warmup", command->warm_ups, "runs before them")->check(in_range(0, 1000))->capture_default_str();
   sub->add_flag("--unfused", command->unfused, "run the graph as the paper draws it, without passes");
   sub->add_option("--csv", command->csv, "write the lines to this file as well");
   sub->add_option("--trace", command->trace, "write every run, a row a thread, for ui.perfetto.dev");

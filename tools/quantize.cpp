@@ -81,9 +81,9 @@ int run_quantize(const QuantizeCommand& command) {
 
 }  // namespace
 
-void add_quantize(CLI::App& app, Outcome& outcome) {
+void add_quantize(Command& app, Outcome& outcome) {
   auto command = std::make_shared<QuantizeCommand>();
-  CLI::App* sub = app.add_subcommand("quantize", "Measure the ranges of a model's activations, for --dtype int8");
+  Command* sub = app.add_subcommand("quantize", "Measure the ranges of a model's activations, for --dtype int8");
   sub->add_option("model", command->model, "a model")->required();
   sub->add_option("--calibrate", command->pictures,
                   "a folder of pictures, in class folders or not, a tar of one or a CSV list; labels are not used")

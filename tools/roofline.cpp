@@ -39,9 +39,9 @@ int run_roofline(const CommonOptions& common) {
 
 }  // namespace
 
-void add_roofline(CLI::App& app, Outcome& outcome) {
+void add_roofline(Command& app, Outcome& outcome) {
   auto common = std::make_shared<CommonOptions>();
-  CLI::App* sub = app.add_subcommand("roofline", "What this machine does at most: multiply-adds and reads a second");
+  Command* sub = app.add_subcommand("roofline", "What this machine does at most: multiply-adds and reads a second");
   add_isa_option(*sub, common->run.isa);
   sub->add_option("--threads", common->threads,
                   "up to so many threads (default: physical cores, within the CPU limit of a container)");

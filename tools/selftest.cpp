@@ -77,9 +77,9 @@ int run_command(const SelftestCommand& command) {
 
 }  // namespace
 
-void add_selftest(CLI::App& app, Outcome& outcome) {
+void add_selftest(Command& app, Outcome& outcome) {
   auto command = std::make_shared<SelftestCommand>();
-  CLI::App* sub = app.add_subcommand(
+  Command* sub = app.add_subcommand(
       "selftest", "Hold a device against the readable layers: each layer, small models (exit 6: they differ)");
   sub->add_flag("--full", command->full, "time full-size models as well");
   add_common_options(*sub, command->common);

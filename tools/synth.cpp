@@ -51,15 +51,15 @@ int run_synth(SynthCommand command) {
 
 }  // namespace
 
-void add_synth(CLI::App& app, Outcome& outcome) {
+void add_synth(Command& app, Outcome& outcome) {
   auto command = std::make_shared<SynthCommand>();
-  CLI::App* sub = app.add_subcommand("synth", "Data sets that need no download");
-  sub->require_subcommand(1);
+  Command* sub = app.add_subcommand("synth", "Data sets that need no download");
+  sub->require_subcommand();
   sub->footer(
       "Examples:\n"
       "  tessera synth shapes --count 50000 --seed 1 -o shapes/\n"
       "`tessera synth shapes --help` says more.");
-  CLI::App* shapes = sub->add_subcommand("shapes", "64 x 64 pictures of 16 shapes, each with a texture of its own");
+  Command* shapes = sub->add_subcommand("shapes", "64 x 64 pictures of 16 shapes, each with a texture of its own");
   shapes->add_option("--count", command->options.count, "pictures")->capture_default_str();
   shapes->add_option("--seed", command->options.seed, "another one gives other pictures")->capture_default_str();
   shapes->add_flag("--cue-conflict", command->options.cue_conflict,

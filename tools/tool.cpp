@@ -42,34 +42,32 @@ RunOptions CommonOptions::run_options(std::int64_t max_batch) const {
 
 DecodeOptions CommonOptions::decode_options() const { return {.decoder = decoder_from_string(decoder)}; }
 
-void add_json_option(CLI::App& command, bool& json) {
+void add_json_option(Command& command, bool& json) {
   command.add_flag("--json", json, "print one JSON document instead of text");
 }
 
-void add_isa_option(CLI::App& command, std::string& isa) {
+void add_isa_option(Command& command, std::string& isa) {
   command
       .add_option("--isa", isa,
                   fmt::format("instruction set of the CPU kernels; here, the best first: auto, {}",
                               fmt::join(cpu_isas(), ", ")))
-      ->check(
-          [](const std::string& name) {
-            // The sets of all machines: a set that this machine lacks is a different error than an unknown word.
-            static const std::vector<std::string> kKnown{"auto",   "amx",       "avx512_bf16", "avx512_vnni",
-                                                         "avx512", "avx2_vnni", "avx2",        "sse4"};
-            const bool known = name == "emulated_amx" || std::ranges::find(kKnown, name) != kKnown.end();
-            return known ? "" : unknown_word("instruction set", name, kKnown);
-          },
-          "")
+      ->check([](const std::string& name) {
+        // The sets of all machines: a set that this machine lacks is a different error than an unknown word.
+        static const std::vector<std::string> kKnown{"auto",   "amx",       "avx512_bf16", "avx512_vnni",
+                                                     "avx512", "avx2_vnni", "avx2",        "sse4"};
+        const bool known = name == "emulated_amx" || std::ranges::find(kKnown, name) != kKnown.end();
+        return known ? "" : unknown_word("instruction set", name, kKnown);
+      })
       ->capture_default_str();
 }
 
-void add_budget_option(CLI::App& command, std::string& budget) {
+void add_budget_option(Command& command, std::string& budget) {
   command.add_option("--budget", budget,
                      "which models meet it and which are worth their cost: latency=10ms,throughput=50,memory=200MB,"
                      "parameters=30M,accuracy=78%");
 }
 
-void add_engine_options(CLI::App& command, RunOptions& options) {
+void add_engine_options(Command& command, RunOptions& options) {
   options.note = [said = std::make_shared<std::string>()](const std::string& note) {
     if (*said != note) say("{}", note);  // once, not for each model
     *said = note;
@@ -84,13 +82,13 @@ void add_engine_options(CLI::App& command, RunOptions& options) {
   command.add_flag("!--no-verify", options.verify_weights, "do not check the weights' SHA-256");
 }
 
-void add_pillow_option(CLI::App& command, int& pillow) {
+void add_pillow_option(Command& command, int& pillow) {
   command
       .add_option("--pillow", pillow, "release of Pillow whose resizing is followed, 12 or 13 (default: the model's)")
-      ->check(CLI::Range(kOldestPillow, kNewestPillow));
+      ->check(in_range(kOldestPillow, kNewestPillow));
 }
 
-void add_common_options(CLI::App& command, CommonOptions& options) {
+void add_common_options(Command& command, CommonOptions& options) {
   add_engine_options(command, options.run);
   command
       .add_option("--dtype", options.run.dtype,

@@ -1,7 +1,6 @@
 #pragma once
 // Shared by the subcommands: common options, output, files. tools/ is the only folder that prints and exits.
 
-#include <CLI/CLI.hpp>
 #include <atomic>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
@@ -10,6 +9,7 @@
 
 #include "evaluation/draw/canvas.h"
 #include "evaluation/ready/classifier.h"
+#include "tools/command_line.h"
 #include "vision/decode.h"
 
 namespace tessera {
@@ -25,14 +25,14 @@ struct CommonOptions {
   RunOptions run_options(std::int64_t max_batch) const;
   DecodeOptions decode_options() const;
 };
-void add_common_options(CLI::App& command, CommonOptions& options);
+void add_common_options(Command& command, CommonOptions& options);
 // The subset that chooses a device and how it computes: --device, --isa, --exact, --tune, --image-size, --no-verify.
-void add_engine_options(CLI::App& command, RunOptions& options);
+void add_engine_options(Command& command, RunOptions& options);
 // --budget, for budget_from_string().
-void add_budget_option(CLI::App& command, std::string& budget);
-void add_json_option(CLI::App& command, bool& json);
-void add_pillow_option(CLI::App& command, int& pillow);
-void add_isa_option(CLI::App& command, std::string& isa);
+void add_budget_option(Command& command, std::string& budget);
+void add_json_option(Command& command, bool& json);
+void add_pillow_option(Command& command, int& pillow);
+void add_isa_option(Command& command, std::string& isa);
 
 // The exit code of a subcommand that did not throw.
 struct Outcome {
@@ -40,24 +40,24 @@ struct Outcome {
 };
 
 // Each adds its subcommand to the application; the callback sets the outcome.
-void add_classify(CLI::App& app, Outcome& outcome);
-void add_compare(CLI::App& app, Outcome& outcome);
-void add_merge(CLI::App& app, Outcome& outcome);
-void add_analyze(CLI::App& app, Outcome& outcome);
-void add_bench(CLI::App& app, Outcome& outcome);
-void add_inspect(CLI::App& app, Outcome& outcome);
-void add_convert(CLI::App& app, Outcome& outcome);
-void add_verify(CLI::App& app, Outcome& outcome);
-void add_dump(CLI::App& app, Outcome& outcome);
-void add_diff(CLI::App& app, Outcome& outcome);
-void add_profile(CLI::App& app, Outcome& outcome);
-void add_roofline(CLI::App& app, Outcome& outcome);
-void add_probe(CLI::App& app, Outcome& outcome);
-void add_quantize(CLI::App& app, Outcome& outcome);
-void add_selftest(CLI::App& app, Outcome& outcome);
-void add_synth(CLI::App& app, Outcome& outcome);
-void add_seed_weights(CLI::App& app, Outcome& outcome);
-void add_models(CLI::App& app, Outcome& outcome);
+void add_classify(Command& app, Outcome& outcome);
+void add_compare(Command& app, Outcome& outcome);
+void add_merge(Command& app, Outcome& outcome);
+void add_analyze(Command& app, Outcome& outcome);
+void add_bench(Command& app, Outcome& outcome);
+void add_inspect(Command& app, Outcome& outcome);
+void add_convert(Command& app, Outcome& outcome);
+void add_verify(Command& app, Outcome& outcome);
+void add_dump(Command& app, Outcome& outcome);
+void add_diff(Command& app, Outcome& outcome);
+void add_profile(Command& app, Outcome& outcome);
+void add_roofline(Command& app, Outcome& outcome);
+void add_probe(Command& app, Outcome& outcome);
+void add_quantize(Command& app, Outcome& outcome);
+void add_selftest(Command& app, Outcome& outcome);
+void add_synth(Command& app, Outcome& outcome);
+void add_seed_weights(Command& app, Outcome& outcome);
+void add_models(Command& app, Outcome& outcome);
 
 // Writes to stderr why pictures could not be read: the first reasons, and how many more there are.
 void print_failures(const std::vector<std::string>& failed);

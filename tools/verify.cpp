@@ -82,16 +82,16 @@ int run_verify(const VerifyCommand& command) {
 
 }  // namespace
 
-void add_verify(CLI::App& app, Outcome& outcome) {
+void add_verify(Command& app, Outcome& outcome) {
   auto options = std::make_shared<VerifyCommand>();
-  CLI::App* command =
+  Command* command =
       app.add_subcommand("verify", "Hold a model's layers against a reference file (exit 6: they differ)");
   command->add_option("model", options->model, "a model")->required();
   command->add_option("--reference", options->reference, "file written by tests/reference/make_reference.py")
       ->required();
   command->add_option("--rtol", options->relative, "relative tolerance (default: 1e-4; with --exact 2e-5)");
   command->add_option("--atol", options->absolute, "absolute tolerance (default: 1e-4; with --exact 2e-5)");
-  command->add_option("--batch", options->batch, "pictures at once")->capture_default_str()->check(CLI::Range(1, 4096));
+  command->add_option("--batch", options->batch, "pictures at once")->capture_default_str()->check(in_range(1, 4096));
   command->add_flag("--unfused", options->unfused, "run the graph as the paper draws it, without passes");
   add_common_options(*command, options->common);
   command->footer("Example:\n  tessera verify seeded:resnet50@7 --reference resnet50.h5");

@@ -143,25 +143,32 @@ int run_models(const ModelsCommand& command) {
 
 // "0.5", or "0.485,0.456,0.406".
 std::array<float, 3> colours_from_string(const std::string& option, const std::string& text) {
+  const auto wrong = [&] {
+    return UsageError(option + " '" + text + "': expected a number, or three with commas between");
+  };
   std::vector<float> values;
-  for (const std::string& part : CLI::detail::split(text, ',')) {
+  const char* at = text.data();
+  const char* const end = text.data() + text.size();
+  for (bool more = true; more; ++at) {
     float value = 0;
-    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
-    if (error != std::errc() || end != part.data() + part.size()) values.clear();
+    const auto [stopped, error] = std::from_chars(at, end, value);
+    more = stopped != end && *stopped == ',';
+    if (error != std::errc() || (stopped != end && !more)) throw wrong();
     values.push_back(value);
+    at = stopped;
   }
   if (values.size() == 1) values.resize(3, values.front());
-  if (values.size() != 3) throw UsageError(option + " '" + text + "': expected a number, or three with commas between");
+  if (values.size() != 3) throw wrong();
   return {values[0], values[1], values[2]};
 }
 
-void add_colours(CLI::App& command, const std::string& option, std::optional<std::array<float, 3>>& colours,
+void add_colours(Command& command, const std::string& option, std::optional<std::array<float, 3>>& colours,
                  const std::string& help) {
-  command.add_option_function<std::string>(
+  command.add_option(
       option, [&colours, option](const std::string& text) { colours = colours_from_string(option, text); }, help);
 }
 
-void add_preprocess_options(CLI::App& command, PreprocessOptions& options) {
+void add_preprocess_options(Command& command, PreprocessOptions& options) {
   command.add_option(
       "--preprocess", options.choice,
       "timm, hf, hf-fast (whose resizing and rounding), torchvision, torchvision-v2 (its ImageNet weights'), "
@@ -171,23 +178,23 @@ void add_preprocess_options(CLI::App& command, PreprocessOptions& options) {
   command.add_option("--image-size", options.size, "side of the picture that the model takes");
   command.add_option("--interpolation", options.interpolation, "bilinear, bicubic, lanczos or box");
   command.add_option("--crop-pct", options.crop_pct, "share of the resized edge that the crop keeps");
-  command.add_option("--crop-mode", options.crop_mode, "center or squash")->check(CLI::IsMember({"center", "squash"}));
+  command.add_option("--crop-mode", options.crop_mode, "center or squash")->check(one_of({"center", "squash"}));
 }
 
 // The details that weights/convert.py passes on about the file that it has read.
-void add_original_options(CLI::App& command, OriginalFile& original) {
-  command.add_option("--original-path", original.path)->group("");
-  command.add_option("--original-sha256", original.sha256)->group("");
-  command.add_option("--origin", original.origin)->group("");
-  command.add_option("--origin-notes", original.notes)->group("");
+void add_original_options(Command& command, OriginalFile& original) {
+  command.add_option("--original-path", original.path, "")->hidden();
+  command.add_option("--original-sha256", original.sha256, "")->hidden();
+  command.add_option("--origin", original.origin, "")->hidden();
+  command.add_option("--origin-notes", original.notes, "")->hidden();
 }
 
 }  // namespace
 
-void add_convert(CLI::App& app, Outcome& outcome) {
+void add_convert(Command& app, Outcome& outcome) {
   auto command_options = std::make_shared<ConvertCommand>();
   ConvertCommand& options = *command_options;
-  CLI::App* command = app.add_subcommand("convert", "Make a model file out of a safetensors file (timm, Hugging Face)");
+  Command* command = app.add_subcommand("convert", "Make a model file out of a safetensors file (timm, Hugging Face)");
   command
       ->add_option("source", options.source,
                    "a .safetensors file, the index of a sharded one, or a folder with either and config.json")
@@ -219,9 +226,9 @@ void add_convert(CLI::App& app, Outcome& outcome) {
   command->callback([command_options, &outcome] { outcome.exit_code = run_convert(*command_options); });
 }
 
-void add_seed_weights(CLI::App& app, Outcome& outcome) {
+void add_seed_weights(Command& app, Outcome& outcome) {
   auto options = std::make_shared<SeedCommand>();
-  CLI::App* command = app.add_subcommand("seed-weights", "Write untrained, reproducible weights as a model file");
+  Command* command = app.add_subcommand("seed-weights", "Write untrained, reproducible weights as a model file");
   command->add_option("name", options->name, "NAME@SEED, for example resnet50@7")->required();
   command->add_option("-o,--out", options->out, "file to write")->required();
   add_json_option(*command, options->json);
@@ -229,9 +236,9 @@ void add_seed_weights(CLI::App& app, Outcome& outcome) {
   command->callback([options, &outcome] { outcome.exit_code = run_seed(*options); });
 }
 
-void add_models(CLI::App& app, Outcome& outcome) {
+void add_models(Command& app, Outcome& outcome) {
   auto options = std::make_shared<ModelsCommand>();
-  CLI::App* command = app.add_subcommand("models", "Installed models and known architectures");
+  Command* command = app.add_subcommand("models", "Installed models and known architectures");
   add_json_option(*command, options->json);
   command->footer("Example:\n  tessera models");
   command->callback([options, &outcome] { outcome.exit_code = run_models(*options); });
