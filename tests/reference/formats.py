@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes the BMP, PNM, GIF, TIFF and WebP files of tests/data/vision, and formats.json: what Pillow makes of them.
+"""Makes tests/data/formats: BMP, PNM, GIF, TIFF and WebP files, and in expected.json what Pillow makes of them.
 
-    python formats.py -o ../data/vision                         # with Pillow 13.0
+    python formats.py -o ../data/formats                        # with Pillow 13.0
 """
 import argparse
 import hashlib
@@ -222,7 +222,7 @@ def main() -> None:
     for name, data, reason in refused():
         write(name, data)
         left.append({"file": name, "reason": reason})
-    with open(os.path.join(folder, "formats.json"), "w") as file:
+    with open(os.path.join(folder, "expected.json"), "w") as file:
         json.dump({"decoded": decoded, "refused": left}, file, indent=0)
         file.write("\n")
 
