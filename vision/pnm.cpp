@@ -45,7 +45,8 @@ class Tokens {
     if (token.empty()) file_.damaged("the file ends too early");
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), value);
-    if (error != std::errc() || end != token.data() + token.size() || value < 0) file_.damaged("no number: " + token);
+    if (error != std::errc() || end != token.data() + token.size() || value < 0)
+      file_.damaged("no number where one is due");
     return value;
   }
 

@@ -273,6 +273,10 @@ Image tiff_decode(std::span<const std::byte> bytes, const std::string& name, con
     TIFFSetField(tiff.get(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
     as_read.colour = TiffColour::kRgb;
   }
+  // Debian's libtiff takes libdeflate otherwise, which leaves out the end of a strip that holds more than it should.
+  if (tags.compression == COMPRESSION_ADOBE_DEFLATE || tags.compression == COMPRESSION_DEFLATE) {
+    TIFFSetField(tiff.get(), TIFFTAG_DEFLATE_SUBCODEC, DEFLATE_SUBCODEC_ZLIB);
+  }
   const Blocks blocks = blocks_of(tiff.get(), tags, as_read, file);
   if (blocks.bytes > most_memory) file.unsupported("with tiles so much larger than the picture");
   Image image = blank_image(tags.width, tags.height, name);

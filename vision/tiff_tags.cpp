@@ -19,17 +19,19 @@ enum Tag : std::uint32_t {
   kStripOffsets = 273,
   kOrientation = 274,
   kSamples = 277,
+  kStripSizes = 279,
   kPlanes = 284,
   kColourMap = 320,
   kTileOffsets = 324,
+  kTileSizes = 325,
   kExtraSamples = 338,
   kSampleFormat = 339,
-  kXmp = 700,
   kSubsampling = 530,
+  kXmp = 700,
 };
-constexpr std::array<std::uint32_t, 16> kKnown{
-    kWidth,   kHeight, kBits,      kCompression, kPhotometric,  kFillOrder,    kStripOffsets, kOrientation,
-    kSamples, kPlanes, kColourMap, kTileOffsets, kExtraSamples, kSampleFormat, kXmp,          kSubsampling};
+constexpr std::array kKnown{kWidth,        kHeight,      kBits,         kCompression,  kPhotometric, kFillOrder,
+                            kStripOffsets, kOrientation, kSamples,      kStripSizes,   kPlanes,      kColourMap,
+                            kTileOffsets,  kTileSizes,   kExtraSamples, kSampleFormat, kSubsampling, kXmp};
 
 // Type, count and where the values are.
 struct Entry {
@@ -104,28 +106,38 @@ class Directory {
   }
 
   void read_entries(std::size_t start) {
-    const std::size_t count_size = large_ ? 8 : 2, entry_size = large_ ? 20 : 12, field = large_ ? 8 : 4;
+    const std::size_t count_size = large_ ? 8 : 2, entry_size = large_ ? 20 : 12;
     const std::uint64_t count = number(start, count_size);
     if (count > file_.size() / entry_size) file_.damaged("the file ends too early");
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t at = start + count_size + i * entry_size;
       const auto tag = static_cast<std::uint32_t>(number(at, 2));
+      const Entry entry = read_entry(at + 2);
       if (std::ranges::find(kKnown, tag) == kKnown.end()) continue;
-      Entry entry{.type = static_cast<std::uint32_t>(number(at + 2, 2)), .count = number(at + 4, field)};
-      if (entry.count > file_.size()) file_.damaged("the file ends too early");
-      entry.at = at + 4 + field;
-      const std::uint64_t size = entry.count * stored_size(entry.type);
-      if (size > field) {
-        const std::uint64_t place = number(entry.at, field);
-        if (place > file_.size() || size > file_.size() - place) file_.damaged("the file ends too early");
-        entry.at = static_cast<std::size_t>(place);
-      }
       if (!entries_.emplace(tag, entry).second) unusual(tag);  // twice
     }
   }
 
+  Entry read_entry(std::size_t at) {
+    const std::size_t field = large_ ? 8 : 4;
+    Entry entry{
+        .type = static_cast<std::uint32_t>(number(at, 2)), .count = number(at + 2, field), .at = at + 2 + field};
+    if (entry.count > file_.size()) too_much_data();
+    const std::uint64_t size = entry.count * stored_size(entry.type);
+    if (size <= field) return entry;
+    data_size_ += size;
+    const std::uint64_t place = number(entry.at, field);
+    if (data_size_ > file_.size() || place > file_.size() || size > file_.size() - place) too_much_data();
+    entry.at = static_cast<std::size_t>(place);
+    return entry;
+  }
+
+  // Pillow leaves such tags out, known ones or not, and those behind them.
+  [[noreturn]] void too_much_data() const { file_.damaged("more tags than the file has room for"); }
+
   const PictureBytes& file_;
   bool big_endian_ = false, large_ = false;
+  std::uint64_t data_size_ = 0;
   std::map<std::uint32_t, Entry> entries_;
 };
 
@@ -176,6 +188,9 @@ TiffTags tiff_tags(const PictureBytes& file) {
   tags.tiled = directory.has(kTileOffsets);
   if (tags.tiled == directory.has(kStripOffsets)) file.unsupported("with both strips and tiles, or neither");
   tags.offsets = directory.count(tags.tiled ? kTileOffsets : kStripOffsets);
+  // What libtiff would guess for missing ones is not Pillow's guess.
+  if (directory.count(tags.tiled ? kTileSizes : kStripSizes) != tags.offsets)
+    file.unsupported("without its strips' sizes");
   tags.subsampling = directory.numbers(kSubsampling, 2);
   tags.orientation =
       directory.has(kOrientation) ? directory.number_of(kOrientation) : orientation_in(directory.text(kXmp));

@@ -140,6 +140,10 @@ def tiff_files() -> dict:
     made["tiff_rgb_planes.tif"] = tiff_of(rgb, 2, 8, rows=4, separate=True)
     made["tiff_rgb16_planes_deflate.tif"] = tiff_of(wide, 2, 16, rows=4, separate=True, **deflated)
     made["tiff_rgb_large_file.tif"] = tiff_of(rgb, 2, 8, rows=4, large=True)
+    runs = rgb.copy()
+    runs[1:] = 200  # a run goes beyond each strip's end
+    made["tiff_deflate_longer_strips.tif"] = tiff_of(runs, 2, 8, rows=4, compression=8,
+                                                     pack=lambda data: zlib.compress(data + data[-1:] * 300))
     made["tiff_rgba.tif"] = tiff_of(alpha, 2, 8, extra=(2,))
     made["tiff_rgba_nameless.tif"] = tiff_of(alpha, 2, 8)
     made["tiff_rgba_premultiplied.tif"] = tiff_of(alpha, 2, 8, extra=(1,))
