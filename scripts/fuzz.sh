@@ -30,7 +30,8 @@ for target in $all; do
 done
 # Files of the tests that are seeds as well.
 cp $data/vision/*.jpg $data/vision/*.png "$seeds/picture"
-rm "$seeds"/picture/fault_* # to be refused
+cp $data/formats/*.[!j]* "$seeds/picture"
+rm "$seeds"/picture/fault_* "$seeds"/picture/refused_*
 cp $data/weights/h5py*.h5 "$seeds/model_file"
 for config in $data/weights/*/config.json; do
   folder=$(dirname "$config")

@@ -3,7 +3,7 @@
 # `scripts/setup.sh test` for the tests, fuzzers, formatter and benchmarks as well. What is there already is left alone.
 set -eu
 
-build="g++ cmake ninja-build libeigen3-dev libhdf5-dev libstb-dev libjpeg62-turbo-dev libpng-dev libcli11-dev nlohmann-json3-dev
+build="g++ cmake ninja-build libeigen3-dev libhdf5-dev libstb-dev libjpeg62-turbo-dev libpng-dev libtiff-dev libwebp-dev libcli11-dev nlohmann-json3-dev
        libfmt-dev libarchive-dev libcairo2-dev fonts-dejavu-core pkgconf libcsv-dev liblbfgs-dev libhwy-dev libssl-dev zlib1g-dev
        libopenmpi-dev openmpi-bin python3 python3-venv"
 test="ccache libgtest-dev libbenchmark-dev clang-format clang libclang-rt-dev git python3-numpy chromium iproute2"

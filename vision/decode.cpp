@@ -5,17 +5,23 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <new>
 
 #include "core/error.h"
 #include "core/nearest.h"
+#include "vision/bmp.h"
 #include "vision/file_kinds.h"
+#include "vision/gif.h"
 #include "vision/jpeg.h"
 #include "vision/pixel_limit.h"
 #include "vision/png.h"
+#include "vision/pnm.h"
 #include "vision/stb.h"
+#include "vision/tiff.h"
+#include "vision/webp.h"
 
 namespace tessera {
 
@@ -28,6 +34,23 @@ Image decode_by_stb(std::span<const std::byte> bytes, const std::string& name, c
   check_pixels(header.width, header.height, name, options);
   return stb_decode(bytes, name, header);
 }
+
+Image decode_jpeg(std::span<const std::byte> bytes, const std::string& name, const DecodeOptions& options) {
+  return options.decoder == Decoder::kStb ? decode_by_stb(bytes, name, options) : jpeg_decode(bytes, name, options);
+}
+
+struct Format {
+  std::string_view kind;  // as picture_kind() has it
+  Image (*decode)(std::span<const std::byte> bytes, const std::string& name, const DecodeOptions& options);
+};
+
+constexpr std::array<Format, 7> kFormats{{{"JPEG", decode_jpeg},
+                                          {"PNG", png_decode},
+                                          {"WebP", webp_decode},
+                                          {"GIF", gif_decode},
+                                          {"BMP", bmp_decode},
+                                          {"TIFF", tiff_decode},
+                                          {"PNM", pnm_decode}}};
 
 class Descriptor {
  public:
@@ -100,16 +123,16 @@ Image decode(std::span<const std::byte> bytes, const std::string& name, const De
   if (bytes.size() > static_cast<std::size_t>(kLargestFile)) fail(name, "is larger than 1 GiB");
   const std::string_view first(reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kFirstBytes));
   const std::string_view kind = picture_kind(first);
+  const auto format = std::ranges::find(kFormats, kind, &Format::kind);
+  if (format == kFormats.end()) {
+    throw InputError(name + ": no picture that is read (JPEG, PNG, WebP, GIF, BMP, TIFF, PNM)" +
+                     (kind.empty() ? "" : ", but one of the kind " + std::string(kind) + "; convert it to PNG"));
+  }
   try {
-    if (kind == "JPEG") {
-      return options.decoder == Decoder::kStb ? decode_by_stb(bytes, name, options) : jpeg_decode(bytes, name, options);
-    }
-    if (kind == "PNG") return png_decode(bytes, name, options);
+    return format->decode(bytes, name, options);
   } catch (const std::bad_alloc&) {
     throw ResourceError(name + ": not enough memory to decode the picture");
   }
-  throw InputError(name + ": neither a JPEG nor a PNG picture" +
-                   (kind.empty() ? "" : ", but one of the kind " + std::string(kind) + "; convert it to PNG"));
 }
 
 std::vector<std::byte> read_picture_file(const std::filesystem::path& path) {

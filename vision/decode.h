@@ -1,9 +1,11 @@
 #pragma once
 // From a file's bytes to RGB pixels, as Pillow's Image.open(file).convert("RGB").
 //
-// JPEG by libjpeg-turbo (slow integer DCT, fancy upsampling: Pillow's own settings); PNG by libpng. The content
-// decides, not the file's name. EXIF rotation is not applied, as in the reference scripts. Alpha is dropped, not
-// blended. 16 bits a channel keep the upper 8, but a grey PNG of 16 bits is clipped to 255, as Pillow does.
+// JPEG by libjpeg-turbo (slow integer DCT, fancy upsampling: Pillow's own settings); PNG by libpng; WebP by libwebp;
+// TIFF by libtiff; GIF, BMP and PNM by own readers. Of pages and frames the first. The content decides, not the file's
+// name. EXIF rotation is not applied, as in the reference scripts, but a TIFF's orientation is, as Pillow does. Alpha
+// is dropped, not blended. 16 bits a channel keep the upper 8, but greys of 16 bits are clipped to 255, as Pillow does.
+// What no picture was compared with Pillow of is refused by name.
 
 #include <cstddef>
 #include <cstdint>

@@ -66,6 +66,7 @@ std::string_view picture_kind(std::string_view first) {
   if (first.starts_with("\x89PNG\r\n\x1A\n")) return "PNG";
   if (first.starts_with("GIF87a") || first.starts_with("GIF89a")) return "GIF";
   if (first.starts_with("II*\0"sv) || first.starts_with("MM\0*"sv)) return "TIFF";
+  if (first.starts_with("II+\0"sv)) return "TIFF";  // BigTIFF; Pillow reads none of the other byte order
   if (first.starts_with("RIFF") && has_at(8, "WEBP", first)) return "WebP";
   // ISO 14496-12: a box of the type "ftyp" comes first, and its brand says what is in it.
   for (const std::string_view brand : {"ftypavif", "ftypavis"}) {

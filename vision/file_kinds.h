@@ -15,7 +15,7 @@ bool is_picture_name(const std::filesystem::path& path);
 constexpr std::size_t kFirstBytes = 512;
 // "JPEG", "PNG", "BMP", "GIF", "PNM", "TIFF", "WebP", "HEIC" or "AVIF"; "" for anything else.
 std::string_view picture_kind(std::string_view first);
-// Of these, the kinds that torchvision's loader opens: all but HEIC and AVIF.
+// Of these, what torchvision's loader opens and decode() reads: all but HEIC and AVIF.
 bool is_picture_content(std::string_view first);
 // "gzip", "zip", "xz", "zstd", "bzip2", "7z", "rar"; "" for a file that is not packed.
 std::string_view packing_of(std::string_view first);

@@ -187,7 +187,7 @@ TEST(ReadPictureFile, RefusesWhatIsNoFileWithoutWaiting) {
 TEST(OtherKinds, AreNoneAtEveryLengthThatIsTooShort) {
   using std::string_view_literals::operator""sv;
   for (const std::string_view whole : {"RIFF\x10\0\0\0WEBP"sv, "ftypftypheic"sv, "BM\x46\0\0\0\0\0\0\0"sv, "P6 1"sv,
-                                       "MM\0*"sv, "GIF89a"sv, "\x89PNG\r\n\x1A\n"sv, "\xFF\xD8\xFF"sv}) {
+                                       "MM\0*"sv, "II+\0"sv, "GIF89a"sv, "\x89PNG\r\n\x1A\n"sv, "\xFF\xD8\xFF"sv}) {
     for (std::size_t length = 0; length < whole.size(); ++length) {
       EXPECT_EQ(picture_kind(whole.substr(0, length)), "") << whole << ", " << length;
     }
@@ -198,25 +198,33 @@ TEST(OtherKinds, AreNoneAtEveryLengthThatIsTooShort) {
 
 TEST(OtherKinds, AreNamedWithWhatToDo) {
   using std::string_view_literals::operator""sv;
-  for (const auto& [bytes, kind] : {std::pair{"RIFF\x10\0\0\0WEBPVP8 "sv, "WebP"},
-                                    {"II*\0\x08\0\0\0"sv, "TIFF"},
-                                    {"GIF89a\x01\0\x01\0"sv, "GIF"},
-                                    {"BM\x46\0\0\0\0\0\0\0"sv, "BMP"},
-                                    {"P6 1 1 255\n"sv, "PNM"},
-                                    {"\0\0\0\x18"
-                                     "ftypheic"sv,
-                                     "HEIC"},
-                                    {"\0\0\0\x1c"
-                                     "ftypavif"sv,
-                                     "AVIF"}}) {
+  const auto expect_message = [](std::string_view bytes, const std::string& end) {
     try {
       decode(std::as_bytes(std::span(bytes)), "phone.jpg");
-      ADD_FAILURE() << kind;
+      ADD_FAILURE() << "decoded";
     } catch (const InputError& error) {
       EXPECT_EQ(std::string(error.what()),
-                std::string("phone.jpg: neither a JPEG nor a PNG picture, but one of the kind ") + kind +
-                    "; convert it to PNG");
+                "phone.jpg: no picture that is read (JPEG, PNG, WebP, GIF, BMP, TIFF, PNM)" + end);
     }
+  };
+  expect_message(
+      "\0\0\0\x18"
+      "ftypheic"sv,
+      ", but one of the kind HEIC; convert it to PNG");
+  expect_message(
+      "\0\0\0\x1c"
+      "ftypavif"sv,
+      ", but one of the kind AVIF; convert it to PNG");
+  expect_message("<html>"sv, "");
+}
+
+// Headers alone, which are of the kinds that are read.
+TEST(OtherKinds, ThatAreReadAreDamagedWhereThereIsNoMoreThanAMark) {
+  using std::string_view_literals::operator""sv;
+  for (const std::string_view bytes :
+       {"RIFF\x10\0\0\0WEBPVP8 "sv, "II*\0\x08\0\0\0"sv, "MM\0*\0\0\0\x08"sv, "II+\0\x08\0\0\0"sv,
+        "GIF89a\x01\0\x01\0"sv, "BM\x46\0\0\0\0\0\0\0"sv, "P6 1 1 255\n"sv}) {
+    expect_input_error(as_bytes(bytes), std::string(bytes), "damaged");
   }
 }
 

@@ -13,19 +13,28 @@ namespace tessera::fixtures {
 
 namespace {
 
-std::filesystem::path folder() { return std::filesystem::path(TESSERA_TEST_DATA) / "vision"; }
+std::filesystem::path folder(const char* name) { return std::filesystem::path(TESSERA_TEST_DATA) / name; }
+
+nlohmann::json read_json(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  return nlohmann::json::parse(file);
+}
 
 }  // namespace
 
 const nlohmann::json& expected() {
-  static const nlohmann::json json = [] {
-    std::ifstream file(folder() / "expected.json");
-    return nlohmann::json::parse(file);
-  }();
+  static const nlohmann::json json = read_json(folder("vision") / "expected.json");
   return json;
 }
 
-std::vector<std::byte> bytes_of(const std::string& file) { return read_picture_file(folder() / file); }
+const nlohmann::json& expected_formats() {
+  static const nlohmann::json json = read_json(folder("formats") / "expected.json");
+  return json;
+}
+
+std::vector<std::byte> bytes_of(const std::string& file) { return read_picture_file(folder("vision") / file); }
+
+std::vector<std::byte> format_bytes_of(const std::string& file) { return read_picture_file(folder("formats") / file); }
 
 std::string digest(const std::vector<std::uint8_t>& bytes) {
   unsigned char hash[32];
