@@ -42,9 +42,9 @@ if [ "${1:-all}" = all ]; then
   echo "== address and undefined-behaviour sanitizers (all but the full-size models)"
   cmake --preset asan >/dev/null
   cmake --build --preset asan -j "$jobs" --target core_test engine_test layers_test cpu_test weights_test vision_test cli_test \
-    run_state_test processes_test
-  for test in engine/engine_test layers/layers_test weights/weights_test vision/vision_test evaluation/run_state_test \
-    scale/processes_test; do
+    picture_queue_test run_state_test processes_test
+  for test in engine/engine_test layers/layers_test weights/weights_test vision/vision_test vision/picture_queue_test \
+    evaluation/run_state_test scale/processes_test; do
     run_sanitized asan "$test"
   done
   # Left out: limits on memory, which the sanitizer's own exceeds, what measures times, and what takes half a minute or
@@ -62,11 +62,13 @@ if [ "${1:-all}" = all ]; then
   fi
   echo "== thread sanitizer (thread and memory pool, engine, layers, CPU kernels, what holds a run's state)"
   cmake --preset tsan -DTESSERA_BUILD_BENCH=OFF >/dev/null
-  cmake --build --preset tsan -j "$jobs" --target core_test engine_test layers_test cpu_test run_state_test processes_test
+  cmake --build --preset tsan -j "$jobs" --target core_test engine_test layers_test cpu_test picture_queue_test \
+    run_state_test processes_test
   run_sanitized tsan core/core_test --gtest_filter="ThreadPool.*:MemoryPool.*"
   run_sanitized tsan engine/engine_test
   run_sanitized tsan layers/layers_test --gtest_filter="*DoNotDependOnThreads*"
   run_sanitized tsan cpu/cpu_test --gtest_filter="*DoNotDependOnThreads*"
+  run_sanitized tsan vision/picture_queue_test
   run_sanitized tsan evaluation/run_state_test
   run_sanitized tsan scale/processes_test
   echo "== fuzzers"
