@@ -186,6 +186,15 @@ TEST(Formats, OfNoSizeAreRefused) {
   expect_refused(with("gif_plain.gif", frame + 5, "\0\0"sv), "a size of 0x11");
 }
 
+TEST(Formats, OfTilesBeyondTheFileAreRefused) {
+  std::vector<std::byte> tiff = format_bytes_of("tiff_rgb_tiles.tif");
+  const std::size_t entry = tag_place(tiff, 324);
+  const auto at = [&tiff](std::size_t i) { return std::to_integer<std::size_t>(tiff[i]); };
+  put(tiff, (at(entry) | at(entry + 1) << 8) + 4, "\0\0\x40\0"sv);  // of the second
+  expect_refused(tiff, "not enough image data");
+  EXPECT_FALSE(error_of(tiff, {.lenient = true}).has_value());
+}
+
 TEST(Formats, WithTilesMuchLargerThanThePictureAreRefused) {
   std::vector<std::byte> tiff = tiff_with("tiff_rgb_tiles.tif", 322, "\x00\x40"sv);  // 16384
   put(tiff, tag_place(tiff, 323), "\x00\x40"sv);
