@@ -5,7 +5,7 @@
 // TIFF by libtiff; GIF, BMP and PNM by own readers. Of pages and frames the first. The content decides, not the file's
 // name. EXIF rotation is not applied, as in the reference scripts, but a TIFF's orientation is, as Pillow does. Alpha
 // is dropped, not blended. 16 bits a channel keep the upper 8, but greys of 16 bits are clipped to 255, as Pillow does.
-// What no picture was compared with Pillow of is refused by name.
+// A variant that was not compared with Pillow is refused by name.
 
 #include <cstddef>
 #include <cstdint>

@@ -154,33 +154,34 @@ class Reader {
   Reader(TIFF* tiff, const Source& source, const TiffTags& tags, const Blocks& blocks)
       : tiff_(tiff), source_(source), tags_(tags), blocks_(blocks) {}
 
-  // False where libtiff complains. `take(row, x, y, count)` gets rows of blocks.
+  // False where it fails or libtiff complains. `take(row, x, y, count)` gets rows of blocks.
   template <typename Take>
   bool read_plane(std::size_t plane, Take take) {
     std::vector<std::uint8_t> buffer(blocks_.bytes);
+    bool whole = true;
     const auto width = static_cast<std::size_t>(tags_.width), height = static_cast<std::size_t>(tags_.height);
     for (std::size_t y = 0; y < height; y += blocks_.height) {
       for (std::size_t x = 0; x < width; x += blocks_.width) {
         std::ranges::fill(buffer, std::uint8_t{0});
-        read_block(x, y, plane, buffer);
+        whole &= read_block(x, y, plane, buffer);
         for (std::size_t row = 0; row < std::min(blocks_.height, height - y); ++row) {
           take(buffer.data() + row * blocks_.row_bytes, x, y + row, std::min(blocks_.width, width - x));
         }
       }
     }
-    return !source_.has_complained();
+    return whole && !source_.has_complained();
   }
 
  private:
-  void read_block(std::size_t x, std::size_t y, std::size_t plane, std::vector<std::uint8_t>& buffer) {
+  // Of a block beyond the file's end libtiff says nothing, but that it fails.
+  bool read_block(std::size_t x, std::size_t y, std::size_t plane, std::vector<std::uint8_t>& buffer) {
     const auto column = static_cast<std::uint32_t>(x), row = static_cast<std::uint32_t>(y);
     const auto sample = static_cast<std::uint16_t>(plane);
     const auto size = static_cast<tmsize_t>(buffer.size());
-    if (tags_.tiled) {
-      TIFFReadEncodedTile(tiff_, TIFFComputeTile(tiff_, column, row, 0, sample), buffer.data(), size);
-    } else {
-      TIFFReadEncodedStrip(tiff_, TIFFComputeStrip(tiff_, row, sample), buffer.data(), size);
-    }
+    const tmsize_t read =
+        tags_.tiled ? TIFFReadEncodedTile(tiff_, TIFFComputeTile(tiff_, column, row, 0, sample), buffer.data(), size)
+                    : TIFFReadEncodedStrip(tiff_, TIFFComputeStrip(tiff_, row, sample), buffer.data(), size);
+    return read >= 0;
   }
 
   TIFF* tiff_;
@@ -290,7 +291,7 @@ Image tiff_decode(std::span<const std::byte> bytes, const std::string& name, con
   } else {
     whole = read_together(reader, as_read, tags.palette, image);
   }
-  if (!whole && !options.lenient) file.damaged(source.has_complained() ? source.message() : "libtiff cannot read it");
+  if (!whole && !options.lenient) file.damaged(source.has_complained() ? source.message() : "not enough image data");
   return oriented(std::move(image), tags.orientation, name);
 }
 

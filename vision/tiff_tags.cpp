@@ -19,9 +19,12 @@ enum Tag : std::uint32_t {
   kStripOffsets = 273,
   kOrientation = 274,
   kSamples = 277,
+  kRowsOfStrip = 278,
   kStripSizes = 279,
   kPlanes = 284,
   kColourMap = 320,
+  kTileWidth = 322,
+  kTileHeight = 323,
   kTileOffsets = 324,
   kTileSizes = 325,
   kExtraSamples = 338,
@@ -31,7 +34,8 @@ enum Tag : std::uint32_t {
 };
 constexpr std::array kKnown{kWidth,        kHeight,      kBits,         kCompression,  kPhotometric, kFillOrder,
                             kStripOffsets, kOrientation, kSamples,      kStripSizes,   kPlanes,      kColourMap,
-                            kTileOffsets,  kTileSizes,   kExtraSamples, kSampleFormat, kSubsampling, kXmp};
+                            kTileOffsets,  kTileSizes,   kExtraSamples, kSampleFormat, kSubsampling, kXmp,
+                            kRowsOfStrip,  kTileWidth,   kTileHeight};
 
 // Type, count and where the values are.
 struct Entry {
@@ -187,6 +191,8 @@ TiffTags tiff_tags(const PictureBytes& file) {
   tags.planes = directory.number_or(kPlanes, 1);
   tags.tiled = directory.has(kTileOffsets);
   if (tags.tiled == directory.has(kStripOffsets)) file.unsupported("with both strips and tiles, or neither");
+  for (const Tag tag : {kRowsOfStrip, kTileWidth, kTileHeight})
+    directory.number_or(tag, 0);  // one number each, or none
   tags.offsets = directory.count(tags.tiled ? kTileOffsets : kStripOffsets);
   // What libtiff would guess for missing ones is not Pillow's guess.
   if (directory.count(tags.tiled ? kTileSizes : kStripSizes) != tags.offsets)
