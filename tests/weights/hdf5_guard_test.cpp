@@ -151,7 +151,7 @@ TEST_F(Hdf5Guarded, ContinuationsHoldAWholeMessage) {
     for (int i = 0; i < whole[header + 2]; ++i, at += kPrefix + length) {
       length = number(whole, at + 2) & 0xFFFFU;
       if (whole[at] != 0 || whole[at + 1] != 0 || length < 16) continue;  // room for more messages is what we look for
-      for (const std::uint64_t bytes : {1, 4, 7}) {
+      for (const unsigned bytes : {1U, 4U, 7U}) {
         std::string changed = whole;
         changed[at] = 16;  // a continuation
         put(changed, at + kPrefix, whole.size() - bytes);
