@@ -16,9 +16,9 @@ seconds=${1:-30}
 all=$(for source in tests/fuzz/*_fuzz.cpp; do basename "$source" _fuzz.cpp; done)
 targets=${*:-$all}
 preset=${FUZZ_PRESET:-asan}
-folder=build/fuzz/$preset
-corpus=$folder/corpus
-seeds=$folder/seeds
+out=build/fuzz/$preset
+corpus=$out/corpus
+seeds=$out/seeds
 data=tests/data
 
 scripts/setup.sh test
@@ -26,7 +26,7 @@ cmake --preset "$preset" >/dev/null
 # shellcheck disable=SC2046,SC2086
 cmake --build --preset "$preset" -j "$(nproc)" --target $(printf '%s_fuzz ' $targets)
 
-mkdir -p "$folder/findings"
+mkdir -p "$out/findings"
 rm -rf "$seeds"
 for target in $all; do
   mkdir -p "$corpus/$target" "$seeds/$target"
@@ -46,8 +46,8 @@ cp $data/weights/hf_vit_hub/config.json "$seeds/config/hf_vit_hub.json"
 
 export UBSAN_OPTIONS=print_stacktrace=1
 for target in $targets; do
-  if ! TESSERA_FUZZ_SEEDS=1 "build/$preset/tests/fuzz/${target}_fuzz" "$seeds/$target"/* >"$folder/$target.seeds.log" 2>&1; then
-    tail -n 40 "$folder/$target.seeds.log"
+  if ! TESSERA_FUZZ_SEEDS=1 "build/$preset/tests/fuzz/${target}_fuzz" "$seeds/$target"/* >"$out/$target.seeds.log" 2>&1; then
+    tail -n 40 "$out/$target.seeds.log"
     echo "fuzz: $target: does not read its seeds" >&2
     exit 1
   fi
@@ -56,13 +56,13 @@ done
 [ "$seconds" != 0 ] || exit 0
 
 # shellcheck disable=SC2086,SC2016
-printf '%s\n' $targets | PRESET=$preset FOLDER=$folder SECONDS_EACH=$seconds xargs -P "$(nproc)" -I TARGET sh -c '
-  log=$FOLDER/TARGET.log
+printf '%s\n' $targets | PRESET=$preset OUT=$out SECONDS_EACH=$seconds xargs -P "$(nproc)" -I TARGET sh -c '
+  log=$OUT/TARGET.log
   if "build/$PRESET/tests/fuzz/TARGET_fuzz" -max_total_time="$SECONDS_EACH" -timeout=20 -rss_limit_mb=2048 -max_len=131072 \
-      -artifact_prefix="$FOLDER/findings/TARGET-" "$FOLDER/corpus/TARGET" "$FOLDER/seeds/TARGET" >"$log" 2>&1; then
+      -artifact_prefix="$OUT/findings/TARGET-" "$OUT/corpus/TARGET" "$OUT/seeds/TARGET" >"$log" 2>&1; then
     echo "fuzz: TARGET: $(grep "^Done" "$log")"
   else
     tail -n 40 "$log"
-    echo "fuzz: TARGET: found a fault; its input is in $FOLDER/findings" >&2
+    echo "fuzz: TARGET: found a fault; its input is in $OUT/findings" >&2
     exit 1
   fi'
