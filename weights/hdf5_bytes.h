@@ -1,6 +1,7 @@
 #pragma once
 // Reads numbers of an HDF5 file's own structures, never from beyond the block or the file. Private to weights/.
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -23,6 +24,9 @@ std::vector<std::byte> read_block(const InputFile& file, std::uint64_t offset, s
 Hdf5Bytes part(Hdf5Bytes bytes, std::uint64_t at, std::uint64_t length);
 // `width` bytes (at most 8) at `at`, least significant first.
 std::uint64_t number(Hdf5Bytes bytes, std::uint64_t at, std::size_t width);
+
+// How many bytes a number up to `most` takes.
+inline std::uint64_t width_of(std::uint64_t most) { return (static_cast<std::uint64_t>(std::bit_width(most)) + 7) / 8; }
 
 void expect_signature(Hdf5Bytes bytes, std::string_view signature);
 bool starts_with(Hdf5Bytes bytes, std::string_view text);

@@ -15,9 +15,6 @@ namespace {
 
 constexpr int kDeepest = 16;
 
-// How many bytes a number up to `most` takes.
-std::uint64_t width_of(std::uint64_t most) { return (static_cast<std::uint64_t>(std::bit_width(most)) + 7) / 8; }
-
 // Blocks of a heap lie in rows of `width` blocks. Those of the first two rows are `start` bytes long, each further
 // row's twice as long as the one before; beyond the longest direct block, each is an indirect block with rows of its
 // own.

@@ -27,6 +27,8 @@ void read_messages(Hdf5Bytes bytes, std::size_t prefix, bool newer, std::vector<
                    std::vector<HeaderMessage>& messages) {
   constexpr std::uint64_t kSharedFlag = 2;
   const std::size_t width = newer ? 1 : 2;  // of the type
+  // Where anything is left at all, libhdf5 reads the beginning of a message.
+  if (!bytes.empty() && bytes.size() < prefix) refuse_header();
   std::size_t at = 0;
   while (bytes.size() - at >= prefix) {
     const std::uint64_t length = number(bytes, at + width, 2);

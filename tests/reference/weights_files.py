@@ -7,6 +7,8 @@ hf_vit_model, hf_dinov2_model   transformers' models without a head, and the cla
 hf_resnet_names.json            names of Hugging Face's ResNets paired with timm's; that the pairs mean the same is checked
                                 here by the logits of both libraries with the same seeded weights
 h5py.h5, h5py_v110.h5           a model file made with h5py and NumPy alone, as docs/model-format.md says, in two formats
+h5py_chunks.h5                  the same with every tensor in several chunks, of all three kinds that the newer format has
+                                for tensors of fixed shape
 state_dict.pth, legacy.pth, hostile.pth    PyTorch's two containers, and a pickle that would run code
 timm_vit.pth                    the tensors of timm_vit, which name_maps.py makes before
 """
@@ -79,6 +81,14 @@ def hf_resnet_names(out: str) -> None:
         json.dump(pairs, file, indent=0)
 
 
+def in_chunks(index: int, shape: tuple) -> dict:
+    """An array of packed chunks, an array of plain ones, and plain ones that lie one after the other."""
+    early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    kind = ({"compression": "gzip"}, {}, {"dcpl": early})[index % 3]
+    return {"chunks": tuple((length + 1) // 2 for length in shape), **kind}
+
+
 def h5py_model(out: str) -> None:
     model = VisionTransformer(img_size=32, patch_size=16, embed_dim=DIM, depth=1, num_heads=HEADS, num_classes=CLASSES)
     seed_model(model, SEED)
@@ -92,12 +102,14 @@ def h5py_model(out: str) -> None:
     text = json.dumps(card).encode()
     manifest = {"card": hashlib.sha256(text).hexdigest(),
                 "tensors": {name: hashlib.sha256(value.tobytes()).hexdigest() for name, value in state.items()}}
-    for name, version in (("h5py.h5", "earliest"), ("h5py_v110.h5", "v110")):
+    for name, version in (("h5py.h5", "earliest"), ("h5py_v110.h5", "v110"), ("h5py_chunks.h5", "v110")):
         with h5py.File(os.path.join(out, name), "w", libver=(version, "v110")) as file:
             file["card"] = np.frombuffer(text, dtype=np.uint8)
             file["manifest"] = np.frombuffer(json.dumps(manifest).encode(), dtype=np.uint8)
             for index, (tensor, value) in enumerate(state.items()):
                 packing = {"compression": "gzip", "shuffle": True, "fletcher32": index % 4 == 1} if index % 2 else {}
+                if name == "h5py_chunks.h5":
+                    packing = in_chunks(index, value.shape)
                 file.create_dataset(f"weights/{tensor}", data=value, dtype="<f4", **packing)
 
 

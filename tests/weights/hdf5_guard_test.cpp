@@ -43,6 +43,41 @@ class Hdf5Guarded : public ModelFile {
     write(whole);
   }
 
+  // A file of the newer format with one dataset, of 100 bytes in chunks of four.
+  void write_chunks(bool deflated, H5D_alloc_time_t when = H5D_ALLOC_TIME_INCR) const {
+    const hid_t access = H5Pcreate(H5P_FILE_ACCESS), properties = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110);
+    const hsize_t chunk = 4;
+    H5Pset_chunk(properties, 1, &chunk);
+    H5Pset_alloc_time(properties, when);
+    if (deflated) H5Pset_deflate(properties, 6);
+    const hid_t file = H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    const std::vector<float> values(100, 1.0F);
+    create(file, H5T_STD_U8LE, {100}, properties, values.data(), kChunks);
+    ASSERT_GE(H5Fclose(file), 0);
+    H5Pclose(properties);
+    H5Pclose(access);
+    ASSERT_EQ(Hdf5Reader(path_).locate_vector(kChunks, Hdf5Type::kUint8, -1).chunks.size(), 25U);
+  }
+  // What is said of the file of write_chunks() once `change` has seen to it.
+  std::string changed_chunks(const std::function<void(std::string& bytes)>& change) const {
+    const std::string whole = bytes();
+    std::string changed = whole;
+    change(changed);
+    EXPECT_NE(changed, whole);
+    write(changed);
+    const std::string text = error_of([&] { Hdf5Reader(path_).locate_vector(kChunks, Hdf5Type::kUint8, -1); });
+    write(whole);
+    return text;
+  }
+  // Where `text` stands, which is in the file once.
+  static std::size_t only(const std::string& bytes, const std::string& text) {
+    const std::vector<std::size_t> found = all(bytes, text);
+    EXPECT_EQ(found.size(), 1U);
+    return found.empty() ? 0 : found[0];
+  }
+
+  static constexpr const char* kChunks = "/chunks";
   static constexpr std::size_t kEndOfFile = 40;                                 // in the superblock
   static constexpr std::size_t kHeapBytes = 8, kHeapFree = 16, kHeapData = 24;  // in a local heap
 };
@@ -103,6 +138,71 @@ TEST_F(Hdf5Guarded, RefusesTwoLinksOfOneName) {
   changed.replace(at + 1, 9, "head.bias");
   write(changed);
   expect_refused("has two links of one name");
+}
+
+// libhdf5 reads the beginning of a message where as much as one byte is left.
+TEST_F(Hdf5Guarded, ContinuationsHoldAWholeMessage) {
+  constexpr std::size_t kEntries = 8, kHeader = 8, kMessages = 16, kPrefix = 8;
+  const std::string whole = bytes();
+  std::size_t tried = 0;
+  for (const std::size_t node : all(whole, "SNOD")) {
+    const std::size_t header = number(whole, node + kEntries + kHeader);
+    std::size_t at = header + kMessages, length = 0;
+    for (int i = 0; i < whole[header + 2]; ++i, at += kPrefix + length) {
+      length = number(whole, at + 2) & 0xFFFFU;
+      if (whole[at] != 0 || whole[at + 1] != 0 || length < 16) continue;  // room for more messages is what we look for
+      for (const unsigned bytes : {1U, 4U, 7U}) {
+        std::string changed = whole;
+        changed[at] = 16;  // a continuation
+        put(changed, at + kPrefix, whole.size() - bytes);
+        put(changed, at + kPrefix + 8, bytes);
+        write(changed);
+        expect_refused("header is damaged");
+        ++tried;
+      }
+    }
+  }
+  EXPECT_GT(tried, 0U);
+}
+
+TEST_F(Hdf5Guarded, AnArrayOfChunksHasElementsAsLongAsLibhdf5ReadsThem) {
+  constexpr std::size_t kClient = 5, kElement = 6;
+  write_chunks(true);
+  const std::size_t filtered = only(bytes(), "FAHD");
+  EXPECT_EQ(changed_chunks([&](std::string& bytes) { --bytes[filtered + kElement]; }), "its header is damaged");
+  // Addresses alone, of chunks that are packed.
+  EXPECT_EQ(changed_chunks([&](std::string& bytes) {
+              bytes[filtered + kClient] = 0;
+              bytes[filtered + kElement] = 8;
+              bytes[only(bytes, "FADB") + kClient] = 0;
+            }),
+            "its header is damaged");
+  write_chunks(false);
+  const std::size_t plain = only(bytes(), "FAHD");
+  EXPECT_EQ(changed_chunks([&](std::string& bytes) { ++bytes[plain + kElement]; }), "its header is damaged");
+}
+
+// 2^33 of them, in a file whose chunks lie one after the other and have no index.
+TEST_F(Hdf5Guarded, DoesNotCountChunksThatAreTooMany) {
+  write_chunks(false, H5D_ALLOC_TIME_EARLY);
+  EXPECT_EQ(changed_chunks([](std::string& bytes) {
+              const std::size_t space = only(bytes, std::string("\x02\x01\x01\x01\x64\0\0\0\0\0\0\0", 12));
+              put(bytes, space + 4, std::uint64_t{1} << 35);
+              put(bytes, space + 12, std::uint64_t{1} << 35);
+            }),
+            "has more than 8192 chunks");
+}
+
+// libhdf5 keeps 32 bits of them, and divides by what is left.
+TEST_F(Hdf5Guarded, ChunksAreNotLongerThanLibhdf5Keeps) {
+  write_chunks(false);
+  EXPECT_EQ(changed_chunks([](std::string& bytes) {
+              // The layout: version 4, chunked, no flags, two dimensions of one byte: 4 elements of 1 byte.
+              const std::size_t layout = only(bytes, std::string("\x04\x02\x00\x02\x01\x04\x01", 7));
+              bytes[layout + 4] = 5;
+              put(bytes, layout + 5, std::uint64_t{1} << 32);
+            }),
+            "has chunks of 4 GiB or more");
 }
 
 // Up to eight links of the newer format stand in a group's header, more in a heap with a tree, of one level and

@@ -262,9 +262,9 @@ TEST_F(ModelFile, IsTakenFromTheFileThatWasOpened) {
 }
 
 // Another program wrote it as docs/model-format.md says, with NumPy's seeded values and half of the tensors packed.
-// The second is in the format of HDF5 1.10, which differs in every structure.
+// The second is in the format of HDF5 1.10, which differs in every structure, the third has chunks of every kind there.
 TEST_F(ModelFile, IsReadWhenMadeWithH5py) {
-  for (const char* name : {"h5py.h5", "h5py_v110.h5"}) {
+  for (const char* name : {"h5py.h5", "h5py_v110.h5", "h5py_chunks.h5"}) {
     const LoadedModel found = load_model_file(fs::path(TESSERA_TEST_DATA) / "weights" / name, {.threads = 2});
     EXPECT_EQ(found.card.labels.name(2), "crane");
     const std::vector<WeightSpec> specs = build_graph(found.card.config).weight_specs();
