@@ -1,7 +1,9 @@
 // Structures that libhdf5 1.10.8 would follow out of its blocks are refused before it sees them; groups of every size
 // and format are read whole.
 
+#include <bit>
 #include <cstring>
+#include <string_view>
 
 #include "tests/weights/model_file_fixture.h"
 
@@ -75,6 +77,55 @@ class Hdf5Guarded : public ModelFile {
     const std::vector<std::size_t> found = all(bytes, text);
     EXPECT_EQ(found.size(), 1U);
     return found.empty() ? 0 : found[0];
+  }
+
+  // What HDF5 calls a checksum: lookup3 of Bob Jenkins, https://burtleburtle.net/bob/c/lookup3.c.
+  static std::uint32_t checksum(std::string_view bytes) {
+    std::uint32_t a = 0xdeadbeef + static_cast<std::uint32_t>(bytes.size()), b = a, c = a;
+    const auto word = [&](std::size_t at) {
+      std::uint32_t value = 0;
+      for (std::size_t i = 0; i < 4 && at + i < bytes.size(); ++i) {
+        value |= std::uint32_t{static_cast<unsigned char>(bytes[at + i])} << (8 * i);
+      }
+      return value;
+    };
+    const auto add = [&] {
+      a += word(0);
+      b += word(4);
+      c += word(8);
+    };
+    const auto mix = [](std::uint32_t& x, std::uint32_t& y, const std::uint32_t z, int turn) {
+      x = (x - y) ^ std::rotl(y, turn);
+      y += z;
+    };
+    for (; bytes.size() > 12; bytes.remove_prefix(12)) {
+      add();
+      mix(a, c, b, 4);
+      mix(b, a, c, 6);
+      mix(c, b, a, 8);
+      mix(a, c, b, 16);
+      mix(b, a, c, 19);
+      mix(c, b, a, 4);
+    }
+    if (bytes.empty()) return c;
+    add();
+    const auto end = [](std::uint32_t& x, const std::uint32_t y, int turn) { x = (x ^ y) - std::rotl(y, turn); };
+    end(c, b, 14);
+    end(a, c, 11);
+    end(b, a, 25);
+    end(c, b, 16);
+    end(a, c, 4);
+    end(b, a, 14);
+    end(c, b, 24);
+    return c;
+  }
+  // Where the checksum of the newer header that begins at `header` stands, behind what it is of.
+  static std::size_t checksum_of_header(const std::string& bytes, std::size_t header) {
+    const int flags = bytes[header + 5];
+    const std::size_t width = std::size_t{1} << (flags & 3);
+    const std::size_t at = header + 6 + ((flags & 0x20) != 0 ? 16 : 0) + ((flags & 0x10) != 0 ? 4 : 0);
+    const std::uint64_t mask = width == 8 ? UINT64_MAX : (std::uint64_t{1} << (8 * width)) - 1;
+    return at + width + (number(bytes, at) & mask);
   }
 
   static constexpr const char* kChunks = "/chunks";
@@ -187,8 +238,13 @@ TEST_F(Hdf5Guarded, DoesNotCountChunksThatAreTooMany) {
   write_chunks(false, H5D_ALLOC_TIME_EARLY);
   EXPECT_EQ(changed_chunks([](std::string& bytes) {
               const std::size_t space = only(bytes, std::string("\x02\x01\x01\x01\x64\0\0\0\0\0\0\0", 12));
+              const std::size_t header = bytes.rfind("OHDR", space), end = checksum_of_header(bytes, header);
+              EXPECT_EQ(checksum(std::string_view(bytes).substr(header, end - header)),
+                        number(bytes, end) & UINT32_MAX);
               put(bytes, space + 4, std::uint64_t{1} << 35);
               put(bytes, space + 12, std::uint64_t{1} << 35);
+              const std::uint32_t sum = checksum(std::string_view(bytes).substr(header, end - header));
+              std::memcpy(bytes.data() + end, &sum, sizeof(sum));
             }),
             "has more than 8192 chunks");
 }
