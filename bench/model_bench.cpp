@@ -20,6 +20,9 @@
 
 namespace {
 
+using tessera::Clock;
+using tessera::ms_since;
+
 int number(const char* text) {
   int value = 0;
   const std::string_view view(text);
