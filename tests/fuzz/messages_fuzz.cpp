@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "evaluation/compare/run_ledger.h"
+#include "evaluation/summary/summary.h"
 #include "scale/helper.h"
 #include "scale/leader.h"
 #include "scale/protocol.h"

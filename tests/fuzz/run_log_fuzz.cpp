@@ -1,6 +1,6 @@
 // The log of a run as a crash or a stranger left it: read, and gone on with. Checksums are put right, so that what is
 // under them is read too.
-#include "evaluation/compare/run_ledger.h"
+#include "evaluation/compare/run.h"
 #include "tests/fuzz/checksums.h"
 #include "tests/fuzz/fuzz.h"
 
