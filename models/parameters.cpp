@@ -21,7 +21,7 @@ Size2 size_from_json(const Json& json) {
 }
 
 void refuse_parameter(const char* key, const Json& value) {
-  throw UsageError(std::string("its parameter '") + key + "' cannot be " + value.dump());
+  throw UsageError(std::string("its parameter '") + key + "' cannot be used: it is " + value.dump());
 }
 
 }  // namespace tessera

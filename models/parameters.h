@@ -24,7 +24,7 @@ nlohmann::json size_to_json(Size2 size);
 // Throws UsageError unless it is one of both, of whole numbers from 1 on.
 Size2 size_from_json(const nlohmann::json& json);
 
-// "its parameter 'classes' cannot be "many"". Throws UsageError.
+// Throws UsageError: "its parameter 'classes' cannot be used: it is "many"".
 [[noreturn]] void refuse_parameter(const char* key, const nlohmann::json& value);
 
 struct ParameterDescription {

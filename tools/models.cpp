@@ -55,20 +55,12 @@ struct Found {
   const TimmWeights* weights;
   const TimmArchitecture* architecture;
 
-  // Of its own size; of the other where it has only that.
+  // The best of its sizes; null where none is published.
   const PublishedResult* result() const {
-    const PublishedResult* other = nullptr;
-    for (const PublishedResult& result : weights->results) {
-      if (result.image_size == weights->input.height) return &result;
-      if (result.image_size != 0) other = &result;
-    }
-    return other;
+    const auto best = std::ranges::max_element(weights->results, {}, &PublishedResult::top1);
+    return best->image_size == 0 ? nullptr : &*best;
   }
-  double best_top1() const {
-    double best = 0;
-    for (const PublishedResult& result : weights->results) best = std::max(best, result.top1);
-    return best;
-  }
+  double best_top1() const { return result() == nullptr ? 0 : result()->top1; }
 };
 
 // Of all that is asked for, the most accurate first.

@@ -68,7 +68,7 @@ ModelConfig detect_architecture(const RenamedWeights& renamed, const SaidNetwork
   if (family.complete != nullptr) family.complete(found, renamed, said, note);
   const Architecture* const named = find_row(said.architecture);
   const Architecture& row = named != nullptr ? *named : nearest_row(family, found);
-
+  // Of parameters that no tensor shows, complete() has told what they follow from.
   if (said.trained_by.empty() && family.unseen.empty()) {
     note("nothing names its architecture: " + row.name + " by names and shapes");
   }

@@ -4,6 +4,7 @@
 
 #include "tests/weights/weight_folder.h"
 #include "weights/known_files.h"
+#include "weights/name_maps.h"
 #include "weights/sha256.h"
 
 namespace tessera {
