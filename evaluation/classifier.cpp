@@ -28,10 +28,10 @@ double ms_since(Clock::time_point start) {
 }
 
 Graph graph_of(const ModelCard& card, std::int64_t max_batch) {
-  const std::int64_t size = card.config.parameters.at("image_size").get<std::int64_t>();
+  const Sides size = picture_sides(card.config);
   if (size != card.preprocess.output_size()) {
-    throw UsageError(fmt::format("{}: the model takes pictures of {}, its preprocessing gives {}", card.name, size,
-                                 card.preprocess.output_size()));
+    throw UsageError(fmt::format("{}: the model takes pictures of {}, its preprocessing gives {}", card.name,
+                                 to_string(size), to_string(card.preprocess.output_size())));
   }
   return build_graph(card.config, max_batch);
 }
@@ -169,7 +169,10 @@ std::vector<ClassProbability> top(std::span<const double> probabilities, std::si
 }
 
 Classifier::Classifier(const std::string& name, const RunOptions& options)
-    : Classifier(open_model(name, {.verify = options.verify_weights, .image_size = options.image_size}), options) {}
+    : Classifier(open_model(name, {.verify = options.verify_weights,
+                                   .image_size = options.image_size,
+                                   .timm_size = options.timm_size}),
+                 options) {}
 
 Classifier::Classifier(LoadedModel model, const RunOptions& options)
     : Classifier(OpenedModel{.card = std::move(model.card),

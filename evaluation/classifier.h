@@ -25,7 +25,8 @@ struct RunOptions {
   std::int64_t max_batch = 1;
   std::string preprocess = "model";  // "model", "timm", "hf", "hf-fast"
   int pillow = 0;                    // the release whose resizing is followed, 12 or 13; 0: the model's
-  std::optional<int> image_size;
+  std::optional<Sides> image_size;
+  std::string timm_size;  // as OpenOptions has it
   bool optimise = true;
   bool rewrite = true;  // as CompileOptions has them
   bool verify_weights = true;
@@ -72,8 +73,8 @@ class Classifier {
   const ModelCard& card() const noexcept { return card_; }
   const Program& program() const { return session_->program(); }
   Session& session() noexcept { return *session_; }
-  // Side of the square picture that the model takes.
-  int image_size() const { return card_.preprocess.output_size(); }
+  // Of the picture that the model takes.
+  Sides image_size() const { return card_.preprocess.output_size(); }
   // Width of the output: classes, or features of a model without a head.
   std::int64_t outputs() const;
   bool has_classes() const { return class_count(card_.config) > 0; }

@@ -10,6 +10,7 @@
 #include "device/device_backend.h"
 #include "engine/passes.h"
 #include "engine/profile.h"
+#include "models/family.h"
 #include "models/modules.h"
 #include "weights/seeded.h"
 
@@ -175,7 +176,7 @@ class Selftest {
       : options_(options),
         done_(done),
         tolerance_(selftest_tolerance(options.dtype)),
-        backend_(make_backend(options, seeded_card(make_config("resnet18"), kSeed))),
+        backend_(make_backend(options, seeded_card(make_config(architectures().front().name), kSeed))),
         reference_(make_eigen_backend()) {
     const std::shared_ptr<const Device> device = backend_->device();
     result_.device = device != nullptr ? describe_device(facts_of(*device)) : std::string(backend_->name());
@@ -191,21 +192,22 @@ class Selftest {
   }
 
   void models() {
-    struct Model {
-      const char* architecture;
-      int size;
-    };
-    for (const auto& [name, size] : {Model{"resnet18", 64}, Model{"resnet50", 64}, Model{"vit_tiny_patch16_224", 64},
-                                     Model{"vit_small_patch14_dinov2", 56}, Model{"vit_small_patch14_reg4_dinov2", 56},
-                                     Model{"efficientnet_lite0", 64}, Model{"tf_efficientnet_lite0", 64}}) {
-      const Graph graph = build_graph(make_config(name, {{"image_size", size}}), 2);
-      keep(result_.models, checked(fmt::format("{} at {}", name, size), graph, tolerance_.model, false));
+    for (const Family* family : families()) {
+      for (const SelftestModel& model : family->selftest) {
+        if (model.size == 0) continue;
+        const Graph graph = build_graph(make_config(model.architecture, {{"image_size", model.size}}), 2);
+        const std::string name = fmt::format("{} at {}", model.architecture, model.size);
+        keep(result_.models, checked(name, graph, tolerance_.model, false));
+      }
     }
   }
 
   void speeds() {
-    for (const char* name : {"resnet50", "vit_base_patch16_224", "efficientnet_lite0", "vit_small_patch14_dinov2"}) {
-      for (const std::int64_t batch : {1, 32}) keep(result_.speeds, timed(name, batch));
+    for (const Family* family : families()) {
+      for (const SelftestModel& model : family->selftest) {
+        if (!model.timed) continue;
+        for (const std::int64_t batch : {1, 32}) keep(result_.speeds, timed(model.architecture, batch));
+      }
     }
   }
 

@@ -80,8 +80,27 @@ void add_engine_options(CLI::App& command, RunOptions& options) {
   command.add_flag("--exact", options.exact, "no algorithm that trades digits for speed (Winograd, Strassen)");
   command.add_flag("--tune", options.tune,
                    "measure which kernels are the fastest for the model's layers, once on a machine");
-  command.add_option("--image-size", options.image_size, "side of the picture the models take (default: theirs)");
+  add_image_size_option(command, options.image_size,
+                        "pictures the models take: SIDE or HEIGHTxWIDTH (default: theirs)");
+  add_timm_size_option(command, options.timm_size);
   command.add_flag("!--no-verify", options.verify_weights, "do not check the weights' SHA-256");
+}
+
+void add_image_size_option(CLI::App& command, std::optional<Sides>& size, const std::string& help) {
+  command.add_option_function<std::string>(
+      "--image-size",
+      [&size](const std::string& text) {
+        constexpr int kLargest = 4096;
+        size = sides_from_string(text, kLargest);
+      },
+      help);
+}
+
+void add_timm_size_option(CLI::App& command, std::string& when) {
+  command
+      .add_option("--size", when, "train or test: size and crop with which timm trains or tests the model's weights")
+      ->check(CLI::IsMember({"train", "test"}))
+      ->excludes("--image-size");
 }
 
 void add_pillow_option(CLI::App& command, int& pillow) {

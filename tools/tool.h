@@ -5,6 +5,7 @@
 #include <atomic>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,10 @@ void add_engine_options(CLI::App& command, RunOptions& options);
 // --budget, for budget_from_string().
 void add_budget_option(CLI::App& command, std::string& budget);
 void add_json_option(CLI::App& command, bool& json);
+// --image-size H[xW].
+void add_image_size_option(CLI::App& command, std::optional<Sides>& size, const std::string& help);
+// --size train|test.
+void add_timm_size_option(CLI::App& command, std::string& when);
 void add_pillow_option(CLI::App& command, int& pillow);
 void add_isa_option(CLI::App& command, std::string& isa);
 
