@@ -1,12 +1,6 @@
-#include "layers/face.h"
+#include "layers/layer_interface.h"
 
 namespace tessera {
-
-std::string to_string(Size2 size) {
-  std::string text = std::to_string(size.height);
-  if (size.width != size.height) text += "x" + std::to_string(size.width);
-  return text;
-}
 
 void shape_error(std::string_view layer, const std::string& what, Shapes in) {
   std::string message = std::string(layer) + ": " + what + "; input";
