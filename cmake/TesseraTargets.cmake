@@ -39,8 +39,10 @@ endfunction()
 
 # tessera_computes(SOURCE …): of a target that is quick to build, what is waited for after all.
 function(tessera_computes)
-  if(NOT TESSERA_SANITIZE)
-    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O3>")
+  if(TESSERA_SANITIZE)
+    set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS -O1)
+  else()
+    set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS "$<$<CONFIG:Release>:-O3>")
   endif()
 endfunction()
 
