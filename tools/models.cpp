@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "core/error.h"
 #include "models/family.h"
@@ -65,9 +65,8 @@ struct Found {
 
 // Of all that is asked for, the most accurate first.
 std::vector<Found> search(const ModelsCommand& command) {
-  const std::optional<double> most = command.most_parameters.empty()
-                                         ? std::nullopt
-                                         : std::optional(count_from_string("--max-params", command.most_parameters));
+  const double most = command.most_parameters.empty() ? std::numeric_limits<double>::infinity()
+                                                      : count_from_string("--max-params", command.most_parameters);
   std::vector<Found> found;
   for (const TimmWeights& row : timm_weights()) {
     const Found entry{&row, find_timm_architecture(row.architecture())};
@@ -77,7 +76,7 @@ std::vector<Found> search(const ModelsCommand& command) {
     });
     const bool published = !row.hub.empty() || entry.best_top1() > 0;
     if (!named || !published || entry.architecture == nullptr) continue;
-    if (most && static_cast<double>(entry.architecture->parameters) > *most) continue;
+    if (static_cast<double>(entry.architecture->parameters) > most) continue;
     if (command.least_top1 > 0 && entry.best_top1() < command.least_top1) continue;
     found.push_back(entry);
   }
