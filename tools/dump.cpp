@@ -127,8 +127,9 @@ int run_dump(const DumpCommand& command) {
       reference ? reference->input_shape()[0] : static_cast<std::int64_t>(command.images.size());
   RunOptions run = command.common.run_options(pictures);
   run.optimise = command.graph == "fused";
-  if (reference && !run.image_size) run.image_size = static_cast<int>(reference->input_shape()[1]);
-  OpenedModel model = open_model(command.model, {.verify = run.verify_weights, .image_size = run.image_size});
+  if (reference && !run.image_size && run.timm_size.empty()) run.image_size = picture_sides(reference->input_shape());
+  OpenedModel model = open_model(
+      command.model, {.verify = run.verify_weights, .image_size = run.image_size, .timm_size = run.timm_size});
   Graph graph = build_graph(model.card.config, pictures);
   run.taps = command.taps;
   if (run.taps.empty() && reference) run.taps = taps_like(*reference, graph);

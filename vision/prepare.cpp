@@ -27,8 +27,8 @@ std::int64_t contents_of(std::span<const std::byte> bytes) {
 }
 
 Tensor input_for(const Preprocess& preprocess, std::int64_t batch) {
-  const std::int64_t side = preprocess.output_size();
-  return Tensor::zeros({batch, side, side, 3});
+  const Sides size = preprocess.output_size();
+  return Tensor::zeros({batch, size.height, size.width, 3});
 }
 
 PreparedBatch make_batch(std::span<const Preprocess> models, std::int64_t pictures) {

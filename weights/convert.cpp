@@ -8,7 +8,6 @@
 #include "weights/config_files.h"
 #include "weights/config_labels.h"
 #include "weights/detect.h"
-#include "weights/known_networks.h"
 #include "weights/name_maps.h"
 #include "weights/preprocess_config.h"
 #include "weights/safetensors.h"
@@ -102,7 +101,7 @@ LoadedModel convert_files(const fs::path& file, const ConvertOptions& options) {
       options.preprocess, note);
   card.preprocess = chosen.preprocess;
   card.follows = chosen.follows;
-  card.config.parameters["image_size"] = card.preprocess.output_size();
+  card.config.parameters["image_size"] = sides_to_json(card.preprocess.output_size());
   card.labels = labels_of(config, class_count(card.config), options.labels, note);
   card.name = options.name.value_or(file.stem() == "model" || file.extension() == ".json" ? name_of_folder(file)
                                                                                           : file.stem().string());
@@ -117,7 +116,7 @@ LoadedModel convert_files(const fs::path& file, const ConvertOptions& options) {
 LoadedModel convert_safetensors(const fs::path& source, const ConvertOptions& options) {
   const fs::path file = weight_file(source);
   const std::string shown = options.original.path.empty() ? file.string() : options.original.path;
-  if (options.architecture) known_network(*options.architecture);
+  if (options.architecture) find_architecture(*options.architecture);
   try {
     return convert_files(file, options);
   } catch (const ResourceError&) {

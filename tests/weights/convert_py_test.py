@@ -20,7 +20,7 @@ WEIGHTS = os.path.join(HERE, "..", "..", "weights")
 TESSERA = sys.argv.pop(1)
 sys.path.insert(0, WEIGHTS)
 
-from convert import read_tensors, rename_efficientnet_lite  # noqa: E402
+from convert import read_tensors  # noqa: E402
 from torch_file import read_state_dict  # noqa: E402
 
 
@@ -128,26 +128,6 @@ class TensorPickler(pickle._Pickler):
         for part in (0, (len(value),), (1,)):
             super().save(part)
         self.write(b"tR")
-
-
-class Names(unittest.TestCase):
-    def test_efficientnet_lite(self):
-        expected = {
-            "_conv_stem.weight": "conv_stem.weight",
-            "_bn0.running_var": "bn1.running_var",
-            "_blocks.0._depthwise_conv.weight": "blocks.0.0.conv_dw.weight",
-            "_blocks.0._project_conv.weight": "blocks.0.0.conv_pw.weight",
-            "_blocks.0._bn2.bias": "blocks.0.0.bn2.bias",
-            "_blocks.1._expand_conv.weight": "blocks.1.0.conv_pw.weight",
-            "_blocks.2._bn0.weight": "blocks.1.1.bn1.weight",
-            "_blocks.15._project_conv.weight": "blocks.6.0.conv_pwl.weight",
-            "_blocks.15._bn2.running_mean": "blocks.6.0.bn3.running_mean",
-            "_conv_head.weight": "conv_head.weight",
-            "_bn1.weight": "bn2.weight",
-            "_fc.bias": "classifier.bias",
-        }
-        renamed = rename_efficientnet_lite({name: name for name in expected})
-        self.assertEqual(renamed, {ours: theirs for theirs, ours in expected.items()})
 
 
 class Script(unittest.TestCase):
