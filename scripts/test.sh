@@ -47,6 +47,8 @@ run_sanitized() {
 if [ "${1:-all}" = all ]; then
   stage "format"
   scripts/format.sh --check
+  stage "clang-tidy (what the last commit changed)"
+  TIDY_AT_MOST=8 scripts/tidy.sh
   stage "address and undefined-behaviour sanitizers (all but the full-size models)"
   cmake --preset asan >/dev/null
   cmake --build --preset asan -j "$jobs" --target core_test engine_test layers_test cpu_test weights_test vision_test cli_test \
