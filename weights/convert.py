@@ -76,38 +76,15 @@ def rename_efficientnet_lite(tensors: dict) -> dict:
     return renamed
 
 
-def read_onnx(path: str) -> dict:
-    """Initialisers by state-dict name. A MatMul's weight has a generated name and is transposed: its node names it."""
-    import onnx
-    from onnx import numpy_helper
-
-    graph = onnx.load(path).graph
-    values = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
-    tensors = {name: value for name, value in values.items() if "::" not in name}
-    positions = []
-    for node in graph.node:
-        weight = next((i for i in node.input if i in values and "::" in i), None)
-        if weight is None:
-            continue
-        if node.op_type == "MatMul" and values[weight].ndim == 2:
-            module = node.name.strip("/").removesuffix("/MatMul").replace("/", ".")
-            tensors[module + ".weight"] = values[weight].T
-        elif values[weight].ndim == 3 and "embeddings" in node.name:
-            positions.append(values[weight])
-    if len(positions) == 2:  # the class token's position and the patches', cut apart by the export
-        positions.sort(key=lambda value: value.shape[1])
-        tensors["embeddings.position_embeddings"] = np.concatenate(positions, axis=1)
-    backbone = {name.removeprefix("backbone."): value for name, value in tensors.items()
-                if name.startswith("backbone.") or name == "embeddings.position_embeddings"}
-    return backbone or tensors
-
-
 def say(text: str) -> None:
     print(f"convert.py: {text}", file=sys.stderr)
 
 
-def read_tensors(path: str, averaged: bool = True) -> dict:
+def read_tensors(path: str, averaged: bool = True) -> tuple:
+    """The tensors by name, and the files that hold them."""
     if path.endswith(".onnx"):
+        from onnx_file import read_onnx
+
         return read_onnx(path)
     from torch_file import read_state_dict
 
@@ -119,9 +96,9 @@ def read_tensors(path: str, averaged: bool = True) -> dict:
         tensors = {}
         for shard in shards:
             tensors.update(read_state_dict(os.path.join(os.path.dirname(path), shard)))
-        return tensors
+        return tensors, [os.path.join(os.path.dirname(path), shard) for shard in shards]
     tensors = read_state_dict(path, averaged, say)
-    return rename_efficientnet_lite(tensors) if "_conv_stem.weight" in tensors else tensors
+    return rename_efficientnet_lite(tensors) if "_conv_stem.weight" in tensors else tensors, [path]
 
 
 def source_in(folder: str) -> str:
@@ -136,9 +113,16 @@ def source_in(folder: str) -> str:
     return os.path.join(folder, found[0])
 
 
-def digest_of(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def digest_of(files: list) -> str:
+    """Of a file its SHA-256; of several that of their names and SHA-256s, as weights/sharded.cpp has it."""
+    digests = []
+    for path in files:
+        with open(path, "rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    if len(files) == 1:
+        return digests[0]
+    lines = [f"{os.path.basename(path)} {digest}\n" for path, digest in zip(files, digests)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def stem_of(path: str) -> str:
@@ -168,12 +152,12 @@ def write_safetensors(path: str, tensors: dict) -> None:
             file.write(array.tobytes())
 
 
-def convert_command(options, source: str, folder: str, more: list) -> list:
+def convert_command(options, source: str, files: list, folder: str, more: list) -> list:
     """How tessera is called for tensors that lie in `folder`, with the JSON that lies beside the file they come from."""
     preset = PRESETS.get(options.preset, {})
     origin = [preset["origin"]] if "origin" in preset else []
     command = [options.tessera, "convert", os.path.join(folder, "model.safetensors"), "--original-path", source,
-               "--original-sha256", digest_of(source), "--origin", ": ".join([*origin, os.path.basename(source)]),
+               "--original-sha256", digest_of(files), "--origin", ": ".join([*origin, os.path.basename(source)]),
                "--name", options.name or preset.get("name") or stem_of(source)]
     if "notes" in preset:
         command += ["--origin-notes", preset["notes"]]
@@ -210,13 +194,13 @@ def main() -> int:
     try:
         if os.path.isdir(source):
             source = source_in(source)
-        tensors = read_tensors(source, not options.no_ema)
+        tensors, files = read_tensors(source, not options.no_ema)
     except Exception as error:  # whatever is wrong with the file, the user learns which file it is
         say(f"{source}: {error}")
         return 4
     with tempfile.TemporaryDirectory() as folder:
         write_safetensors(os.path.join(folder, "model.safetensors"), tensors)
-        return subprocess.run(convert_command(options, source, folder, more), check=False).returncode
+        return subprocess.run(convert_command(options, source, files, folder, more), check=False).returncode
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""Tests of weights/convert.py and weights/torch_file.py.   python3 convert_py_test.py TESSERA   (77: NumPy is missing)"""
+"""Tests of weights/convert.py, torch_file.py and onnx_file.py.   python3 convert_py_test.py TESSERA   (77: NumPy is missing)"""
 import argparse
+import importlib.util
 import os
 import pickle
 import shutil
@@ -7,6 +8,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
 
 try:
@@ -20,7 +22,8 @@ WEIGHTS = os.path.join(HERE, "..", "..", "weights")
 TESSERA = sys.argv.pop(1)
 sys.path.insert(0, WEIGHTS)
 
-from convert import read_tensors, rename_efficientnet_lite  # noqa: E402
+from convert import digest_of, read_tensors, rename_efficientnet_lite  # noqa: E402
+from onnx_file import INSTEAD, RULE, SIGNATURE, external_value, tensors_of  # noqa: E402
 from torch_file import read_state_dict  # noqa: E402
 
 
@@ -130,6 +133,129 @@ class TensorPickler(pickle._Pickler):
         self.write(b"tR")
 
 
+def node(op_type, inputs, name="", output="", rule=None):
+    metadata = [] if rule is None else [types.SimpleNamespace(key=RULE, value=rule)]
+    return types.SimpleNamespace(op_type=op_type, input=inputs, name=name, output=[output], metadata_props=metadata)
+
+
+def graph(nodes, signature=None):
+    metadata = [] if signature is None else [types.SimpleNamespace(key=SIGNATURE, value=signature)]
+    return types.SimpleNamespace(node=nodes, metadata_props=metadata)
+
+
+class OnnxNames(unittest.TestCase):
+    """Graphs as PyTorch's exporters write them, without the onnx package."""
+
+    SIGNATURE = """
+# inputs
+p_conv1_weight: PARAMETER target='conv1.weight'
+p_bn1_weight: PARAMETER target='bn1.weight'
+b_bn1_running_var: BUFFER target='bn1.running_var' persistent=True
+b_bn1_num_batches_tracked: BUFFER target='bn1.num_batches_tracked' persistent=True
+p_mask_token: PARAMETER target='mask_token'
+x: USER_INPUT
+"""
+
+    def test_todays_exporter_lists_the_models_tensors(self):
+        values = {"conv1.weight": np.ones((1, 3, 2, 2)), "bn1.weight": np.ones(1), "bn1.running_var": np.ones(1), "val_7": np.ones(4)}
+        tensors = tensors_of(graph([], self.SIGNATURE), values)
+        self.assertEqual(list(tensors), ["conv1.weight", "bn1.weight", "bn1.running_var"])
+
+    def test_what_todays_exporter_folded_is_refused_by_name(self):
+        for lost in ("bn1.weight", "bn1.running_var"):
+            values = {name: np.ones(1) for name in ("conv1.weight", "bn1.weight", "bn1.running_var", "expand") if name != lost}
+            with self.assertRaisesRegex(ValueError, f"the exporter left '{lost}' out or folded it.*state dict itself"):
+                tensors_of(graph([], self.SIGNATURE), values)
+        with self.assertRaisesRegex(ValueError, "'conv1.weight' and 2 more of the model's tensors"):
+            tensors_of(graph([], self.SIGNATURE), {})
+
+    def test_a_convolution_with_its_batch_norm_in_it_is_refused_by_name(self):
+        # The convolution keeps its name, its values are others.
+        nodes = [node("Conv", ["x", "conv1.weight", "conv1.weight_bias"], rule="FuseBatchNormIntoConv, RemoveOptionalBias")]
+        for signature in (None, self.SIGNATURE):
+            with self.assertRaises(ValueError) as caught:
+                tensors_of(graph(nodes, signature), {"conv1.weight": np.ones((1, 3, 2, 2))})
+            self.assertIn("folded a batch norm into 'conv1.weight'", str(caught.exception))
+            self.assertIn(INSTEAD, str(caught.exception))
+        with self.assertRaisesRegex(ValueError, "folded what follows /conv1/Conv into its weights"):
+            tensors_of(graph([node("Conv", ["x", "onnx::Conv_193"], "/conv1/Conv")]), {"onnx::Conv_193": np.ones((1, 3, 2, 2))})
+
+    def test_the_older_exporters_linear_layers_have_their_nodes_names(self):
+        nodes = [node("MatMul", ["x", "onnx::MatMul_9"], "/blocks/blocks.0/attn/qkv/MatMul"),
+                 node("Identity", ["blocks.0.norm1.weight"], output="norm.weight")]
+        values = {"blocks.0.norm1.weight": np.ones(2), "onnx::MatMul_9": np.arange(6.0).reshape(2, 3)}
+        tensors = tensors_of(graph(nodes), values)
+        self.assertEqual(sorted(tensors), ["blocks.0.attn.qkv.weight", "blocks.0.norm1.weight", "norm.weight"])
+        np.testing.assert_array_equal(tensors["blocks.0.attn.qkv.weight"], values["onnx::MatMul_9"].T)
+
+
+class OnnxData(unittest.TestCase):
+    """Values that lie in a file beside the .onnx."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = os.path.join(self.folder.name, "deep", "model.onnx")
+        os.mkdir(os.path.dirname(self.path))
+        for name in (self.path + ".data", os.path.join(self.folder.name, "outside.data")):
+            with open(name, "wb") as file:
+                file.write(np.arange(6, dtype="<f4").tobytes())
+
+    def read(self, location="model.onnx.data", dims=(2, 2), kind=1, **place):
+        entries = [types.SimpleNamespace(key=key, value=str(value)) for key, value in {"location": location, **place}.items()]
+        return external_value(self.path, types.SimpleNamespace(name="fc.weight", dims=dims, data_type=kind, external_data=entries))
+
+    def test_values_are_read_where_they_lie(self):
+        np.testing.assert_array_equal(self.read(offset=8, length=16), [[2, 3], [4, 5]])
+        np.testing.assert_array_equal(self.read(), [[0, 1], [2, 3]])
+        np.testing.assert_array_equal(self.read(dims=(2,), kind=16, offset=4), [0, 1])  # bfloat16: the halves of 1.0f
+
+    def test_places_outside_of_the_file_are_refused(self):
+        for place in ({"offset": 12}, {"offset": -4}, {"length": 8}, {"length": -16}, {"offset": 1 << 70}, {"dims": (1 << 40, 1)},
+                      {"dims": (-2, -2)}, {"kind": 99}):
+            with self.assertRaisesRegex(ValueError, "'fc.weight'"):
+                self.read(**place)
+
+    def test_files_outside_of_the_folder_are_refused(self):
+        outside = os.path.join(self.folder.name, "outside.data")
+        for location in ("../outside.data", outside, "", "..", "./model.onnx.data"):
+            with self.assertRaisesRegex(ValueError, "is not a file beside it"):
+                self.read(location)
+        os.symlink(outside, os.path.join(os.path.dirname(self.path), "link.data"))
+        with self.assertRaisesRegex(ValueError, "link.data is a link to another folder"):
+            self.read("link.data")
+        with self.assertRaisesRegex(ValueError, "lost.data: there is no such file, which model.onnx needs"):
+            self.read("lost.data")
+
+    def test_links_of_the_hubs_cache_are_followed(self):
+        blob = os.path.join(self.folder.name, "blob")
+        os.rename(self.path + ".data", os.path.join(self.folder.name, "data-blob"))
+        for target, link in ((blob, self.path), (os.path.join(self.folder.name, "data-blob"), self.path + ".data")):
+            open(target, "ab").close()
+            os.symlink(target, link)
+        np.testing.assert_array_equal(self.read(), [[0, 1], [2, 3]])
+
+    @unittest.skipUnless(importlib.util.find_spec("onnx"), "needs the onnx package")
+    def test_a_whole_file(self):
+        import onnx
+        from onnx import helper, numpy_helper
+
+        inline = numpy_helper.from_array(np.float32([7, 8]), "fc.bias")
+        apart = onnx.TensorProto(name="fc.weight", dims=[2, 2], data_type=1, data_location=onnx.TensorProto.EXTERNAL)
+        for key, value in {"location": "model.onnx.data", "offset": "8", "length": "16"}.items():
+            apart.external_data.add(key=key, value=value)
+        onnx.save(helper.make_model(helper.make_graph([], "g", [], [], [inline, apart])), self.path)
+        tensors, files = read_tensors(self.path)
+        np.testing.assert_array_equal(tensors["fc.weight"], [[2, 3], [4, 5]])
+        np.testing.assert_array_equal(tensors["fc.bias"], [7, 8])
+        self.assertEqual(files, [self.path, self.path + ".data"])
+        # Other values are another file.
+        before = digest_of(files)
+        with open(self.path + ".data", "r+b") as file:
+            file.write(b"x")
+        self.assertNotEqual(digest_of(files), before)
+
+
 class Names(unittest.TestCase):
     def test_efficientnet_lite(self):
         expected = {
@@ -196,7 +322,7 @@ class Script(unittest.TestCase):
             self.assertIn(os.path.join(folder, "pytorch_model.bin") + ": config.json's architecture 'resnet50d'", result.stderr)
 
     def test_safetensors_values_survive(self):
-        state = read_tensors(os.path.join(DATA, "timm_vit.pth"))
+        state, _ = read_tensors(os.path.join(DATA, "timm_vit.pth"))
         self.assertEqual(state["patch_embed.proj.weight"].dtype, np.float16)
         self.assertEqual(state["pos_embed"].shape, (1, 5, 16))
 
