@@ -3,6 +3,7 @@
 #include <csetjmp>
 #include <cstdint>
 #include <cstdio>
+#include <new>
 
 // jpeglib.h needs <cstdio> before it, jerror.h needs jpeglib.h.
 // clang-format off
@@ -136,6 +137,7 @@ void cmyk_to_rgb(const std::vector<std::uint8_t>& cmyk, std::vector<std::uint8_t
 Image jpeg_decode(std::span<const std::byte> bytes, const std::string& name, const DecodeOptions& options) {
   Decompressor jpeg;
   const auto fail = [&] {
+    if (jpeg.error.manager.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
     const PictureBytes file(bytes, name, "JPEG");
     const std::string unsupported = unsupported_kind(jpeg.error.manager);
     if (!unsupported.empty()) file.unsupported(unsupported);
