@@ -197,7 +197,7 @@ def convert_command(options, source: str, files: list, folder: str, more: list) 
         configs = {}
     for option, name in configs.items():
         path = os.path.join(os.path.dirname(os.path.abspath(source)), name)
-        if option not in more and os.path.isfile(path):
+        if option not in more and os.path.lexists(path):
             say(f"reads {os.path.join(os.path.dirname(source), name)}")
             command += [option, path]
     command += ["--arch", options.arch] if options.arch else []
