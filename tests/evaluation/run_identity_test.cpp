@@ -16,6 +16,7 @@
 #include "evaluation/compare/run_ledger.h"
 #include "evaluation/ready/environment.h"
 #include "tests/temporary_folder.h"
+#include "vision/prepare.h"
 #include "weights/seeded.h"
 
 namespace tessera {
@@ -240,6 +241,36 @@ TEST_F(RunIdentity, AShardOfOtherModelsOrClassesIsNotJoined) {
   other = shard(2);
   other.header.models[0].name = "b";
   EXPECT_THROW(join_runs({shard(1), other}, {"a", "b"}), InputError);
+}
+
+TEST_F(RunIdentity, SaysWhereOnePictureStandsForTwoClasses) {
+  Dataset data = dataset();
+  std::vector<ComparisonRow> rows;
+  const auto note = [&](const std::vector<std::string>& contents, const std::vector<int>& labels) {
+    rows.clear();
+    for (std::size_t i = 0; i < contents.size(); ++i) {
+      put(data.samples[i].name, contents[i]);
+      data.samples[i].label = labels[i];
+      rows.push_back({.number = static_cast<std::int64_t>(i),
+                      .sample = data.samples[i],
+                      .contents = contents_of(std::as_bytes(std::span(contents[i])))});
+    }
+    return note_of_same_pictures(rows);
+  };
+  EXPECT_EQ(note({"a", "b", "c", "d"}, {0, 1, 0, 1}), "");
+  EXPECT_EQ(note({"a", "a", "c", "c"}, {0, 0, 1, 1}), "");
+  EXPECT_EQ(note({"a", "a", "c", "c"}, {0, -1, 1, -1}), "");
+  const std::string first = (folder_ / "p1").string() + " (class 1) and " + (folder_ / "p3").string() + " (class 0)";
+  const std::string text = note({"a", "b", "a", "b"}, {0, 1, 0, 0});
+  EXPECT_TRUE(text.starts_with("1 picture(s) have the same bytes as one of another class")) << text;
+  EXPECT_TRUE(text.ends_with("the first: " + first)) << text;
+  EXPECT_TRUE(note({"a", "b", "b", "a"}, {0, 1, 2, 3}).starts_with("2 picture(s)"));
+  // A checksum alone proves nothing.
+  note({"a", "b", "a", "b"}, {0, 1, 0, 0});
+  put("p3", "other");
+  EXPECT_EQ(note_of_same_pictures(rows), "");
+  fs::remove(folder_ / "p3");
+  EXPECT_EQ(note_of_same_pictures(rows), "");
 }
 
 // ---------------------------------------------------------------- logits that are no numbers
