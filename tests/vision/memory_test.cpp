@@ -5,36 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <cstdlib>
 #include <filesystem>
-#include <limits>
-#include <new>
 
+#include "tests/failing_allocation.h"
 #include "vision/prepare.h"
-
-namespace {
-
-constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
-std::atomic<std::int64_t> allocations_left{kNever};  // until one fails, once
-
-void* allocate(std::size_t bytes) {
-  if (allocations_left.load() != kNever && allocations_left.fetch_sub(1) == 0) {
-    allocations_left = kNever;
-    throw std::bad_alloc();
-  }
-  if (void* const memory = std::malloc(bytes)) return memory;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t bytes) { return allocate(bytes); }
-void* operator new[](std::size_t bytes) { return allocate(bytes); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace tessera {
 namespace {
@@ -54,9 +28,9 @@ TEST(PicturesWithoutMemory, AreErrorsOfTheirOwn) {
     int failures = 0;
     for (std::int64_t allocation = 0;; ++allocation) {
       batch.pictures.assign(1, {});
-      allocations_left = allocation;
+      fail_allocation(allocation);
       prepare_picture(models, sample, 7, {}, batch, 0);
-      const bool all_were_given = allocations_left.exchange(kNever) != kNever;
+      const bool all_were_given = !allocation_failed();
       const PreparedPicture& picture = batch.pictures[0];
       EXPECT_EQ(picture.number, 7);
       EXPECT_EQ(picture.sample.path, sample.path);
