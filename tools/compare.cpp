@@ -14,6 +14,7 @@
 #include "core/output_file.h"
 #include "cpu/cpu_backend.h"
 #include "device/device_backend.h"
+#include "evaluation/compare/picture_contents.h"
 #include "evaluation/compare/run.h"
 #include "evaluation/ready/backends.h"
 #include "evaluation/ready/environment.h"
@@ -270,6 +271,10 @@ int run_and_report(const CompareCommand& command, const RunIt& run_it) {
   run["shard"] = command.shard;
   run["notes"] = prepared.classes.notes;
   for (const std::string& text : prepared.dataset.notes) run["notes"].push_back(text);
+  if (const std::string text = note_of_same_pictures(result.rows); !text.empty()) {
+    print_note(text);
+    run["notes"].push_back(text);
+  }
   run["environment"] = prepared.plan.environments.front();
   run["sittings"] = to_json(result.sittings);
   run["command"] = command_line();

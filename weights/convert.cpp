@@ -79,11 +79,16 @@ LoadedModel convert_files(const fs::path& file, const ConvertOptions& options) {
   const auto note = [&](const std::string& text) {
     if (options.note) options.note(text);
   };
-  const auto beside = [&](const std::string& given, const char* name) {
+  const auto beside = [&](const char* option, const std::string& given, const char* name) {
+    std::error_code error;
+    if (!given.empty() && !fs::exists(given, error)) {
+      throw UsageError(std::string(option) + " " + given + ": no such file" +
+                       (error ? " (" + error.message() + ")" : ""));
+    }
     return read_config(given.empty() ? file.parent_path() / name : fs::path(given));
   };
-  const Json config = beside(options.config_file, "config.json");
-  const Json processor = beside(options.processor_file, "preprocessor_config.json");
+  const Json config = beside("--config", options.config_file, "config.json");
+  const Json processor = beside("--processor", options.processor_file, "preprocessor_config.json");
   WeightFiles files = read_weight_files(file);
   refuse_integer_weights(files.left_out);
   RenamedWeights renamed = rename_to_timm(unwrap(std::move(files.tensors), options.prefix, note), note);

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/nearest.h"
+#include "core/text.h"
 #include "models/timm_table.h"
 #include "weights/seeded.h"
 
@@ -115,7 +116,8 @@ fs::path find_file(const std::string& name) {
   std::error_code error;
   if (fs::exists(name, error) && !fs::is_directory(name, error)) {
     if (fs::path(name).extension() == ".safetensors") {
-      throw ModelFileError(name + ": not a model file yet; `tessera convert " + name + "` makes one of it");
+      throw ModelFileError(name + ": not a model file yet; `tessera convert " + shell_quoted(name) +
+                           "` makes one of it");
     }
     return name;
   }
@@ -124,12 +126,13 @@ fs::path find_file(const std::string& name) {
     if (const fs::path installed = installed_file(name); !installed.empty()) return installed;
   }
   if (fs::is_directory(name, error)) {
-    throw ModelFileError(name + ": is a folder, not a model; `tessera convert " + name + "` makes one of its weights");
+    throw ModelFileError(name + ": is a folder, not a model; `tessera convert " + shell_quoted(name) +
+                         "` makes one of its weights");
   }
   if (!looks_like_path) {
     throw ModelFileError("no model '" + name + "': neither a file nor installed in " + model_home().string() +
                          did_you_mean(name, installed_models()) + " (`tessera models` lists what is there; `tessera " +
-                         "convert FOLDER --name " + name + "` installs one" + seeded_hint(name) + ")");
+                         "convert FOLDER --name " + shell_quoted(name) + "` installs one" + seeded_hint(name) + ")");
   }
   throw ModelFileError(name + ": no such file");
 }

@@ -93,6 +93,38 @@ TEST(NameMaps, KnowEfficientNetLitesAuthors) {
   }
 }
 
+// A configuration that is there and cannot be read, or that the user has named, is never taken for none.
+TEST_F(ConvertFiles, DoesNotPassOverAConfigurationThatCannotBeRead) {
+  namespace fs = std::filesystem;
+  put(weights_of(tiny_vit()));
+  for (const char* name : {"config.json", "preprocessor_config.json"}) {
+    put(vit_config());
+    converted();
+    const fs::path file = folder_ / name;
+    fs::remove(file);
+    fs::create_symlink("nowhere", file);
+    expect_refused(std::string(name) + ": no such file, or not a regular one");
+    fs::remove(file);
+    fs::create_symlink(name, file);  // to itself
+    expect_refused(std::string(name) + ": ");
+    fs::remove(file);
+    fs::create_directory(file);
+    expect_refused(std::string(name) + ": no such file, or not a regular one");
+    fs::remove(file);
+  }
+  put(vit_config());
+  for (const ConvertOptions& options :
+       {ConvertOptions{.config_file = "lost.json"}, ConvertOptions{.processor_file = "lost.json"}}) {
+    try {
+      convert_safetensors(folder_, options);
+      ADD_FAILURE() << "converted";
+    } catch (const UsageError& error) {
+      const std::string option = options.config_file.empty() ? "--processor" : "--config";
+      EXPECT_EQ(error.what(), option + " lost.json: no such file");
+    }
+  }
+}
+
 TEST_F(ConvertFiles, KnowsTorchvisionsTransformers) {
   put(Json{{"num_attention_heads", 2}, {"pretrained_cfg", pictures()}});
   const auto torchvision = [](std::string name) {
