@@ -93,17 +93,23 @@ double ms_of(const std::function<void()>& work) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-double median_ms(Session& session, std::span<const NamedInput> input, int runs) {
-  constexpr int kWarmUps = 3;
+// Of ten runs after three that are not counted; of fewer where those take long (on the emulated device, seconds each).
+double median_ms(Session& session, std::span<const NamedInput> input) {
+  constexpr int kWarmUps = 3, kRuns = 10;
+  constexpr double kLongMs = 1000;
   std::vector<double> times;
-  times.reserve(static_cast<std::size_t>(runs));
-  for (int run = 0; run < kWarmUps; ++run) session.run(input);
-  for (int run = 0; run < runs; ++run) times.push_back(ms_of([&] { session.run(input); }));
+  double spent = 0;
+  const auto run = [&] {
+    times.push_back(ms_of([&] { session.run(input); }));
+    spent += times.back();
+  };
+  for (int i = 0; i < kWarmUps && spent < kLongMs; ++i) run();
+  times.clear();
+  do run();
+  while (times.size() < kRuns && spent < kLongMs);
   std::ranges::sort(times);
   return quantile(times, 0.5);
 }
-
-constexpr int kRuns = 10;
 
 struct Subject {
   const Backend& backend;
@@ -138,7 +144,7 @@ SelftestRow checked(const Subject& subject, std::string name, const Graph& graph
     const double error = relative_error(found.run(inputs.named()).values(), wanted.values());
     if (!(error <= row.error)) row.error = error;
   }
-  row.ms = median_ms(found, inputs.named(), kRuns);
+  row.ms = median_ms(found, inputs.named());
   row.gflops = gflops(graph, row.ms);
   return row;
 }
@@ -172,7 +178,7 @@ std::vector<SelftestRow> time_models(const Subject& subject, const std::function
       const MadeInputs inputs(graph);
       Session session = subject.session(graph, subject.backend, subject.options.optimise);
       SelftestRow& row = rows.emplace_back(SelftestRow{.name = fmt::format("{}, batch {}", name, batch)});
-      row.ms = median_ms(session, inputs.named(), kRuns);
+      row.ms = median_ms(session, inputs.named());
       row.gflops = gflops(graph, row.ms);
       done(row);
     }

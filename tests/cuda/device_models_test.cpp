@@ -39,9 +39,10 @@ constexpr Subject kSubjects[] = {
 #else
 constexpr Subject kSubjects[] = {
     {"resnet50", "resnet50", "{}", "layer2.1"},
-    {"vit_base", "vit_base_patch16_224", "{}", "blocks.5"},
+    // A block more is the same again.
+    {"vit_base", "vit_base_patch16_224", R"({"depth": 3})", "blocks.1"},
     {"efficientnet_lite0", "efficientnet_lite0", "{}", "blocks.2.1"},
-    {"dinov2_small", "vit_small_patch14_reg4_dinov2", R"({"image_size": 224})", "blocks.5"},
+    {"dinov2_small", "vit_small_patch14_reg4_dinov2", R"({"image_size": 224, "depth": 4})", "blocks.2"},
 };
 #endif
 
