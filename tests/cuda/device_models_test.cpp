@@ -10,7 +10,7 @@
 #include <map>
 
 #include "core/error.h"
-#include "engine/profile.h"
+#include "engine/node_times.h"
 #include "engine/program.h"
 #include "models/registry.h"
 #include "tests/cpu/random_layer.h"
@@ -233,15 +233,15 @@ TEST_P(DeviceSessions, SessionsOfOneProgramDoNotDisturbEachOther) {
 TEST_P(DeviceSessions, AProfileHasATimeForEachNode) {
   const Compiled compiled = compile(GetParam(), device_.backend(), 2);
   const Tensor x = pictures(compiled.program->graph(), 2);
-  Profile profile(*compiled.program);
+  NodeTimes profile(*compiled.program);
   Observer* const observers[] = {&profile};
   for (int run = 0; run < 2; ++run) {
     const ConstView logits = compiled.session->run(x.view(), observers);
     EXPECT_LE(difference(logits.values(), expected(GetParam()).logits.values()), 2e-5);
   }
-  const std::vector<ProfileRow> rows = profile.rows();
+  const std::vector<NodeTime> rows = profile.rows();
   ASSERT_EQ(rows.size(), compiled.program->graph().nodes().size());
-  for (const ProfileRow& row : rows) EXPECT_THAT(row.times_us, testing::Each(testing::Gt(0))) << row.path;
+  for (const NodeTime& row : rows) EXPECT_THAT(row.times_us, testing::Each(testing::Gt(0))) << row.path;
 }
 
 // Each allocation in turn fails: the error is one of memory, and nothing is left behind.

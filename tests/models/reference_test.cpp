@@ -41,7 +41,7 @@ constexpr Variant kVariants[] = {
 
 class ModelReference : public testing::TestWithParam<ReferenceCase> {
  protected:
-  static void expect_equal(LoadedModel model, const ReferenceFile& file, const Variant& variant) {
+  static void expect_equal(LoadedModel model, const ActivationFile& file, const Variant& variant) {
     const ReferenceCase& reference = GetParam();
     const RunOptions options{.device = variant.device,
                              .exact = variant.exact,
@@ -65,7 +65,8 @@ class ModelReference : public testing::TestWithParam<ReferenceCase> {
 // One test for all variants, so that the weights, which take most of the time, are made once.
 TEST_P(ModelReference, EqualsPyTorch) {
   const ReferenceCase& reference = GetParam();
-  const ReferenceFile file = read_reference_file(std::string(TESSERA_TEST_DATA) + "/models/" + reference.file + ".h5");
+  const ActivationFile file =
+      read_activation_file(std::string(TESSERA_TEST_DATA) + "/models/" + reference.file + ".h5");
   ASSERT_GE(file.activations.size(), reference.activations);
   const ModelConfig config = make_config(reference.architecture, nlohmann::json::parse(reference.overrides));
   const LoadedModel model = seeded_model(config, reference.seed, 2);
@@ -115,7 +116,7 @@ TEST(ModelReferences, AreThereForTheKnownOnesAndForEveryKind) {
 
 // A check that cannot fail would be none: another seed, another epsilon and a swapped layer must be noticed.
 TEST(ModelReferences, NoticeAWrongModel) {
-  const ReferenceFile file = read_reference_file(TESSERA_TEST_DATA "/models/vit_tiny_patch16.h5");
+  const ActivationFile file = read_activation_file(TESSERA_TEST_DATA "/models/vit_tiny_patch16.h5");
   const RunOptions options{.threads = 2};
   LoadedModel other_seed = seeded_model(make_config("vit_tiny_patch16_224"), 2, 2);
   EXPECT_FALSE(verify_model(std::move(other_seed), file, options, {}).passed());

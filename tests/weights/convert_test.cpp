@@ -26,7 +26,7 @@ class Converted : public testing::TestWithParam<const char*> {};
 // The files that timm and transformers wrote give, converted, the logits that timm and transformers get.
 TEST_P(Converted, GivesTheReferencesLogits) {
   LoadedModel model = convert_safetensors(kData / GetParam());
-  const ReferenceFile reference = read_reference_file(kData / GetParam() / "expected.h5");
+  const ActivationFile reference = read_activation_file(kData / GetParam() / "expected.h5");
   const VerifyResult result = verify_model(std::move(model), reference, {.max_batch = 2}, {2e-6, 2e-6});
   EXPECT_TRUE(result.passed()) << result.output.max_error;
 }

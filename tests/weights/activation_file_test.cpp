@@ -1,6 +1,6 @@
 // Reference files: what goes in comes out, and the same care as with model files.
 
-#include "weights/reference_file.h"
+#include "weights/activation_file.h"
 
 #include <random>
 
@@ -11,14 +11,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class ReferenceFiles : public ModelFile {
+class ActivationFile : public ModelFile {
  protected:
   void SetUp() override {
     ModelFile::SetUp();
-    write_reference_file(path_, made());
+    write_activation_file(path_, made());
   }
-  static ReferenceFile made() {
-    ReferenceFile reference{.model = "made here", .input = Tensor({2, 2, 2, 3}), .output_shape = {2, 3}};
+  static ActivationFile made() {
+    ActivationFile reference{.model = "made here", .input = Tensor({2, 2, 2, 3}), .output_shape = {2, 3}};
     for (std::size_t i = 0; i < 24; ++i) reference.input.data()[i] = static_cast<float>(i) / 7;
     reference.output = {0.1, -2, 3, 1e-9, 5, 1e300};
     reference.activations.push_back({"all", {2, 2}, {}, {1, 2, 3, 4}});
@@ -27,14 +27,14 @@ class ReferenceFiles : public ModelFile {
   }
   // Changes the index of a file that is otherwise whole.
   void expect_index_refused(const char* pointer, const nlohmann::json& value, const std::string& part) const {
-    write_reference_file(path_, made());
+    write_activation_file(path_, made());
     nlohmann::json index = read_json("/index");
     index[nlohmann::json::json_pointer(pointer)] = value;
     const hid_t file = H5Fopen(path_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
     put_text(file, "/index", index.dump());
     H5Fclose(file);
     try {
-      read_reference_file(path_);
+      read_activation_file(path_);
       ADD_FAILURE() << "read; expected: " << part;
     } catch (const ModelFileError& error) {
       EXPECT_EQ(std::string(error.what()).find(path_.string()), 0U) << error.what();
@@ -43,9 +43,9 @@ class ReferenceFiles : public ModelFile {
   }
 };
 
-TEST_F(ReferenceFiles, KeepEveryBit) {
-  const ReferenceFile found = read_reference_file(path_);
-  const ReferenceFile expected = made();
+TEST_F(ActivationFile, KeepEveryBit) {
+  const ActivationFile found = read_activation_file(path_);
+  const ActivationFile expected = made();
   EXPECT_EQ(found.model, expected.model);
   EXPECT_EQ(found.input.shape(), expected.input.shape());
   EXPECT_TRUE(std::ranges::equal(found.input.values(), expected.input.values()));
@@ -60,7 +60,7 @@ TEST_F(ReferenceFiles, KeepEveryBit) {
   }
 }
 
-TEST_F(ReferenceFiles, RefuseAnIndexThatDoesNotFit) {
+TEST_F(ActivationFile, RefuseAnIndexThatDoesNotFit) {
   using Json = nlohmann::json;
   expect_index_refused("/input", Json({2, 2, 2, 4}), "wrong shape");
   expect_index_refused("/input", Json({1 << 15, 1 << 15, 1 << 15}), "an impossible shape");
@@ -80,7 +80,7 @@ TEST_F(ReferenceFiles, RefuseAnIndexThatDoesNotFit) {
 }
 
 // Files of before dumps keep all values of an activation as a vector, under a number.
-TEST_F(ReferenceFiles, TakeAVectorOfAllValuesWhereNoTypeIsSaid) {
+TEST_F(ActivationFile, TakeAVectorOfAllValuesWhereNoTypeIsSaid) {
   nlohmann::json index = read_json("/index");
   index["activations"][0].erase("type");
   index["activations"][0]["shape"] = {3, 1};
@@ -90,22 +90,22 @@ TEST_F(ReferenceFiles, TakeAVectorOfAllValuesWhereNoTypeIsSaid) {
   writer.write("/values/vector", Hdf5Type::kFloat64, {3}, values.data());
   writer.write_text("/index", index.dump());
   writer.commit();
-  const ReferenceReader reader(folder_ / "old.h5");
+  const ActivationReader reader(folder_ / "old.h5");
   EXPECT_EQ(reader.read(reader.activations()[0]).values, values);
   ActivationEntry larger = reader.activations()[0];
   larger.shape = {5, 1};
   EXPECT_THROW(reader.read(larger), ModelFileError);
 }
 
-TEST_F(ReferenceFiles, KeepWholeActivationsInTheirShapeUnderTheirPath) {
+TEST_F(ActivationFile, KeepWholeActivationsInTheirShapeUnderTheirPath) {
   Tensor values({1, 2, 1, 3});
   for (std::size_t i = 0; i < 6; ++i) values.data()[i] = static_cast<float>(i) / 3;
-  ReferenceWriter writer(path_, "a dump", {{"graph", "raw"}});
+  ActivationWriter writer(path_, "a dump", {{"graph", "raw"}});
   writer.add("layer1.0.conv1", "Conv2d", values.view());
   writer.add("a/b", "", values.view());  // HDF5 would make two groups of it
   writer.commit(Tensor::zeros({1, 2, 2, 3}).view(), {1, 2}, {3, 4});
   {
-    const ReferenceReader reader(path_);
+    const ActivationReader reader(path_);
     ASSERT_EQ(reader.activations().size(), 2U);
     EXPECT_EQ(reader.activations()[0].layer, "Conv2d");
     for (const ActivationEntry& entry : reader.activations()) {
@@ -126,18 +126,18 @@ TEST_F(ReferenceFiles, KeepWholeActivationsInTheirShapeUnderTheirPath) {
   H5Fclose(file);
 }
 
-TEST_F(ReferenceFiles, AreRefusedWhenCutOffOrForeign) {
+TEST_F(ActivationFile, AreRefusedWhenCutOffOrForeign) {
   const std::string whole = bytes();
   for (std::size_t i = 0; i < 100; ++i) {
     write(whole.substr(0, whole.size() * i / 100));
-    EXPECT_THROW(read_reference_file(path_), ModelFileError) << i;
+    EXPECT_THROW(read_activation_file(path_), ModelFileError) << i;
   }
   const LoadedModel model = tiny_model();
   save_model_file(path_, model.card, model.weights);
-  EXPECT_THROW(read_reference_file(path_), ModelFileError);
+  EXPECT_THROW(read_activation_file(path_), ModelFileError);
 }
 
-TEST_F(ReferenceFiles, SurviveRandomFlips) {
+TEST_F(ActivationFile, SurviveRandomFlips) {
   constexpr unsigned kSeed = 32;
   std::mt19937 random(kSeed);
   const std::string whole = bytes();
@@ -147,7 +147,7 @@ TEST_F(ReferenceFiles, SurviveRandomFlips) {
     damaged[random() % damaged.size()] ^= static_cast<char>(1U << (random() % 8));
     write(damaged);
     try {
-      read_reference_file(path_);
+      read_activation_file(path_);
     } catch (const ModelFileError&) {
       ++noticed;
     } catch (const std::exception& error) {

@@ -1,4 +1,4 @@
-#include "weights/reference_file.h"
+#include "weights/activation_file.h"
 
 #include <algorithm>
 #include <array>
@@ -62,8 +62,8 @@ std::vector<double> read_whole(const Hdf5Reader& file, const ActivationEntry& en
   return values;
 }
 
-ReferenceActivation read_activation(const Hdf5Reader& file, const ActivationEntry& entry) {
-  ReferenceActivation activation{.path = entry.path, .shape = entry.shape, .indices = {}, .values = {}};
+StoredActivation read_activation(const Hdf5Reader& file, const ActivationEntry& entry) {
+  StoredActivation activation{.path = entry.path, .shape = entry.shape, .indices = {}, .values = {}};
   const std::int64_t count = entry.shape.count();
   if (!entry.sampled && entry.type) {
     activation.values = read_whole(file, entry);
@@ -103,7 +103,7 @@ std::string_view layout_of(const Shape& shape) {
   return shape.rank() < 2 || shape.rank() > 4 ? "" : kLayouts[static_cast<std::size_t>(shape.rank() - 2)];
 }
 
-ReferenceReader::ReferenceReader(const std::filesystem::path& path) : file_(path) {
+ActivationReader::ActivationReader(const std::filesystem::path& path) : file_(path) {
   const Json index = parse_json(file_.read_text("/index", kMostIndexBytes));
   naming(file(), [&] {
     model_ = index.at("model").get<std::string>();
@@ -113,7 +113,7 @@ ReferenceReader::ReferenceReader(const std::filesystem::path& path) : file_(path
   });
 }
 
-Tensor ReferenceReader::input() const {
+Tensor ActivationReader::input() const {
   return naming(file(), [&] {
     const Hdf5Dataset dataset = file_.locate("/input", Hdf5Type::kFloat32, input_shape_);
     Tensor input(input_shape_);
@@ -122,7 +122,7 @@ Tensor ReferenceReader::input() const {
   });
 }
 
-std::vector<double> ReferenceReader::output() const {
+std::vector<double> ActivationReader::output() const {
   return naming(file(), [&] {
     const Hdf5Dataset dataset = file_.locate("/output", Hdf5Type::kFloat64, output_shape_);
     std::vector<double> output(static_cast<std::size_t>(output_shape_.count()));
@@ -131,23 +131,23 @@ std::vector<double> ReferenceReader::output() const {
   });
 }
 
-ReferenceActivation ReferenceReader::read(const ActivationEntry& entry) const {
+StoredActivation ActivationReader::read(const ActivationEntry& entry) const {
   return naming(file() + ": " + entry.path, [&] { return read_activation(file_, entry); });
 }
 
-ReferenceWriter::ReferenceWriter(const std::filesystem::path& path, std::string model, Json settings) : file_(path) {
+ActivationWriter::ActivationWriter(const std::filesystem::path& path, std::string model, Json settings) : file_(path) {
   index_ = {{"model", std::move(model)}, {"activations", Json::array()}};
   if (!settings.is_null()) index_["settings"] = std::move(settings);
 }
 
 // The path itself where HDF5 accepts it as the name of one dataset, so that h5py finds "/values/layer1.0.conv1";
 // otherwise a number.
-std::string ReferenceWriter::next_key(const std::string& path) const {
+std::string ActivationWriter::next_key(const std::string& path) const {
   const bool plain = !path.empty() && path != "." && path.find('/') == std::string::npos;
   return plain ? path : std::to_string(index_.at("activations").size());
 }
 
-void ReferenceWriter::add(const std::string& path, std::string_view layer, ConstView values) {
+void ActivationWriter::add(const std::string& path, std::string_view layer, ConstView values) {
   const std::string key = next_key(path), dataset = "/values/" + key;
   file_.write(dataset, Hdf5Type::kFloat32, values.shape(), values.data());
   file_.write_attribute(dataset, "path", path);
@@ -163,7 +163,7 @@ void ReferenceWriter::add(const std::string& path, std::string_view layer, Const
   index_["activations"].push_back(std::move(entry));
 }
 
-void ReferenceWriter::add(const ReferenceActivation& activation) {
+void ActivationWriter::add(const StoredActivation& activation) {
   const std::string key = next_key(activation.path);
   const bool sampled = !activation.indices.empty();
   const Shape count{static_cast<std::int64_t>(activation.values.size())};
@@ -177,7 +177,7 @@ void ReferenceWriter::add(const ReferenceActivation& activation) {
                                    {"type", "f64"}});
 }
 
-void ReferenceWriter::commit(ConstView input, const Shape& output_shape, const std::vector<double>& output) {
+void ActivationWriter::commit(ConstView input, const Shape& output_shape, const std::vector<double>& output) {
   file_.write("/input", Hdf5Type::kFloat32, input.shape(), input.data());
   file_.write_attribute("/input", "layout", std::string(layout_of(input.shape())));
   file_.write("/output", Hdf5Type::kFloat64, output_shape, output.data());
@@ -187,13 +187,13 @@ void ReferenceWriter::commit(ConstView input, const Shape& output_shape, const s
   file_.commit();
 }
 
-ReferenceFile read_reference_file(const std::filesystem::path& path) {
-  const ReferenceReader reader(path);
-  ReferenceFile reference{.model = reader.model(),
-                          .input = reader.input(),
-                          .output_shape = reader.output_shape(),
-                          .output = reader.output(),
-                          .activations = {}};
+ActivationFile read_activation_file(const std::filesystem::path& path) {
+  const ActivationReader reader(path);
+  ActivationFile reference{.model = reader.model(),
+                           .input = reader.input(),
+                           .output_shape = reader.output_shape(),
+                           .output = reader.output(),
+                           .activations = {}};
   std::size_t values = 0;
   for (const ActivationEntry& entry : reader.activations()) {
     reference.activations.push_back(reader.read(entry));
@@ -203,9 +203,9 @@ ReferenceFile read_reference_file(const std::filesystem::path& path) {
   return reference;
 }
 
-void write_reference_file(const std::filesystem::path& path, const ReferenceFile& reference) {
-  ReferenceWriter file(path, reference.model);
-  for (const ReferenceActivation& activation : reference.activations) file.add(activation);
+void write_activation_file(const std::filesystem::path& path, const ActivationFile& reference) {
+  ActivationWriter file(path, reference.model);
+  for (const StoredActivation& activation : reference.activations) file.add(activation);
   file.commit(reference.input.view(), reference.output_shape, reference.output);
 }
 

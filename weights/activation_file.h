@@ -1,5 +1,5 @@
 #pragma once
-// Reference files and dumps, one format: pictures and what a model makes of them, layer by layer, in the order of
+// Files of activations, references and dumps alike: pictures and what a model makes of them, layer by layer, in the order of
 // execution. docs/model-format.md has the layout; `tessera dump`, tests/reference/dump_torch.py and make_reference.py
 // write them, `tessera diff` and `tessera verify` read them.
 
@@ -16,7 +16,7 @@
 
 namespace tessera {
 
-struct ReferenceActivation {
+struct StoredActivation {
   std::string path;                   // of a layer or block: "layer1.0.conv1"
   Shape shape;                        // [N, H, W, C], [N, T, C] or [N, C]
   std::vector<std::int64_t> indices;  // flat; empty: all values are present
@@ -39,9 +39,9 @@ std::string_view layout_of(const Shape& shape);
 
 // Reads one activation at a time, with the same care as model files. All functions throw ModelFileError naming the
 // file.
-class ReferenceReader {
+class ActivationReader {
  public:
-  explicit ReferenceReader(const std::filesystem::path& path);
+  explicit ActivationReader(const std::filesystem::path& path);
 
   const std::string& file() const noexcept { return file_.file(); }
   const std::string& model() const noexcept { return model_; }
@@ -51,7 +51,7 @@ class ReferenceReader {
   const Shape& output_shape() const noexcept { return output_shape_; }
   Tensor input() const;
   std::vector<double> output() const;
-  ReferenceActivation read(const ActivationEntry& entry) const;
+  StoredActivation read(const ActivationEntry& entry) const;
 
  private:
   Hdf5Reader file_;
@@ -62,12 +62,12 @@ class ReferenceReader {
 
 // Writes one activation at a time, in the order of execution; the file appears when commit() returns, or not at all.
 // Throws ResourceError.
-class ReferenceWriter {
+class ActivationWriter {
  public:
   // `settings` says how it was made, for people; it may be null.
-  ReferenceWriter(const std::filesystem::path& path, std::string model, nlohmann::json settings = nullptr);
+  ActivationWriter(const std::filesystem::path& path, std::string model, nlohmann::json settings = nullptr);
   void add(const std::string& path, std::string_view layer, ConstView values);
-  void add(const ReferenceActivation& activation);
+  void add(const StoredActivation& activation);
   void commit(ConstView input, const Shape& output_shape, const std::vector<double>& output);
 
  private:
@@ -77,16 +77,16 @@ class ReferenceWriter {
   nlohmann::json index_;
 };
 
-struct ReferenceFile {
+struct ActivationFile {
   std::string model;  // what made it, for messages
   Tensor input;       // [N, H, W, 3], preprocessed
   Shape output_shape;
   std::vector<double> output;  // logits or features
-  std::vector<ReferenceActivation> activations;
+  std::vector<StoredActivation> activations;
 };
 
 // A whole file at once.
-ReferenceFile read_reference_file(const std::filesystem::path& path);
-void write_reference_file(const std::filesystem::path& path, const ReferenceFile& reference);
+ActivationFile read_activation_file(const std::filesystem::path& path);
+void write_activation_file(const std::filesystem::path& path, const ActivationFile& reference);
 
 }  // namespace tessera

@@ -1,7 +1,7 @@
 #pragma once
-// Profile: an observer that keeps the time of every node of every run. A node's time in a batch that is run in parts is
-// that of all parts; where several lanes run at the same time, a part's time counts by their number, so that the nodes'
-// times are shares of the run's.
+// NodeTimes: an observer that keeps the time of every node of every run. A node's time in a batch that is run in parts
+// is that of all parts; where several lanes run at the same time, a part's time counts by their number, so that the
+// nodes' times are shares of the run's.
 
 #include <cstdint>
 #include <string>
@@ -11,7 +11,7 @@
 
 namespace tessera {
 
-struct ProfileRow {
+struct NodeTime {
   std::string path;
   std::string layer;
   std::string implementation;
@@ -23,15 +23,15 @@ struct ProfileRow {
 };
 
 // Not thread-safe. Nodes are those of one program.
-class Profile final : public Observer {
+class NodeTimes final : public Observer {
  public:
-  explicit Profile(const Program& program);
+  explicit NodeTimes(const Program& program);
   bool reads_values() const override { return false; }
   void before_run() override;
   void after_node(const NodeEvent& event) override;
 
   // A row a node in execution order. Empty before the first run.
-  std::vector<ProfileRow> rows() const;
+  std::vector<NodeTime> rows() const;
 
  private:
   const Program& program_;
