@@ -79,7 +79,8 @@ TEST_F(PredictionsCsv, ReadsWhatPandasMakesOfRowsWithoutPredictions) {
 }
 
 TEST_F(PredictionsCsv, ReadsWhatSpreadsheetsWrite) {
-  std::string semicolons = std::string(kHeader) + "\r\na.jpg,cat,0,tench; cat,1,dog,FALSE,TRUE,99.5\r\n";
+  std::string semicolons(kHeader);
+  semicolons += "\r\na.jpg,cat,0,tench; cat,1,dog,FALSE,TRUE,99.5\r\n";
   std::ranges::transform(semicolons, semicolons.begin(), [](char c) { return c == ',' ? ';' : c == ';' ? ',' : c; });
   for (const std::string& text : {semicolons, "\xEF\xBB\xBF" + semicolons, " " + semicolons}) {
     const ComparisonResult found = read(text);
