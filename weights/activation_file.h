@@ -1,7 +1,7 @@
 #pragma once
-// Files of activations, references and dumps alike: pictures and what a model makes of them, layer by layer, in the order of
-// execution. docs/model-format.md has the layout; `tessera dump`, tests/reference/dump_torch.py and make_reference.py
-// write them, `tessera diff` and `tessera verify` read them.
+// Files of activations, references and dumps alike: pictures and what a model makes of them, layer by layer, in the
+// order of execution. docs/model-format.md has the layout; `tessera dump`, tests/reference/dump_torch.py and
+// make_reference.py write them, `tessera diff` and `tessera verify` read them.
 
 #include <cstdint>
 #include <filesystem>

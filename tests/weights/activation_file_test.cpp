@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class ActivationFile : public ModelFile {
+class ActivationFiles : public ModelFile {
  protected:
   void SetUp() override {
     ModelFile::SetUp();
@@ -43,7 +43,7 @@ class ActivationFile : public ModelFile {
   }
 };
 
-TEST_F(ActivationFile, KeepEveryBit) {
+TEST_F(ActivationFiles, KeepEveryBit) {
   const ActivationFile found = read_activation_file(path_);
   const ActivationFile expected = made();
   EXPECT_EQ(found.model, expected.model);
@@ -60,7 +60,7 @@ TEST_F(ActivationFile, KeepEveryBit) {
   }
 }
 
-TEST_F(ActivationFile, RefuseAnIndexThatDoesNotFit) {
+TEST_F(ActivationFiles, RefuseAnIndexThatDoesNotFit) {
   using Json = nlohmann::json;
   expect_index_refused("/input", Json({2, 2, 2, 4}), "wrong shape");
   expect_index_refused("/input", Json({1 << 15, 1 << 15, 1 << 15}), "an impossible shape");
@@ -80,7 +80,7 @@ TEST_F(ActivationFile, RefuseAnIndexThatDoesNotFit) {
 }
 
 // Files of before dumps keep all values of an activation as a vector, under a number.
-TEST_F(ActivationFile, TakeAVectorOfAllValuesWhereNoTypeIsSaid) {
+TEST_F(ActivationFiles, TakeAVectorOfAllValuesWhereNoTypeIsSaid) {
   nlohmann::json index = read_json("/index");
   index["activations"][0].erase("type");
   index["activations"][0]["shape"] = {3, 1};
@@ -97,7 +97,7 @@ TEST_F(ActivationFile, TakeAVectorOfAllValuesWhereNoTypeIsSaid) {
   EXPECT_THROW(reader.read(larger), ModelFileError);
 }
 
-TEST_F(ActivationFile, KeepWholeActivationsInTheirShapeUnderTheirPath) {
+TEST_F(ActivationFiles, KeepWholeActivationsInTheirShapeUnderTheirPath) {
   Tensor values({1, 2, 1, 3});
   for (std::size_t i = 0; i < 6; ++i) values.data()[i] = static_cast<float>(i) / 3;
   ActivationWriter writer(path_, "a dump", {{"graph", "raw"}});
@@ -126,7 +126,7 @@ TEST_F(ActivationFile, KeepWholeActivationsInTheirShapeUnderTheirPath) {
   H5Fclose(file);
 }
 
-TEST_F(ActivationFile, AreRefusedWhenCutOffOrForeign) {
+TEST_F(ActivationFiles, AreRefusedWhenCutOffOrForeign) {
   const std::string whole = bytes();
   for (std::size_t i = 0; i < 100; ++i) {
     write(whole.substr(0, whole.size() * i / 100));
@@ -137,7 +137,7 @@ TEST_F(ActivationFile, AreRefusedWhenCutOffOrForeign) {
   EXPECT_THROW(read_activation_file(path_), ModelFileError);
 }
 
-TEST_F(ActivationFile, SurviveRandomFlips) {
+TEST_F(ActivationFiles, SurviveRandomFlips) {
   constexpr unsigned kSeed = 32;
   std::mt19937 random(kSeed);
   const std::string whole = bytes();
