@@ -35,8 +35,8 @@ int number(const char* text) {
 int run(int argc, char** argv) {
   const auto start = Clock::now();
   if (argc < 4) throw tessera::UsageError("usage: model_bench MODEL THREADS BATCH [DTYPE [ISA]]");
-  tessera::RunOptions options{.threads = number(argv[2]), .max_batch = number(argv[3])};
-  if (std::string_view(argv[1]).find("dinov2") != std::string_view::npos) options.image_size = 224;
+  // Pictures of 224, as peers.py gives them to the other programs.
+  tessera::RunOptions options{.threads = number(argv[2]), .max_batch = number(argv[3]), .image_size = 224};
   if (argc > 4) options.dtype = argv[4];
   if (argc > 5) options.isa = argv[5];
   tessera::Classifier classifier(argv[1], options);

@@ -132,8 +132,8 @@ void resize_all(benchmark::State& state, Filter filter) {
 }
 
 void preprocess_all(benchmark::State& state, const Preprocess& preprocess) {
-  const int size = preprocess.output_size();
-  Tensor output(Shape{1, size, size, 3});
+  const Sides size = preprocess.output_size();
+  Tensor output(Shape{1, size.height, size.width, 3});
   for (auto _ : state) {
     for (const Image& image : pictures()) preprocess_image(image, preprocess, output.view());
     benchmark::DoNotOptimize(output.view().data());
@@ -142,8 +142,8 @@ void preprocess_all(benchmark::State& state, const Preprocess& preprocess) {
 }
 
 void decode_and_preprocess_all(benchmark::State& state, const Preprocess& preprocess) {
-  const int size = preprocess.output_size();
-  Tensor output(Shape{1, size, size, 3});
+  const Sides size = preprocess.output_size();
+  Tensor output(Shape{1, size.height, size.width, 3});
   for (auto _ : state) {
     for (const File& file : files()) preprocess_image(decode(file, "picture"), preprocess, output.view());
     benchmark::DoNotOptimize(output.view().data());

@@ -61,6 +61,9 @@ Tensor to_f32(const ConstValueView& value) {
         return value.type().scale * static_cast<float>(std::int32_t{x} - value.type().zero);
       });
       break;
+    case DType::kI32:
+    case DType::kI64:
+      throw InternalError("indices stand for no float32 values");
   }
   return result;
 }

@@ -14,9 +14,14 @@
 
 namespace tessera {
 
-enum class DType : std::uint8_t { kF32, kBf16, kU8, kF16 };
+// Integers are indices (token ids), never numbers that layers compute with: they are a graph's inputs alone.
+enum class DType : std::uint8_t { kF32, kBf16, kU8, kF16, kI32, kI64 };
 
-constexpr std::int64_t bytes_of(DType dtype) { return dtype == DType::kF32 ? 4 : dtype == DType::kU8 ? 1 : 2; }
+constexpr std::int64_t bytes_of(DType dtype) {
+  constexpr std::int64_t kBytes[] = {4, 2, 1, 2, 4, 8};
+  return kBytes[static_cast<std::size_t>(dtype)];
+}
+constexpr bool is_index(DType dtype) { return dtype == DType::kI32 || dtype == DType::kI64; }
 constexpr std::string_view to_string(DType dtype) {
   switch (dtype) {
     case DType::kF32:
@@ -27,6 +32,10 @@ constexpr std::string_view to_string(DType dtype) {
       return "u8";
     case DType::kF16:
       return "f16";
+    case DType::kI32:
+      return "i32";
+    case DType::kI64:
+      return "i64";
   }
   return "";
 }

@@ -115,6 +115,9 @@ HWY_INLINE void with_type(DType type, const Body& body) {
       return body(std::integral_constant<DType, DType::kU8>());
     case DType::kF16:
       HWY_ABORT("float16 is kept on devices alone");
+    case DType::kI32:
+    case DType::kI64:
+      HWY_ABORT("indices are no values to compute with");
   }
 }
 

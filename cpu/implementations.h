@@ -69,7 +69,8 @@ std::unique_ptr<Kernel> make_depthwise_int8(const KernelTable& table, const Conv
 bool can_fuse(const KernelTable& table, const InvertedResidual& layer, const Shape& in);
 std::unique_ptr<Kernel> make_inverted_residual(const KernelTable& table, const InvertedResidual& layer,
                                                const NodeRequest& request, const Weights& weights);
-std::unique_ptr<Kernel> make_attention(const KernelTable& table, const Attention& layer, const NodeRequest& request);
+std::unique_ptr<Kernel> make_attention(const KernelTable& table, const Attention& layer, const NodeRequest& request,
+                                       Weights weights);
 // The output may be of any type.
 std::unique_ptr<Kernel> make_layer_norm(const KernelTable& table, const LayerNorm& layer, const NodeRequest& request,
                                         Weights weights);

@@ -117,11 +117,7 @@ class Methods {
             low ? amx_pays_in_few_bits(n, k) : amx_pays(tokens ? in_[0][1] : 1, n, k), &make_amx_linear);
     return methods;
   }
-  std::vector<Method> operator()(const Attention& layer) const {
-    return {{"attention", [&table = settings_.table, layer](const NodeRequest& request, const std::vector<Tensor>&) {
-               return make_attention(table, layer, request);
-             }}};
-  }
+  std::vector<Method> operator()(const Attention& layer) const { return {{"attention", make(layer, &make_attention)}}; }
   std::vector<Method> operator()(const LayerNorm& layer) const {
     return {{"rows", make(layer, &make_layer_norm), false, false, true}};
   }

@@ -12,6 +12,7 @@
 #include <cmath>
 
 #include "cuda/kernels.h"
+#include "cuda/layer_fields.h"
 #include "cuda/prepared.h"
 #include "cuda/product.h"
 
@@ -22,12 +23,22 @@ namespace {
 constexpr std::int64_t kMostScores = 256 << 20;  // bytes
 constexpr std::int64_t kAlignedValues = 8;       // 16 bytes of the smallest type
 
+// Refuses what is no plain attention over the tokens of a picture.
+std::int64_t heads_of(const TesseraRequest& request) {
+  const LayerFields fields(request.layer, {"heads", "bias", "mask", "cosine", "causal"});
+  for (const char* variant : {"bias", "mask", "cosine", "causal"}) {
+    if (fields.flag(variant)) throw Failure(kUsage, std::string("the device has no Attention with '") + variant + "'");
+  }
+  if (request.inputs[0].rank != 3) throw Failure(kUsage, "the device has no Attention within windows");
+  return fields.integer("heads");
+}
+
 class AttentionKernel final : public TesseraKernel {
  public:
   AttentionKernel(TesseraDevice& device, const TesseraRequest& request)
       : tokens_(request.inputs[0].size[1]),
         width_(request.output.size[2]),
-        heads_(request.layer.heads),
+        heads_(heads_of(request)),
         head_width_(width_ / heads_),
         row_(round_up(tokens_, kAlignedValues)),
         type_(type_of(request.output)),

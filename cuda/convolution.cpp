@@ -29,13 +29,13 @@ constexpr std::int64_t kMostWorkspace = 256 << 20;
 constexpr std::size_t kMostPlans = 6;  // of each kind that are measured
 
 struct Depthwise final : TesseraKernel {
-  Depthwise(TesseraDevice& device, const TesseraRequest& request)
+  Depthwise(TesseraDevice& device, const TesseraRequest& request, const Convolution& layer)
       : type(type_of(request.output)),
-        activation(activation_of(request)),
-        residual(request.layer.residual != 0),
-        windows(windows_of(request)),
+        activation(layer.activation),
+        residual(layer.residual),
+        windows(windows_of(request, layer)),
         filters(upload_weight(device, *this, weight(request, 0), TESSERA_F32)),
-        bias(request.layer.bias != 0 ? upload_weight(device, *this, weight(request, 1), TESSERA_F32) : nullptr) {
+        bias(layer.bias ? upload_weight(device, *this, weight(request, 1), TESSERA_F32) : nullptr) {
     implementation = "depthwise";
   }
   void run(const TesseraRun& run) const override {
@@ -44,7 +44,7 @@ struct Depthwise final : TesseraKernel {
     check_launch("depthwise");
   }
   TesseraDType type;
-  TesseraActivation activation;
+  Activation activation;
   bool residual;
   Windows windows;
   DeviceMemory filters, bias;
@@ -55,14 +55,13 @@ struct Depthwise final : TesseraKernel {
 // What is left to do after a plan.
 struct Rest {
   bool residual = false, bias = false;
-  TesseraActivation activation = TESSERA_NONE;
-  bool any() const { return residual || bias || activation != TESSERA_NONE; }
+  Activation activation = Activation::kNone;
+  bool any() const { return residual || bias || activation != Activation::kNone; }
 };
-Rest rest_of(const TesseraRequest& request, const ConvolutionShape& shape) {
-  Rest rest{.residual = request.layer.residual != 0 && !shape.residual,
-            .bias = request.layer.bias != 0 && !shape.bias,
-            .activation = activation_of(request)};
-  if (shape.activation != TESSERA_NONE) rest.activation = TESSERA_NONE;
+Rest rest_of(const Convolution& layer, const ConvolutionShape& shape) {
+  Rest rest{
+      .residual = layer.residual && !shape.residual, .bias = layer.bias && !shape.bias, .activation = layer.activation};
+  if (shape.activation != Activation::kNone) rest.activation = Activation::kNone;
   return rest;
 }
 
@@ -87,7 +86,7 @@ class CudnnKernel final : public TesseraKernel {
               std::string plan_name)
       : device_(device),
         shape_(shape_of(request, fused)),
-        rest_(rest_of(request, shape_)),
+        rest_(rest_of(convolution_of(request), shape_)),
         weights_(weights),
         plan_name_(std::move(plan_name)) {
     const std::scoped_lock lock(device_.mutex());
@@ -174,15 +173,15 @@ class CudnnKernel final : public TesseraKernel {
 
 class GatheredKernel final : public TesseraKernel {
  public:
-  GatheredKernel(TesseraDevice& device, const TesseraRequest& request)
+  GatheredKernel(TesseraDevice& device, const TesseraRequest& request, const Convolution& layer)
       : in_type_(type_of(request.inputs[0])),
         type_(type_of(request.output)),
-        windows_(windows_of(request)),
-        groups_(request.layer.groups),
+        windows_(windows_of(request, layer)),
+        groups_(layer.groups),
         group_in_(windows_.channels / groups_),
         out_channels_(request.output.size[3]),
         depth_(std::int64_t{windows_.kernel_height} * windows_.kernel_width * group_in_),
-        residual_(request.layer.residual != 0) {
+        residual_(layer.residual) {
     const bool ones =
         windows_.kernel_height * windows_.kernel_width * windows_.stride_height * windows_.stride_width == 1;
     in_place_ = ones && groups_ == 1 && in_type_ == type_ && windows_.height == windows_.out_height &&
@@ -190,11 +189,11 @@ class GatheredKernel final : public TesseraKernel {
     step_ = in_place_ ? depth_ : round_up(depth_, kAlignedValues);
     implementation = in_place_ ? "cublas_1x1" : "gather+cublas";
     choice = "gathered";
-    upload(device, request);
+    upload(device, request, layer.bias);
     const std::int64_t rows = request.output.size[0] * windows_.out_height * windows_.out_width;
     gathered_bytes_ = in_place_ ? 0 : round_up(rows * step_ * bytes_of(type_), kScratchAlignment);
     scratch_bytes = gathered_bytes_ + kProductScratch;
-    make_product(device, request, rows);
+    make_product(device, layer.activation, rows);
   }
 
   void run(const TesseraRun& run) const override {
@@ -228,22 +227,22 @@ class GatheredKernel final : public TesseraKernel {
   static constexpr std::int64_t kAlignedValues = 8;
 
   // Filters are rows [O, step]: zeros fill what the gathered rows have too many.
-  void upload(TesseraDevice& device, const TesseraRequest& request) {
+  void upload(TesseraDevice& device, const TesseraRequest& request, bool bias) {
     const std::span<const float> filters = weight(request, 0);
     std::vector<float> padded(static_cast<std::size_t>(out_channels_ * step_), 0.0F);
     for (std::int64_t o = 0; o < out_channels_; ++o) {
       std::copy_n(filters.begin() + o * depth_, depth_, padded.begin() + o * step_);
     }
     filters_ = upload_weight(device, *this, padded, type_);
-    if (request.layer.bias == 0) return;
+    if (!bias) return;
     bias_ = upload_weight(device, *this, weight(request, 1), groups_ == 1 ? type_ : TESSERA_F32);
   }
 
   // Bias, residual and ReLU go into the product's epilogue where there is one product.
-  void make_product(TesseraDevice& device, const TesseraRequest& request, std::int64_t rows) {
-    const bool relu = groups_ == 1 && request.layer.activation == TESSERA_RELU;
-    left_ = relu ? TESSERA_NONE : activation_of(request);
-    finishes_ = left_ != TESSERA_NONE || (groups_ > 1 && (bias_ != nullptr || residual_));
+  void make_product(TesseraDevice& device, Activation activation, std::int64_t rows) {
+    const bool relu = groups_ == 1 && activation == Activation::kRelu;
+    left_ = relu ? Activation::kNone : activation;
+    finishes_ = left_ != Activation::kNone || (groups_ > 1 && (bias_ != nullptr || residual_));
     ProductShape shape{.m = out_channels_ / groups_, .k = step_};
     shape.a_step = shape.b_step = step_;
     shape.d_step = out_channels_;
@@ -268,7 +267,7 @@ class GatheredKernel final : public TesseraKernel {
   bool residual_;
   bool in_place_ = false;
   bool finishes_ = false;
-  TesseraActivation left_ = TESSERA_NONE;
+  Activation left_ = Activation::kNone;
   std::int64_t gathered_bytes_ = 0;
   DeviceMemory filters_, bias_;
   std::unique_ptr<Products> products_;
@@ -281,7 +280,7 @@ class Ways {
   Ways(TesseraDevice& device, const TesseraRequest& request) : device_(device), request_(request) {}
 
   Kernel by_rule() {
-    if (gathers_by_rule(request_.layer)) return gathered();
+    if (gathers_by_rule(request_)) return gathered();
     for (const bool fused : {true, false}) {
       if (!CudnnKernel::plan_names(device_, request_, fused, 1).empty()) return cudnn(fused, "");
     }
@@ -311,14 +310,14 @@ class Ways {
   }
 
  private:
-  Kernel gathered() { return std::make_unique<GatheredKernel>(device_, request_); }
+  Kernel gathered() { return std::make_unique<GatheredKernel>(device_, request_, convolution_of(request_)); }
 
   Kernel cudnn(bool fused, const std::string& name) {
     if (weights_.filters == nullptr) {
       const TesseraDType type = type_of(request_.output);
       weights_.filters = upload_shared(device_, weight(request_, 0), type);
       weights_.bytes = request_.weights[0].count * bytes_of(type);
-      if (request_.layer.bias != 0) {
+      if (convolution_of(request_).bias) {
         weights_.bias = upload_shared(device_, weight(request_, 1), type);
         weights_.bias_f32 = upload_shared(device_, weight(request_, 1), TESSERA_F32);
         weights_.bytes += request_.weights[1].count * (bytes_of(type) + bytes_of(TESSERA_F32));
@@ -335,14 +334,16 @@ class Ways {
 }  // namespace
 
 // Where windows lie side by side.
-bool gathers_by_rule(const TesseraLayer& layer) {
+bool gathers_by_rule(const TesseraRequest& request) {
+  const Convolution layer = convolution_of(request);
   return layer.groups == 1 && layer.kernel[0] * layer.kernel[1] > 1 && layer.kernel[0] == layer.stride[0] &&
          layer.kernel[1] == layer.stride[1] && layer.padding[0] + layer.padding[1] == 0 &&
          layer.padding_after[0] + layer.padding_after[1] == 0 && layer.dilation[0] * layer.dilation[1] == 1;
 }
 
 Kernel make_convolution(TesseraDevice& device, const TesseraRequest& request) {
-  if (request.layer.depthwise != 0) return std::make_unique<Depthwise>(device, request);
+  const Convolution layer = convolution_of(request);
+  if (layer.depthwise) return std::make_unique<Depthwise>(device, request, layer);
   Ways ways(device, request);
   const std::string choice = request.choice;
   if (choice.empty() || type_of(request.inputs[0]) != type_of(request.output)) return ways.by_rule();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "cuda/windows.h"
+
 namespace tessera::cuda {
 
 namespace {
@@ -57,14 +59,14 @@ class Builder {
  public:
   explicit Builder(const ConvolutionShape& shape)
       : shape_(shape), out_{shape.pictures, shape.out_channels, shape.out_height, shape.out_width} {
-    left_ = (shape.residual ? 1 : 0) + (shape.bias ? 1 : 0) + (shape.activation != TESSERA_NONE ? 1 : 0);
+    left_ = (shape.residual ? 1 : 0) + (shape.bias ? 1 : 0) + (shape.activation != Activation::kNone ? 1 : 0);
   }
 
   ConvolutionGraph build(cudnnHandle_t handle) {
     convolution();
     if (shape_.residual) add(kResidual, out_);
     if (shape_.bias) add(kBias, {1, shape_.out_channels, 1, 1});
-    if (shape_.activation != TESSERA_NONE) activation();
+    if (shape_.activation != Activation::kNone) activation();
     Descriptor graph = make(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
     set(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
         static_cast<std::int64_t>(operations_.size()), static_cast<const void*>(operations_.data()));
@@ -125,7 +127,7 @@ class Builder {
   void activation() {
     Descriptor layer = make_pointwise(CUDNN_POINTWISE_RELU_FWD);
     constexpr double kSix = 6;
-    if (shape_.activation == TESSERA_RELU6) {
+    if (shape_.activation == Activation::kRelu6) {
       set(layer, CUDNN_ATTR_POINTWISE_RELU_UPPER_CLIP, CUDNN_TYPE_DOUBLE, 1, &kSix);
     }
     finalize(layer);
@@ -247,7 +249,7 @@ std::int64_t workspace_of(const Descriptor& plan) {
 }  // namespace
 
 ConvolutionShape shape_of(const TesseraRequest& request, bool fused) {
-  const TesseraLayer& layer = request.layer;
+  const Convolution layer = convolution_of(request);
   const TesseraTensor &x = request.inputs[0], &y = request.output;
   ConvolutionShape shape{.pictures = x.size[0],
                          .height = x.size[1],
@@ -256,18 +258,19 @@ ConvolutionShape shape_of(const TesseraRequest& request, bool fused) {
                          .out_height = y.size[1],
                          .out_width = y.size[2],
                          .out_channels = y.size[3],
-                         .kernel = {layer.kernel[0], layer.kernel[1]},
-                         .stride = {layer.stride[0], layer.stride[1]},
-                         .dilation = {layer.dilation[0], layer.dilation[1]},
-                         .padding = {layer.padding[0], layer.padding[1]},
-                         .padding_after = {layer.padding_after[0], layer.padding_after[1]},
+                         .kernel = layer.kernel,
+                         .stride = layer.stride,
+                         .dilation = layer.dilation,
+                         .padding = layer.padding,
+                         .padding_after = layer.padding_after,
                          .groups = layer.groups,
                          .type = static_cast<TesseraDType>(y.dtype)};
   if (!fused) return shape;
-  shape.residual = layer.residual != 0;
-  shape.bias = layer.bias != 0;
-  if (layer.activation == TESSERA_RELU || layer.activation == TESSERA_RELU6)
-    shape.activation = static_cast<TesseraActivation>(layer.activation);
+  shape.residual = layer.residual;
+  shape.bias = layer.bias;
+  if (layer.activation == Activation::kRelu || layer.activation == Activation::kRelu6) {
+    shape.activation = layer.activation;
+  }
   return shape;
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cuda/activation.h"
 #include "cuda/handles.h"
 #include "device/plugin.h"
 
@@ -24,7 +25,7 @@ struct ConvolutionShape {
   std::int64_t groups = 1;
   TesseraDType type = TESSERA_F32;
   bool residual = false, bias = false;
-  TesseraActivation activation = TESSERA_NONE;  // or ReLU, ReLU6
+  Activation activation = Activation::kNone;  // or ReLU, ReLU6
 };
 
 // A convolution's request as a graph: with all that cuDNN takes, or (not `fused`) the convolution alone.

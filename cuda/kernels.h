@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "cuda/activation.h"
 #include "device/plugin.h"
 
 namespace tessera::cuda {
@@ -22,8 +23,8 @@ void softmax(TesseraDType x_type, const void* x, std::int64_t x_step, TesseraDTy
 
 // y = act(x + bias + residual) for `count` values, channels innermost; bias [channels] and residual may be null, y may
 // be x.
-void finish(TesseraDType type, const void* x, const float* bias, const void* residual, TesseraActivation activation,
-            void* y, std::int64_t count, std::int64_t channels, cudaStream_t stream);
+void finish(TesseraDType type, const void* x, const float* bias, const void* residual, Activation activation, void* y,
+            std::int64_t count, std::int64_t channels, cudaStream_t stream);
 
 // y = x * scale + shift by channel; shift may be null, y may be x.
 void scale_shift(TesseraDType type, const void* x, const float* scale, const float* shift, void* y, std::int64_t count,
@@ -74,8 +75,7 @@ void gather(TesseraDType x_type, const void* x, TesseraDType y_type, void* y, co
 
 // Depthwise convolution with filters [KH, KW, C]: y = act(sum + bias + residual); bias and residual may be null.
 void depthwise(TesseraDType type, const void* x, const float* filters, const float* bias, const void* residual,
-               TesseraActivation activation, void* y, const Windows& windows, std::int64_t pictures,
-               cudaStream_t stream);
+               Activation activation, void* y, const Windows& windows, std::int64_t pictures, cudaStream_t stream);
 
 // The largest value, or the mean, of each window. A NaN wins over every number.
 void pool(TesseraDType type, const void* x, void* y, const Windows& windows, bool maximum, bool count_padding,

@@ -2,25 +2,63 @@
 // output meet the type of what lies between, and a cast stands before or behind the layer.
 
 #include <algorithm>
+#include <string_view>
 
 #include "cuda/kernels.h"
+#include "cuda/layer_fields.h"
 #include "cuda/prepared.h"
 
 namespace tessera::cuda {
 
 namespace {
 
+// Every layer that the device computes, by the name that layers/ gives it.
+struct Known {
+  std::string_view layer;
+  Maker make;
+};
+constexpr Known kLayers[] = {{"Activation", make_activation},
+                             {"Add", make_add},
+                             {"Attention", make_attention},
+                             {"BatchNorm", make_scale_shift},
+                             {"Concat", make_concat},
+                             {"Conv2d", make_convolution},
+                             {"Dropout", make_copy},
+                             {"Flatten", make_flatten},
+                             {"GlobalAveragePool", make_global_average_pool},
+                             {"LayerNorm", make_layer_norm},
+                             {"LayerScale", make_scale_shift},
+                             {"Linear", make_linear},
+                             {"Multiply", make_multiply},
+                             {"PatchEmbed", make_convolution},
+                             {"Pool2d", make_pool},
+                             {"Softmax", make_softmax},
+                             {"TokenEmbed", make_token_embed},
+                             {"TokenPool", make_token_pool}};
+
 Kernel prepare_plain(TesseraDevice& device, const TesseraRequest& request) {
-  switch (request.layer.kind) {
-    case TESSERA_LINEAR:
-      return make_linear(device, request);
-    case TESSERA_CONV2D:
-      return make_convolution(device, request);
-    case TESSERA_ATTENTION:
-      return make_attention(device, request);
-    default:
-      return make_simple(device, request);
+  const auto* const found = std::ranges::find(kLayers, std::string_view(request.layer.name), &Known::layer);
+  if (found == std::end(kLayers)) {
+    throw Failure(kUsage, "the device has no kernel for " + std::string(request.layer.name));
   }
+  return found->make(device, request);
+}
+
+// The tokens of a patch embedding are the pixels of a convolution's output.
+TesseraRequest as_pixels(TesseraRequest request) {
+  const std::int64_t patch = LayerFields(request.layer, {"width", "patch", "bias"}).integer("patch");
+  const TesseraTensor& picture = request.inputs[0];
+  const std::int64_t size[] = {picture.size[0], picture.size[1] / patch, picture.size[2] / patch,
+                               last_size(request.output)};
+  request.output.rank = 4;
+  std::ranges::copy(size, request.output.size);
+  return request;
+}
+
+bool adds_residual(const TesseraRequest& request) {
+  return std::any_of(
+      request.layer.fields, request.layer.fields + request.layer.field_count,
+      [](const TesseraField& field) { return std::string_view(field.key) == "residual" && field.integers[0] != 0; });
 }
 
 // A kernel with casts around it. The values that it reads and writes instead lie in front of its own scratch memory.
@@ -102,7 +140,9 @@ DeviceMemory upload_weight(TesseraDevice& device, TesseraKernel& kernel, std::sp
   return device.upload(values, type);
 }
 
-Kernel prepare(TesseraDevice& device, const TesseraRequest& request) {
+Kernel prepare(TesseraDevice& device, const TesseraRequest& given) {
+  const std::string_view layer = given.layer.name;
+  const TesseraRequest request = layer == "PatchEmbed" ? as_pixels(given) : given;
   const TesseraDType out = type_of(request.output);
   TesseraDType low = out;  // the type of fewer bits, if there is one
   for (int i = 0; i < request.input_count; ++i) {
@@ -112,12 +152,12 @@ Kernel prepare(TesseraDevice& device, const TesseraRequest& request) {
                                     [&](const TesseraTensor& tensor) { return type_of(tensor) == low; });
   if (one_type && low == out) return prepare_plain(device, request);
   // The last layer of a classifier writes its sums as they are.
-  const bool widens = request.layer.kind == TESSERA_LINEAR && request.layer.residual == 0 && out == TESSERA_F32;
-  if (one_type && widens) return prepare_plain(device, request);
-  // The first layer of a transformer casts while it gathers.
-  if (request.layer.kind == TESSERA_CONV2D && request.layer.residual == 0 && gathers_by_rule(request.layer)) {
+  if (one_type && layer == "Linear" && !adds_residual(request) && out == TESSERA_F32) {
     return prepare_plain(device, request);
   }
+  // The first layer of a transformer casts while it gathers.
+  const bool convolves = layer == "Conv2d" || layer == "PatchEmbed";
+  if (convolves && !adds_residual(request) && gathers_by_rule(request)) return prepare_plain(device, request);
   return std::make_unique<CastingKernel>(device, request, low, low);
 }
 

@@ -40,9 +40,6 @@ using Kernel = std::unique_ptr<TesseraKernel>;
 std::int64_t count_of(const TesseraTensor& tensor);
 std::int64_t last_size(const TesseraTensor& tensor);
 inline TesseraDType type_of(const TesseraTensor& tensor) { return static_cast<TesseraDType>(tensor.dtype); }
-inline TesseraActivation activation_of(const TesseraRequest& request) {
-  return static_cast<TesseraActivation>(request.layer.activation);
-}
 // Values of one picture.
 inline std::int64_t per_picture(const TesseraTensor& tensor) { return count_of(tensor) / tensor.size[0]; }
 std::span<const float> weight(const TesseraRequest& request, int index);
@@ -55,14 +52,28 @@ constexpr std::int64_t round_up(std::int64_t value, std::int64_t step) { return 
 // Regions of the scratch memory begin at multiples of this.
 constexpr std::int64_t kScratchAlignment = 256;
 
-// Each takes requests whose values are all of one type (make_linear, make_gathered: the output may be float32).
+// A layer's kernel, for requests whose values are all of one type (make_linear, and a convolution that is gathered: the
+// output may be float32). prepare.cpp has the table of layers.
+using Maker = Kernel (*)(TesseraDevice& device, const TesseraRequest& request);
 Kernel make_linear(TesseraDevice& device, const TesseraRequest& request);
-Kernel make_convolution(TesseraDevice& device, const TesseraRequest& request);
+Kernel make_convolution(TesseraDevice& device, const TesseraRequest& request);  // Conv2d, PatchEmbed as pixels
 // Whether a convolution is gathered where nothing is measured; then its input may be of another type.
-bool gathers_by_rule(const TesseraLayer& layer);
+bool gathers_by_rule(const TesseraRequest& request);
 Kernel make_attention(TesseraDevice& device, const TesseraRequest& request);
-// All other layers: one own kernel each.
-Kernel make_simple(TesseraDevice& device, const TesseraRequest& request);
+// One own kernel each.
+Kernel make_activation(TesseraDevice& device, const TesseraRequest& request);
+Kernel make_add(TesseraDevice& device, const TesseraRequest& request);
+Kernel make_concat(TesseraDevice& device, const TesseraRequest& request);
+Kernel make_copy(TesseraDevice& device, const TesseraRequest& request);  // Dropout
+Kernel make_flatten(TesseraDevice& device, const TesseraRequest& request);
+Kernel make_global_average_pool(TesseraDevice& device, const TesseraRequest& request);
+Kernel make_layer_norm(TesseraDevice& device, const TesseraRequest& request);
+Kernel make_multiply(TesseraDevice& device, const TesseraRequest& request);
+Kernel make_pool(TesseraDevice& device, const TesseraRequest& request);
+Kernel make_scale_shift(TesseraDevice& device, const TesseraRequest& request);  // BatchNorm, LayerScale
+Kernel make_softmax(TesseraDevice& device, const TesseraRequest& request);
+Kernel make_token_embed(TesseraDevice& device, const TesseraRequest& request);
+Kernel make_token_pool(TesseraDevice& device, const TesseraRequest& request);
 
 // The kernel for any request: chooses among those above, and casts where inputs or output are of other types.
 Kernel prepare(TesseraDevice& device, const TesseraRequest& request);

@@ -1,18 +1,31 @@
 #pragma once
 // A node of the graph as the C ABI says it.
 
-#include <span>
+#include <deque>
 #include <string>
 #include <vector>
 
-#include "core/tensor.h"
+#include "core/value.h"
 #include "device/plugin.h"
-#include "engine/backend.h"
+#include "layers/layer.h"
 
 namespace tessera {
 
-// Throws UsageError, naming the layer's path, for one that plugins do not know. Points to nothing of the request.
-TesseraLayer describe_layer(const NodeRequest& request);
+// A layer's name and fields. Owns all that raw() points to.
+class LayerDescription {
+ public:
+  explicit LayerDescription(const Layer& layer);
+  LayerDescription(const LayerDescription&) = delete;
+  LayerDescription& operator=(const LayerDescription&) = delete;
+
+  // Valid as long as this is.
+  TesseraLayer raw() const;
+
+ private:
+  std::string name_;
+  std::vector<TesseraField> fields_;
+  std::deque<std::string> texts_;  // whose addresses stay
+};
 
 TesseraTensor describe_tensor(const Shape& shape, DType dtype);
 

@@ -88,10 +88,10 @@ class PluginQueue final : public DeviceQueue {
   TesseraQueue* raw() const noexcept { return queue_; }
   std::byte* arena() const override { return static_cast<std::byte*>(plugin().arena(queue_)); }
   std::span<float> scratch() const override { return {static_cast<float*>(plugin().scratch(queue_)), scratch_floats_}; }
-  const std::byte* upload(int slot, std::span<const float> values) override {
+  const std::byte* upload(int slot, std::span<const std::byte> values) override {
     const void* address = nullptr;
     OpenDevice::call(plugin().upload, queue_, static_cast<std::int32_t>(slot), static_cast<const void*>(values.data()),
-                     static_cast<std::int64_t>(values.size_bytes()), &address);
+                     static_cast<std::int64_t>(values.size()), &address);
     return static_cast<const std::byte*>(address);
   }
   void release_slot(int slot) override {
@@ -184,7 +184,8 @@ class DeviceBackend final : public Backend {
 
   std::vector<ValueType> choose_types(const Graph& graph) const override {
     std::vector<ValueType> types(graph.value_count(), {.dtype = dtype()});
-    for (const ValueId id : {graph.input_id(), graph.output_id()}) types[static_cast<std::size_t>(id)] = {};
+    for (const GraphInput& input : graph.inputs()) types[static_cast<std::size_t>(input.id)] = {};
+    types[static_cast<std::size_t>(graph.output_id())] = {};
     return types;
   }
 
@@ -195,15 +196,20 @@ class DeviceBackend final : public Backend {
     given.reserve(prepared.size());
     for (const Tensor& tensor : prepared) given.push_back({tensor.data(), tensor.shape().count()});
     TesseraRequest asked{};
-    asked.layer = describe_layer(request);
+    const LayerDescription layer(request.node.layer);
+    asked.layer = layer.raw();
     asked.input_count = static_cast<std::int32_t>(request.in.size());
     asked.weight_count = static_cast<std::int32_t>(given.size());
     for (std::size_t i = 0; i < request.in.size(); ++i) {
       asked.inputs[i] = describe_tensor(request.in[i], request.in_types[i].dtype);
     }
-    asked.output = describe_tensor(output_shape(request), request.out_type.dtype);
+    asked.output = describe_tensor(request.out, request.out_type.dtype);
     asked.weights = given.data();
-    return prepare_chosen(request, asked);
+    try {
+      return prepare_chosen(request, asked);
+    } catch (const UsageError& error) {
+      throw UsageError(request.node.path + ": " + error.what() + "; use --device cpu");
+    }
   }
 
  private:
@@ -213,12 +219,6 @@ class DeviceBackend final : public Backend {
   DType dtype() const {
     if (options_.precision == DevicePrecision::kF16) return DType::kF16;
     return options_.precision == DevicePrecision::kBf16 ? DType::kBf16 : DType::kF32;
-  }
-
-  // A patch embedding is a convolution, whose output is pixels.
-  static Shape output_shape(const NodeRequest& request) {
-    const auto* const embed = std::get_if<PatchEmbed>(&request.node.layer);
-    return embed == nullptr ? request.out : embed->convolution().output_shape(request.in);
   }
 
   std::unique_ptr<Kernel> prepare_chosen(const NodeRequest& request, TesseraRequest& asked) const {

@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define TESSERA_PLUGIN_ABI 1u
+#define TESSERA_PLUGIN_ABI 2u
 #define TESSERA_MOST_RANK 5
 #define TESSERA_MOST_INPUTS 16
 
@@ -25,56 +25,37 @@ typedef struct TesseraError {
   char message[1024];
 } TesseraError;
 
-typedef enum TesseraDType { TESSERA_F32 = 0, TESSERA_F16 = 1, TESSERA_BF16 = 2 } TesseraDType;
+typedef enum TesseraDType {
+  TESSERA_F32 = 0,
+  TESSERA_F16 = 1,
+  TESSERA_BF16 = 2,
+  TESSERA_I32 = 3,
+  TESSERA_I64 = 4
+} TesseraDType;
 
-/* The values of tessera's ActivationKind. */
-typedef enum TesseraActivation {
-  TESSERA_NONE = 0,
-  TESSERA_RELU = 1,
-  TESSERA_RELU6 = 2,
-  TESSERA_SILU = 3,
-  TESSERA_HARD_SWISH = 4,
-  TESSERA_GELU = 5,
-  TESSERA_SIGMOID = 6
-} TesseraActivation;
+typedef enum TesseraTag {
+  TESSERA_INTEGER = 0, /* integers[0]; of a truth value 0 or 1 */
+  TESSERA_PAIR = 1,    /* integers: height, width */
+  TESSERA_REAL = 2,    /* real */
+  TESSERA_TEXT = 3     /* text: the name of one of several kinds, "relu" */
+} TesseraTag;
 
-/* Layers as layers/ defines them; beside each the weights that it takes, as its prepare() leaves them. A patch
- * embedding is a convolution whose output is given as pixels. */
-typedef enum TesseraLayerKind {
-  TESSERA_CONV2D = 0,         /* [O, KH, KW, C / groups], bias [O] if `bias`; depthwise: [KH, KW, C] */
-  TESSERA_LINEAR = 1,         /* [O, C], bias [O] if `bias` */
-  TESSERA_ATTENTION = 2,      /* none */
-  TESSERA_LAYER_NORM = 3,     /* weight [C], bias [C] */
-  TESSERA_SCALE_SHIFT = 4,    /* scale [C], and shift [C] where there is one: batch norm, layer scale */
-  TESSERA_TOKEN_EMBED = 5,    /* prefix [P, D], positions [T, D] */
-  TESSERA_TOKEN_MEAN = 6,     /* the mean of tokens [first, first + count) */
-  TESSERA_POOL2D = 7,         /* none */
-  TESSERA_GLOBAL_AVERAGE = 8, /* none */
-  TESSERA_ACTIVATE = 9,       /* none */
-  TESSERA_SOFTMAX = 10,       /* over the last dimension */
-  TESSERA_ADD = 11,           /* two inputs */
-  TESSERA_MULTIPLY = 12,      /* x [N, H, W, C], gate [N, 1, 1, C] */
-  TESSERA_CONCAT = 13,        /* along the last dimension */
-  TESSERA_FLATTEN = 14,       /* [N, H, W, C] -> [N, C * H * W] */
-  TESSERA_COPY = 15           /* the same values in the same order */
-} TesseraLayerKind;
+/* One attribute of a layer. */
+typedef struct TesseraField {
+  const char* key; /* "stride" */
+  int32_t tag;
+  int64_t integers[2];
+  double real;
+  const char* text;
+} TesseraField;
 
-/* Which fields count is up to the kind; the others are 0. Pairs are height, width. */
+/* A layer as layers/ defines it: its name there and all its attributes by their names there, those of a layer within a
+ * layer as "expand.stride". An optional attribute that is not set is not among them. A plugin refuses, with code 2 and
+ * in words, a layer or an attribute that it does not know: another layer, or another attribute, is no other ABI. */
 typedef struct TesseraLayer {
-  int32_t kind;
-  int32_t activation;
-  int32_t bias;
-  int32_t residual; /* the last input is added before the activation */
-  int32_t depthwise;
-  int32_t maximum;           /* pooling: the largest, else the mean */
-  int32_t count_include_pad; /* pooling */
-  float epsilon;
-  int64_t kernel[2], stride[2], dilation[2];
-  int64_t padding[2];       /* rows above, columns left */
-  int64_t padding_after[2]; /* rows below, columns right */
-  int64_t groups;
-  int64_t heads;
-  int64_t first, count; /* tokens */
+  const char* name; /* "Conv2d" */
+  int32_t field_count;
+  const TesseraField* fields;
 } TesseraLayer;
 
 typedef struct TesseraTensor {
@@ -84,7 +65,7 @@ typedef struct TesseraTensor {
 } TesseraTensor;
 
 typedef struct TesseraWeight {
-  const float* values; /* host memory, read during prepare() alone */
+  const float* values; /* host memory, read during prepare() alone, as is all that a request points to */
   int64_t count;
 } TesseraWeight;
 
@@ -92,8 +73,8 @@ typedef struct TesseraRequest {
   TesseraLayer layer;
   int32_t input_count, weight_count;
   TesseraTensor inputs[TESSERA_MOST_INPUTS];
-  TesseraTensor output; /* at the largest batch */
-  const TesseraWeight* weights;
+  TesseraTensor output;         /* at the largest batch */
+  const TesseraWeight* weights; /* as the prepare() of the layer in layers/ leaves them */
   const char* choice; /* "": by rule; "measure": the fastest; else what kernel_facts() called the choice before */
 } TesseraRequest;
 
@@ -122,7 +103,7 @@ typedef struct TesseraQueueRequest {
   int64_t arena_bytes, scratch_bytes;
   int64_t input_bytes;  /* of one upload at most */
   int64_t output_bytes; /* of all downloads between two synchronisations at most */
-  int32_t input_slots;  /* 2: the next pictures are copied while these are worked on */
+  int32_t input_slots;  /* one for each input; twice as many where the next are copied while these are worked on */
   int32_t marks;        /* moments that can be noted */
 } TesseraQueueRequest;
 

@@ -12,7 +12,7 @@ struct QueueRequest {
   std::size_t arena_bytes = 0, scratch_bytes = 0;
   std::size_t input_bytes = 0;   // of one upload at most
   std::size_t output_bytes = 0;  // of all downloads between two synchronisations at most
-  int input_slots = 1;           // 2: the next pictures are copied while these are worked on
+  int input_slots = 1;           // one for each input; twice as many: the next are copied while these are worked on
   int marks = 0;
 };
 
@@ -27,7 +27,7 @@ class DeviceQueue {
   virtual std::span<float> scratch() const = 0;
 
   // Copies values to an input slot; where they lie for kernels that run after this. The host's may be changed at once.
-  virtual const std::byte* upload(int slot, std::span<const float> values) = 0;
+  virtual const std::byte* upload(int slot, std::span<const std::byte> values) = 0;
   // The slot's values are no longer needed once all work so far is done.
   virtual void release_slot(int slot) = 0;
   // `to` holds the values after synchronise().

@@ -15,10 +15,25 @@ ValueId Graph::add_value(const Shape& shape) {
   return static_cast<ValueId>(shapes_.size() - 1);
 }
 
-Value Graph::input(const Shape& shape) {
-  if (input_ != ValueId::kNone) throw InternalError("a graph has one input");
-  input_ = add_value(shape);
-  return {this, input_};
+Value Graph::input(const std::string& name, const Shape& shape, DType dtype) {
+  if (dtype != DType::kF32 && !is_index(dtype)) {
+    throw UsageError("input '" + name + "': is f32, i32 or i64, not " + std::string(to_string(dtype)));
+  }
+  if (std::ranges::find(inputs_, name, &GraphInput::name) != inputs_.end()) {
+    throw UsageError("two inputs are called '" + name + "'");
+  }
+  if (shape.rank() < 1 || (!inputs_.empty() && shape[0] != batch())) {
+    throw UsageError("input '" + name + "' " + to_string(shape) + " is for another batch than the first");
+  }
+  inputs_.push_back({name, add_value(shape), dtype});
+  return {this, inputs_.back().id};
+}
+
+bool Graph::is_input(ValueId id) const { return std::ranges::find(inputs_, id, &GraphInput::id) != inputs_.end(); }
+
+DType Graph::dtype(ValueId id) const {
+  const auto found = std::ranges::find(inputs_, id, &GraphInput::id);
+  return found == inputs_.end() ? DType::kF32 : found->dtype;
 }
 
 Value Graph::emit(const std::string& path, const std::string& weight_prefix, Layer layer,
@@ -26,6 +41,12 @@ Value Graph::emit(const std::string& path, const std::string& weight_prefix, Lay
   Node node{.path = path, .origin = {path}, .layer = std::move(layer), .inputs = {}, .weights = {}};
   for (const Value& value : inputs) node.inputs.push_back(value.id);
   const std::vector<Shape> in = input_shapes(node);
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const bool given = is_index(dtype(node.inputs[i])), taken = layer_takes_index(node.layer, i);
+    if (given == taken) continue;
+    throw UsageError(path + ": " + std::string(layer_name(node.layer)) + (taken ? " takes indices" : " takes f32") +
+                     ", not " + std::string(to_string(dtype(node.inputs[i]))));
+  }
   Shape out;
   try {
     out = layer_output_shape(node.layer, in);
@@ -95,7 +116,8 @@ void Graph::bypass(std::size_t index) {
 }
 
 void Graph::verify() const {
-  std::set<ValueId> written{input_};
+  std::set<ValueId> written;
+  for (const GraphInput& input : inputs_) written.insert(input.id);
   for (const Node& node : nodes_) {
     for (const ValueId id : node.inputs) {
       if (!written.contains(id)) throw InternalError(node.path + " reads a value before it is written");

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/shape.h"
+#include "core/value.h"
 #include "core/weight_spec.h"
 #include "layers/layer.h"
 
@@ -36,10 +37,20 @@ struct Value {
   const Shape& shape() const;
 };
 
+// What a graph is given: a picture, token ids.
+struct GraphInput {
+  std::string name;
+  ValueId id = ValueId::kNone;
+  DType dtype = DType::kF32;
+};
+
 class Graph {
  public:
-  // The picture, [N, H, W, 3]; N is the largest batch. A graph has one input and one output.
-  Value input(const Shape& shape);
+  // The picture, [N, H, W, 3]; N is the largest batch.
+  Value input(const Shape& shape) { return input("image", shape); }
+  // One of several inputs, with the same N. Indices (DType::kI32, kI64) go to layers that take them. A graph has one
+  // output. Throws UsageError for a name that is taken, another N or another type.
+  Value input(const std::string& name, const Shape& shape, DType dtype = DType::kF32);
   // Appends a layer. `weight_prefix` is what stands before the layer's leaf names ("layer1.0.conv1", or "" at the
   // root). Throws UsageError naming the path when the layer does not take the inputs' shapes.
   Value emit(const std::string& path, const std::string& weight_prefix, Layer layer, const std::vector<Value>& inputs);
@@ -50,12 +61,16 @@ class Graph {
   const std::vector<Node>& nodes() const noexcept { return nodes_; }
   const Shape& shape(ValueId id) const { return shapes_.at(static_cast<std::size_t>(id)); }
   std::size_t value_count() const noexcept { return shapes_.size(); }
-  ValueId input_id() const noexcept { return input_; }
+  // In the order in which they were declared.
+  const std::vector<GraphInput>& inputs() const noexcept { return inputs_; }
+  // The first input, which is the only one of most graphs.
+  ValueId input_id() const noexcept { return inputs_.empty() ? ValueId::kNone : inputs_.front().id; }
+  bool is_input(ValueId id) const;
   ValueId output_id() const noexcept { return output_; }
   // Names under which values can be tapped, those of fused layers that still exist as a value included.
   const std::map<std::string, ValueId, std::less<>>& names() const noexcept { return names_; }
   // Dimension 0 of every value: how many pictures the graph is for.
-  std::int64_t batch() const { return shape(input_)[0]; }
+  std::int64_t batch() const { return shape(input_id())[0]; }
   void set_batch(std::int64_t batch);
   // Shapes of a node's inputs.
   std::vector<Shape> input_shapes(const Node& node) const;
@@ -64,7 +79,7 @@ class Graph {
 
   // For passes. How many nodes read the value, the graph's output counted as one more.
   int uses(ValueId id) const;
-  // The node that writes the value, or null for the graph's input.
+  // The node that writes the value, or null for an input of the graph.
   Node* producer(ValueId id);
   std::vector<Node>& mutable_nodes() noexcept { return nodes_; }
   // Removes node `index`, whose work `into` now does: `into` writes its output and remembers its origin.
@@ -78,11 +93,12 @@ class Graph {
 
  private:
   ValueId add_value(const Shape& shape);
+  DType dtype(ValueId id) const;
 
   std::vector<Node> nodes_;
   std::vector<Shape> shapes_;
   std::map<std::string, ValueId, std::less<>> names_;
-  ValueId input_ = ValueId::kNone;
+  std::vector<GraphInput> inputs_;
   ValueId output_ = ValueId::kNone;
 };
 

@@ -14,7 +14,7 @@ std::vector<std::string> match_taps(const Graph& graph, const std::vector<std::s
   for (const std::string& pattern : patterns) {
     const std::size_t before = matched.size();
     for (const auto& [path, id] : graph.names()) {
-      if (glob_match(pattern, path) && id != graph.input_id()) matched.push_back(path);
+      if (glob_match(pattern, path) && !graph.is_input(id)) matched.push_back(path);
     }
     if (matched.size() == before) {
       throw UsageError("no layer is called '" + pattern + "'; `tessera inspect` lists the names");
@@ -35,6 +35,15 @@ std::vector<Tensor> take_weights(const Node& node, WeightSource& weights) {
     }
   }
   return tensors;
+}
+
+// As the backend keeps them; indices as they are given.
+std::vector<ValueType> types_of(const Graph& graph, const Backend& backend) {
+  std::vector<ValueType> types = backend.choose_types(graph);
+  for (const GraphInput& input : graph.inputs()) {
+    if (is_index(input.dtype)) types[static_cast<std::size_t>(input.id)] = {.dtype = input.dtype};
+  }
+  return types;
 }
 
 }  // namespace
@@ -84,7 +93,7 @@ std::shared_ptr<const Program> Program::compile(Graph graph, WeightSource& weigh
   if (kept.empty()) plan = plan_batch(graph, backend, options.threads);
   graph.set_batch(plan.at_a_time);
   program->lanes_ = plan.lanes;
-  program->types_ = backend.choose_types(graph);
+  program->types_ = types_of(graph, backend);
   program->plan_ = plan_memory(graph, program->types_, kept);
 
   program->kernels_.resize(graph.nodes().size());
@@ -127,7 +136,7 @@ BatchPlan plan_batch(const Graph& graph, const Backend& backend, int threads) {
   const int lanes = alone ? threads : 1;
   // A lane of one thread brings its weights through the cache as well, at a time of its own.
   const std::size_t share = alone ? cache / 2 / static_cast<std::size_t>(lanes) : cache;
-  const std::size_t bytes = plan_memory(graph, backend.choose_types(graph), {}).arena_bytes;
+  const std::size_t bytes = plan_memory(graph, types_of(graph, backend), {}).arena_bytes;
   const auto good = [&](std::int64_t pictures) {
     const std::size_t arena = bytes / static_cast<std::size_t>(batch / pictures);
     return batch % pictures == 0 && (most == 0 || pictures <= most) && (cache == 0 || arena <= share) &&

@@ -113,6 +113,12 @@ class Observer {
   virtual void after_node(const NodeEvent& event) = 0;
 };
 
+// A value for one of a graph's inputs: float32, int32 or int64.
+struct NamedInput {
+  std::string_view name;
+  ConstValueView values;
+};
+
 // Runs a program. Not thread-safe: one session a calling thread.
 class Session {
  public:
@@ -121,6 +127,9 @@ class Session {
   // input [n, H, W, 3] with 1 <= n <= max_batch. The result [n, ...] lies in the session and is valid until the next
   // run. Does not allocate. Throws UsageError for another shape.
   ConstView run(ConstView input, std::span<Observer* const> observers = {});
+  // The same for each of a graph's inputs, in any order. Throws UsageError for a name, a type or a shape that is not
+  // that of an input, and for an input that is not given.
+  ConstView run(std::span<const NamedInput> inputs, std::span<Observer* const> observers = {});
   // A tapped value of the last run, by a name that CompileOptions::taps matched. Throws UsageError otherwise.
   // What is kept in fewer bits than float32 is given as the float32 values that it stands for.
   Tensor tap(std::string_view name) const;
@@ -138,30 +147,33 @@ class Session {
   struct Lane {
     AlignedBytes arena;
     Tensor scratch;
+    std::vector<ConstValueView> given;                // by input of the graph: this part of what the run was given
     std::vector<std::vector<ConstValueView>> inputs;  // by node; rewritten by each run
     std::int64_t batch = 0;                           // of the last part
     std::unique_ptr<ThreadPool> alone;                // of a lane that is one thread
   };
-  // Pictures [picture, picture + input's).
+  // Pictures [picture, picture + count).
   struct Part {
-    ConstView input;
-    std::int64_t picture;
+    std::int64_t picture, count;
     int lane, lanes_at_once;
   };
 
   Lane make_lane() const;
   ValueView value(const Lane& lane, ValueId id) const;
-  KernelArguments arguments(Lane& lane, std::size_t node, const ConstValueView& input);
-  void run_parts(ConstView input, Observers observers);
+  ConstView run_taken(std::int64_t batch, Observers observers);
+  KernelArguments arguments(Lane& lane, std::size_t node);
+  void run_parts(std::int64_t batch, Observers observers);
   void run_part(const Part& part, Observers observers);
-  void run_on_device(ConstView input, Observers observers);
-  void launch(const ConstValueView& input);
-  void launch_or_replay(const ConstValueView& input);
-  void launch_observed(const ConstValueView& input, std::int64_t picture, Observers observers);
+  void run_on_device(std::int64_t batch, Observers observers);
+  void upload_part(const Part& part, int slot);
+  void launch();
+  void launch_or_replay();
+  void launch_observed(std::int64_t picture, Observers observers);
   Tensor fetch(const ConstValueView& value) const;
 
   std::shared_ptr<const Program> program_;
   std::vector<Lane> lanes_;
+  std::vector<ConstValueView> taken_;  // by input of the graph: the whole batch of the run
   Tensor output_;  // of all parts of a batch, or from the device; empty where the arena has it whole
   std::unique_ptr<DeviceQueue> queue_;  // null: on the host, in the lanes' arenas
   ThreadPool threads_;

@@ -1,41 +1,11 @@
 #include "layers/activation.h"
 
-#include <array>
 #include <cmath>
-#include <utility>
 
 #include "layers/eigen.h"
 #include "layers/elementwise.h"
 
 namespace tessera {
-
-namespace {
-constexpr std::array<std::pair<ActivationKind, std::string_view>, 7> kNames{{
-    {ActivationKind::kNone, "none"},
-    {ActivationKind::kRelu, "relu"},
-    {ActivationKind::kRelu6, "relu6"},
-    {ActivationKind::kSilu, "silu"},
-    {ActivationKind::kHardSwish, "hard_swish"},
-    {ActivationKind::kGelu, "gelu"},
-    {ActivationKind::kSigmoid, "sigmoid"},
-}};
-}  // namespace
-
-std::string_view to_string(ActivationKind kind) {
-  for (const auto& [known, name] : kNames) {
-    if (known == kind) return name;
-  }
-  throw InternalError("unnamed activation");
-}
-
-ActivationKind activation_from_string(std::string_view name) {
-  std::string known_names;
-  for (const auto& [kind, known] : kNames) {
-    if (known == name) return kind;
-    known_names += " " + std::string(known);
-  }
-  throw UsageError("unknown activation '" + std::string(name) + "'; known:" + known_names);
-}
 
 void activate(ActivationKind kind, std::span<float> values) {
   // exp and erf one value at a time: Eigen's vector form rounds otherwise than its scalar form at unaligned ends, and

@@ -11,15 +11,14 @@
 
 #include <string_view>
 
-#include "layers/face.h"
+#include "layers/layer_interface.h"
 
 namespace tessera {
 
 enum class ActivationKind { kNone, kRelu, kRelu6, kSilu, kHardSwish, kGelu, kSigmoid };
-
-std::string_view to_string(ActivationKind kind);
-// Throws UsageError listing the known names.
-ActivationKind activation_from_string(std::string_view name);
+constexpr auto enum_names(ActivationKind) {
+  return std::to_array<std::string_view>({"none", "relu", "relu6", "silu", "hard_swish", "gelu", "sigmoid"});
+}
 
 // Applies the function in place; also the epilogue of Conv2d and Linear.
 void activate(ActivationKind kind, std::span<float> values);
@@ -29,10 +28,14 @@ struct Activation {
   static constexpr bool kMayOverwriteInput = true;
   ActivationKind kind = ActivationKind::kRelu;
 
+  static void fields(auto& self, auto&& visit) { visit(said("kind", "{}"), self.kind); }
+  bool operator==(const Activation&) const = default;
+
   Lesson lesson() const;
   Shape output_shape(Shapes in) const;
-  std::string attributes() const { return std::string(to_string(kind)); }
   void forward(const ForwardArguments& arguments) const;
+  static Examples<Activation> examples();
+  static Example<Activation> drawn(Draw& draw);
 };
 
 }  // namespace tessera

@@ -1,7 +1,5 @@
 #include "layers/batch_norm.h"
 
-#include <fmt/format.h>
-
 #include <cmath>
 
 #include "layers/eigen.h"
@@ -15,10 +13,11 @@ Shape BatchNorm::output_shape(Shapes in) const {
 
 std::vector<WeightSpec> BatchNorm::weights(Shapes in) const {
   const Shape channels{in[0][-1]};
-  return {{"weight", channels}, {"bias", channels}, {"running_mean", channels}, {"running_var", channels}};
+  return {{"weight", channels, kSeededFactor},
+          {"bias", channels},
+          {"running_mean", channels},
+          {"running_var", channels, kSeededFactor}};
 }
-
-std::string BatchNorm::attributes() const { return fmt::format("epsilon {:g}", epsilon); }
 
 std::vector<Tensor> BatchNorm::prepare(std::vector<Tensor> weights) const {
   Tensor scale(weights[0].shape());

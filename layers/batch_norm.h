@@ -5,7 +5,7 @@
 //
 // x [N, ..., C] -> y like x; each tensor [C].
 
-#include "layers/face.h"
+#include "layers/layer_interface.h"
 
 namespace tessera {
 
@@ -14,6 +14,9 @@ struct BatchNorm {
   static constexpr bool kMayOverwriteInput = true;
   float epsilon = 1e-5F;
 
+  static void fields(auto& self, auto&& visit) { visit(said("epsilon", "epsilon {}"), self.epsilon); }
+  bool operator==(const BatchNorm&) const = default;
+
   static Lesson lesson() {
     return {"y = weight (x - running_mean) / sqrt(running_var + epsilon) + bias, per channel",
             "Ioffe and Szegedy 2015, arXiv:1502.03167"};
@@ -21,10 +24,11 @@ struct BatchNorm {
   Shape output_shape(Shapes in) const;
   std::vector<WeightSpec> weights(Shapes in) const;  // weight, bias, running_mean, running_var
   std::int64_t norm_operations(Shapes, const Shape& out) const { return 2 * out.count(); }
-  std::string attributes() const;
   // scale [C] and shift [C], computed in float64.
   std::vector<Tensor> prepare(std::vector<Tensor> weights) const;
   void forward(const ForwardArguments& arguments) const;
+  static Examples<BatchNorm> examples();
+  static Example<BatchNorm> drawn(Draw& draw);
 };
 
 }  // namespace tessera

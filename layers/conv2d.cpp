@@ -185,26 +185,14 @@ Shape Conv2d::output_shape(Shapes in) const {
 }
 
 std::vector<WeightSpec> Conv2d::weights(Shapes in) const {
-  std::vector<WeightSpec> specs{{"weight", {out_channels, in[0][3] / groups, kernel.height, kernel.width}}};
-  if (bias) specs.push_back({"bias", {out_channels}});
+  const Shape filters{out_channels, in[0][3] / groups, kernel.height, kernel.width};
+  std::vector<WeightSpec> specs{{"weight", filters, seeded_by_fan_in(filters)}};
+  if (bias) specs.push_back({"bias", {out_channels}, kSeededBias});
   return specs;
 }
 
 std::int64_t Conv2d::macs(Shapes in, const Shape& out) const {
   return out.count() * kernel.height * kernel.width * (in[0][3] / groups);
-}
-
-std::string Conv2d::attributes() const {
-  std::string text = std::to_string(out_channels) + ", kernel " + to_string(kernel);
-  if (stride != Size2(1)) text += ", stride " + to_string(stride);
-  if (padding_same) text += ", padding same";
-  if (!padding_same && padding != Size2(0)) text += ", padding " + to_string(padding);
-  if (dilation != Size2(1)) text += ", dilation " + to_string(dilation);
-  if (groups != 1) text += ", groups " + std::to_string(groups);
-  if (folded_batch_norm) text += ", batch norm folded";
-  if (residual) text += ", + residual";
-  if (activation != ActivationKind::kNone) text += ", " + std::string(to_string(activation));
-  return text;
 }
 
 std::vector<Tensor> Conv2d::prepare(std::vector<Tensor> weights) const {

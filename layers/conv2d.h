@@ -12,7 +12,7 @@
 #include <optional>
 
 #include "layers/activation.h"
-#include "layers/face.h"
+#include "layers/layer_interface.h"
 
 namespace tessera {
 
@@ -33,6 +33,21 @@ struct Conv2d {
   ActivationKind activation = ActivationKind::kNone;
   std::optional<float> folded_batch_norm = std::nullopt;
 
+  static void fields(auto& self, auto&& visit) {
+    visit(said("out_channels", "{}"), self.out_channels);
+    visit(said("kernel", "kernel {}"), self.kernel);
+    visit(said_unless_usual("stride", "stride {}"), self.stride);
+    visit(said_unless_usual("padding_same", "padding same"), self.padding_same);
+    visit(self.padding_same ? unsaid("padding") : said_unless_usual("padding", "padding {}"), self.padding);
+    visit(said_unless_usual("dilation", "dilation {}"), self.dilation);
+    visit(said_unless_usual("groups", "groups {}"), self.groups);
+    visit(unsaid("bias"), self.bias);
+    visit(set_by_pass("folded_batch_norm", "batch norm folded"), self.folded_batch_norm);
+    visit(set_by_pass("residual", "+ residual"), self.residual);
+    visit(set_by_pass("activation", "{}"), self.activation);
+  }
+  bool operator==(const Conv2d&) const = default;
+
   static Lesson lesson() {
     return {
         "y[oy, ox, o] = bias[o] + Σ over ky, kx, i of x[stride oy + ky - pad, stride ox + kx - pad, i] weight[o, i, "
@@ -42,11 +57,12 @@ struct Conv2d {
   Shape output_shape(Shapes in) const;
   std::vector<WeightSpec> weights(Shapes in) const;
   std::int64_t macs(Shapes in, const Shape& out) const;
-  std::string attributes() const;
   // weight [O, KH, KW, C / groups] (depthwise: [KH, KW, C]) and bias [O], if any.
   std::vector<Tensor> prepare(std::vector<Tensor> weights) const;
   std::int64_t scratch(Shapes in, int threads) const;
   void forward(const ForwardArguments& arguments) const;
+  static Examples<Conv2d> examples();
+  static Example<Conv2d> drawn(Draw& draw);
 
   bool depthwise(const Shape& in) const { return groups > 1 && groups == in[3] && out_channels == groups; }
   // Rows of zeros above and columns to the left of the picture.

@@ -26,7 +26,8 @@ Shape InvertedResidual::output_shape(Shapes in) const {
 std::vector<WeightSpec> InvertedResidual::weights(Shapes in) const {
   std::vector<WeightSpec> specs;
   const auto append = [&](const Conv2d& conv, const Shape& shape, const std::string& prefix) {
-    for (WeightSpec& spec : conv.weights(std::array{shape})) specs.push_back({prefix + spec.name, spec.shape});
+    for (WeightSpec& spec : conv.weights(std::array{shape}))
+      specs.push_back({prefix + spec.name, spec.shape, spec.seeded});
   };
   if (expand) append(*expand, in[0], "expand.");
   append(depthwise, expanded_shape(in[0]), "depthwise.");
@@ -41,13 +42,13 @@ std::int64_t InvertedResidual::macs(Shapes in, const Shape& out) const {
 }
 
 std::string InvertedResidual::attributes() const {
-  return (expand ? expand->attributes() + "; " : "") + depthwise.attributes() + "; " + project.attributes();
+  return (expand ? say_fields(*expand) + "; " : "") + say_fields(depthwise) + "; " + say_fields(project);
 }
 
 std::vector<Tensor> InvertedResidual::prepare(std::vector<Tensor> weights) const {
   std::vector<Tensor> prepared;
   auto next = weights.begin();
-  const auto append = [&](const Conv2d& conv, int count) {
+  const auto append = [&](const Conv2d& conv, std::int64_t count) {
     std::vector<Tensor> own(std::make_move_iterator(next), std::make_move_iterator(next + count));
     next += count;
     std::ranges::move(conv.prepare(std::move(own)), std::back_inserter(prepared));

@@ -1,5 +1,7 @@
 #include "layers/layer.h"
 
+#include <algorithm>
+
 namespace tessera {
 
 std::string_view layer_name(const Layer& layer) {
@@ -13,8 +15,11 @@ Lesson layer_lesson(const Layer& layer) {
 std::string layer_attributes(const Layer& layer) {
   return std::visit(
       [](const auto& l) -> std::string {
-        if constexpr (requires { l.attributes(); }) return l.attributes();
-        return {};
+        if constexpr (requires { l.attributes(); }) {
+          return l.attributes();
+        } else {
+          return say_fields(l);
+        }
       },
       layer);
 }
@@ -50,10 +55,29 @@ std::int64_t layer_norm_operations(const Layer& layer, Shapes in, const Shape& o
       layer);
 }
 
+std::int64_t layer_reduction(const Layer& layer, Shapes in) {
+  return std::visit(
+      [&](const auto& l) -> std::int64_t {
+        if constexpr (requires { l.reduction(in); }) return std::max<std::int64_t>(1, l.reduction(in));
+        const Shape out = l.output_shape(in);
+        return std::max<std::int64_t>(1, layer_macs(layer, in, out) / std::max<std::int64_t>(1, out.count()));
+      },
+      layer);
+}
+
 bool layer_may_overwrite_input(const Layer& layer) {
   return std::visit(
       []<class T>(const T&) {
         if constexpr (requires { T::kMayOverwriteInput; }) return T::kMayOverwriteInput;
+        return false;
+      },
+      layer);
+}
+
+bool layer_takes_index(const Layer& layer, std::size_t input) {
+  return std::visit(
+      [&](const auto& l) {
+        if constexpr (requires { l.takes_index(input); }) return l.takes_index(input);
         return false;
       },
       layer);

@@ -6,17 +6,21 @@
 #include <variant>
 
 #include "layers/activation.h"
+#include "layers/add.h"
 #include "layers/attention.h"
 #include "layers/batch_norm.h"
-#include "layers/combine.h"
+#include "layers/concat.h"
 #include "layers/conv2d.h"
-#include "layers/face.h"
+#include "layers/dropout.h"
+#include "layers/flatten.h"
+#include "layers/global_average_pool.h"
 #include "layers/inverted_residual.h"
 #include "layers/layer_norm.h"
+#include "layers/layer_scale.h"
 #include "layers/linear.h"
+#include "layers/multiply.h"
 #include "layers/patch_embed.h"
 #include "layers/pool.h"
-#include "layers/simple.h"
 #include "layers/softmax.h"
 #include "layers/token_embed.h"
 #include "layers/token_pool.h"
@@ -29,6 +33,12 @@ concept LayerType = requires(const T layer, Shapes in, const ForwardArguments& a
   { layer.lesson() } -> std::same_as<Lesson>;
   { layer.output_shape(in) } -> std::same_as<Shape>;
   layer.forward(arguments);
+  T::fields(layer, [](const Field&, const auto&) {});
+  requires std::equality_comparable<T>;
+  requires std::same_as < decltype(&T::examples), Examples<T>(*)
+  () > ;
+  requires std::same_as < decltype(&T::drawn), Example<T>(*)
+  (Draw&) > ;
 };
 
 template <LayerType... Types>
@@ -43,7 +53,7 @@ using Layer = LayerVariant<Conv2d, BatchNorm, Linear, LayerNorm, Attention, Patc
 template <class T, class... Types>
 concept OneOf = (std::same_as<T, Types> || ...);
 
-// The members of face.h, with their defaults for layers that do not have them.
+// The members of layer_interface.h, with their defaults for layers that do not have them.
 std::string_view layer_name(const Layer& layer);
 Lesson layer_lesson(const Layer& layer);
 std::string layer_attributes(const Layer& layer);
@@ -54,7 +64,11 @@ std::int64_t layer_macs(const Layer& layer, Shapes in, const Shape& out);
 // five and a batch norm two for each value, a global mean one for each value that it reads. Published counts that were
 // made with fvcore hold both.
 std::int64_t layer_norm_operations(const Layer& layer, Shapes in, const Shape& out);
+// Values that are summed, or compared, for one value of the output: what its rounding errors grow with. At least 1.
+std::int64_t layer_reduction(const Layer& layer, Shapes in);
 bool layer_may_overwrite_input(const Layer& layer);
+// Whether an input is of indices (token ids) instead of float32.
+bool layer_takes_index(const Layer& layer, std::size_t input);
 std::vector<Tensor> layer_prepare(const Layer& layer, std::vector<Tensor> weights);
 std::int64_t layer_scratch(const Layer& layer, Shapes in, int threads);
 void layer_forward(const Layer& layer, const ForwardArguments& arguments);

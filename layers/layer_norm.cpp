@@ -1,7 +1,5 @@
 #include "layers/layer_norm.h"
 
-#include <fmt/format.h>
-
 #include <cmath>
 
 namespace tessera {
@@ -11,9 +9,9 @@ Shape LayerNorm::output_shape(Shapes in) const {
   return in[0];
 }
 
-std::vector<WeightSpec> LayerNorm::weights(Shapes in) const { return {{"weight", {in[0][-1]}}, {"bias", {in[0][-1]}}}; }
-
-std::string LayerNorm::attributes() const { return fmt::format("epsilon {:g}", epsilon); }
+std::vector<WeightSpec> LayerNorm::weights(Shapes in) const {
+  return {{"weight", {in[0][-1]}, kSeededFactor}, {"bias", {in[0][-1]}}};
+}
 
 void LayerNorm::forward(const ForwardArguments& arguments) const {
   const std::int64_t channels = arguments.output.shape()[-1];

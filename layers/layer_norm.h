@@ -5,7 +5,7 @@
 //
 // x [N, ..., C] -> y like x; weight and bias [C].
 
-#include "layers/face.h"
+#include "layers/layer_interface.h"
 
 namespace tessera {
 
@@ -14,6 +14,9 @@ struct LayerNorm {
   static constexpr bool kMayOverwriteInput = true;
   float epsilon = 1e-6F;
 
+  static void fields(auto& self, auto&& visit) { visit(said("epsilon", "epsilon {}"), self.epsilon); }
+  bool operator==(const LayerNorm&) const = default;
+
   static Lesson lesson() {
     return {"y = weight (x - mean(x)) / sqrt(variance(x) + epsilon) + bias, over the channels of a token",
             "Ba et al. 2016, arXiv:1607.06450"};
@@ -21,8 +24,10 @@ struct LayerNorm {
   Shape output_shape(Shapes in) const;
   std::vector<WeightSpec> weights(Shapes in) const;
   std::int64_t norm_operations(Shapes, const Shape& out) const { return 5 * out.count(); }
-  std::string attributes() const;
+  std::int64_t reduction(Shapes in) const { return in[0][-1]; }
   void forward(const ForwardArguments& arguments) const;
+  static Examples<LayerNorm> examples();
+  static Example<LayerNorm> drawn(Draw& draw);
 };
 
 }  // namespace tessera

@@ -14,21 +14,13 @@ Shape Linear::output_shape(Shapes in) const {
 }
 
 std::vector<WeightSpec> Linear::weights(Shapes in) const {
-  std::vector<WeightSpec> specs{{"weight", {out_features, in[0][-1]}}};
-  if (bias) specs.push_back({"bias", {out_features}});
+  const Shape rows{out_features, in[0][-1]};
+  std::vector<WeightSpec> specs{{"weight", rows, seeded_by_fan_in(rows)}};
+  if (bias) specs.push_back({"bias", {out_features}, kSeededBias});
   return specs;
 }
 
 std::int64_t Linear::macs(Shapes in, const Shape& out) const { return out.count() * in[0][-1]; }
-
-std::string Linear::attributes() const {
-  std::string text = std::to_string(out_features);
-  if (!bias) text += ", no bias";
-  if (folded_layer_scale) text += ", layer scale folded";
-  if (residual) text += ", + residual";
-  if (activation != ActivationKind::kNone) text += ", " + std::string(to_string(activation));
-  return text;
-}
 
 std::vector<Tensor> Linear::prepare(std::vector<Tensor> weights) const {
   if (!folded_layer_scale) return weights;

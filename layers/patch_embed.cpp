@@ -29,8 +29,6 @@ std::int64_t PatchEmbed::macs(Shapes in, const Shape&) const {
   return convolution().macs(in, grid_shape(*this, in[0]));
 }
 
-std::string PatchEmbed::attributes() const { return std::to_string(width) + ", patch " + std::to_string(patch); }
-
 std::vector<Tensor> PatchEmbed::prepare(std::vector<Tensor> weights) const {
   return convolution().prepare(std::move(weights));
 }

@@ -6,7 +6,7 @@
 // As timm and Hugging Face, pixels beyond the last whole patch are an error.
 
 #include "layers/conv2d.h"
-#include "layers/face.h"
+#include "layers/layer_interface.h"
 
 namespace tessera {
 
@@ -15,6 +15,13 @@ struct PatchEmbed {
   std::int64_t patch = 16;
   std::int64_t width = 0;  // D
   bool bias = true;
+
+  static void fields(auto& self, auto&& visit) {
+    visit(said("width", "{}"), self.width);
+    visit(said("patch", "patch {}"), self.patch);
+    visit(unsaid("bias"), self.bias);
+  }
+  bool operator==(const PatchEmbed&) const = default;
 
   // The layer: tokens [N, T, D] and pixels [N, H / P, W / P, D] lie alike in memory.
   Conv2d convolution() const;
@@ -25,10 +32,11 @@ struct PatchEmbed {
   Shape output_shape(Shapes in) const;
   std::vector<WeightSpec> weights(Shapes in) const;
   std::int64_t macs(Shapes in, const Shape& out) const;
-  std::string attributes() const;
   std::vector<Tensor> prepare(std::vector<Tensor> weights) const;
   std::int64_t scratch(Shapes in, int threads) const;
   void forward(const ForwardArguments& arguments) const;
+  static Examples<PatchEmbed> examples();
+  static Example<PatchEmbed> drawn(Draw& draw);
 };
 
 }  // namespace tessera

@@ -1,15 +1,16 @@
 #pragma once
-// Max, average and global average pooling over pixels, as torch.nn.MaxPool2d, AvgPool2d and AdaptiveAvgPool2d(1).
+// Max and average pooling over windows of pixels, as torch.nn.MaxPool2d and AvgPool2d.
 //
 // x [N, H, W, C] -> y [N, OH, OW, C], OH = (H + 2 * padding - kernel) / stride + 1 (rounded up with ceil_mode, but no
 // window starts in the padding behind the picture). Padding is minus infinity for max; zeros for average, counted in
 // the divisor when count_include_pad.
 
-#include "layers/face.h"
+#include "layers/layer_interface.h"
 
 namespace tessera {
 
 enum class PoolKind { kMax, kAverage };
+constexpr auto enum_names(PoolKind) { return std::to_array<std::string_view>({"max", "average"}); }
 
 struct Pool2d {
   static constexpr std::string_view kName = "Pool2d";
@@ -20,21 +21,22 @@ struct Pool2d {
   bool ceil_mode = false;
   bool count_include_pad = true;
 
+  static void fields(auto& self, auto&& visit) {
+    visit(said("kind", "{}"), self.kind);
+    visit(said("kernel", "kernel {}"), self.kernel);
+    visit(said("stride", "stride {}"), self.stride);
+    visit(said_unless_usual("padding", "padding {}"), self.padding);
+    visit(unsaid("ceil_mode"), self.ceil_mode);
+    visit(unsaid("count_include_pad"), self.count_include_pad);
+  }
+  bool operator==(const Pool2d&) const = default;
+
   Lesson lesson() const;
   Shape output_shape(Shapes in) const;
-  std::string attributes() const;
+  std::int64_t reduction(Shapes) const { return kind == PoolKind::kMax ? 1 : kernel.height * kernel.width; }
   void forward(const ForwardArguments& arguments) const;
-};
-
-// x [N, H, W, C] -> y [N, C] (keep_dimensions: [N, 1, 1, C]), the mean over all pixels.
-struct GlobalAveragePool {
-  static constexpr std::string_view kName = "GlobalAveragePool";
-  bool keep_dimensions = false;
-
-  static Lesson lesson() { return {"y[c] = mean of x[:, :, c] over all pixels", "Lin et al. 2013, arXiv:1312.4400"}; }
-  Shape output_shape(Shapes in) const;
-  std::int64_t norm_operations(Shapes in, const Shape&) const { return in[0].count(); }
-  void forward(const ForwardArguments& arguments) const;
+  static Examples<Pool2d> examples();
+  static Example<Pool2d> drawn(Draw& draw);
 };
 
 }  // namespace tessera

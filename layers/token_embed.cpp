@@ -100,14 +100,6 @@ std::vector<WeightSpec> TokenEmbed::weights(Shapes in) const {
   return specs;
 }
 
-std::string TokenEmbed::attributes() const {
-  std::string text = class_token ? "class token" : "no class token";
-  if (registers > 0) text += ", " + std::to_string(registers) + " registers";
-  text += ", grid " + to_string(grid);
-  if (stored_grid != grid) text += " (resized from " + to_string(stored_grid) + ")";
-  return text;
-}
-
 std::vector<Tensor> TokenEmbed::prepare(std::vector<Tensor> weights) const {
   Tensor positions = std::move(weights.back());
   const std::int64_t width = positions.shape()[-1];

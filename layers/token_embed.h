@@ -10,7 +10,7 @@
 // interpolation as timm's resample_abs_pos_embed does (antialias: PyTorch's filter with a = -0.5 and support scaled by
 // the reduction; otherwise a = -0.75, as Hugging Face's Dinov2).
 
-#include "layers/face.h"
+#include "layers/layer_interface.h"
 
 namespace tessera {
 
@@ -23,14 +23,26 @@ struct TokenEmbed {
   Size2 grid = 1;         // those of the picture
   bool antialias = true;
 
+  static void fields(auto& self, auto&& visit) {
+    visit(said("class_token", self.class_token ? "class token" : "no class token"), self.class_token);
+    visit(said_unless_usual("registers", "{} registers"), self.registers);
+    visit(unsaid("position_covers_class"), self.position_covers_class);
+    visit(said("grid", "grid {}"), self.grid);
+    const bool resized = self.stored_grid != self.grid;
+    visit(resized ? said("stored_grid", " (resized from {})") : unsaid("stored_grid"), self.stored_grid);
+    visit(unsaid("antialias"), self.antialias);
+  }
+  bool operator==(const TokenEmbed&) const = default;
+
   std::int64_t prefix_tokens() const { return (class_token ? 1 : 0) + registers; }
   Lesson lesson() const;
   Shape output_shape(Shapes in) const;
   std::vector<WeightSpec> weights(Shapes in) const;
-  std::string attributes() const;
   // prefix [1 + R, D], with positions added where they cover the class token, and positions [T, D].
   std::vector<Tensor> prepare(std::vector<Tensor> weights) const;
   void forward(const ForwardArguments& arguments) const;
+  static Examples<TokenEmbed> examples();
+  static Example<TokenEmbed> drawn(Draw& draw);
 };
 
 // Bicubic resize of embeddings [FH * FW, D] to [TH * TW, D], pixel centres aligned as with align_corners = false.

@@ -17,11 +17,6 @@ Shape TokenPool::output_shape(Shapes in) const {
   return {in[0][0], in[0][2]};
 }
 
-std::string TokenPool::attributes() const {
-  if (kind == TokenPoolKind::kFirst) return "class token";
-  return "mean of tokens from " + std::to_string(skip);
-}
-
 void TokenPool::forward(const ForwardArguments& arguments) const {
   const ConstView& x = arguments.inputs[0];
   const std::int64_t width = x.shape()[2];

@@ -2,156 +2,159 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
 #include "core/nearest.h"
-#include "models/efficientnet_lite.h"
-#include "models/resnet.h"
-#include "models/vit.h"
+#include "models/family.h"
+#include "models/timm_arguments.h"
+#include "models/timm_table.h"
 
 namespace tessera {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ResNetParameters, image_size, bottleneck, depths, width, classes, norm_eps)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(VitParameters, image_size, patch, dim, depth, heads, mlp_ratio, classes, norm_eps,
-                                   pool, layer_scale, registers, embed_class, pos_grid, interpolate_antialias, head,
-                                   qkv_bias)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(EfficientNetLiteParameters, image_size, classes, norm_eps, same_padding)
+#define TESSERA_FAMILY(name) const Family& name##_family();
+#include "models/list.inc"
+#undef TESSERA_FAMILY
 
 namespace {
 
-constexpr std::string_view kResNet = "resnet";
-constexpr std::string_view kVit = "vit";
-constexpr std::string_view kEfficientNetLite = "efficientnet_lite";
+using Json = nlohmann::json;
 
-struct Family {
-  std::string_view name;
-  Graph (*build)(const nlohmann::json& parameters, std::int64_t max_batch);
-};
-constexpr std::array<Family, 3> kFamilies{{
-    {kResNet, [](const nlohmann::json& p, std::int64_t n) { return build_resnet(p.get<ResNetParameters>(), n); }},
-    {kVit, [](const nlohmann::json& p, std::int64_t n) { return build_vit(p.get<VitParameters>(), n); }},
-    {kEfficientNetLite, [](const nlohmann::json& p,
-                           std::int64_t n) { return build_efficientnet_lite(p.get<EfficientNetLiteParameters>(), n); }},
-}};
+// Networks of families that tessera does not have, by parts of their names.
+constexpr std::array<Lack, 6> kOtherFamilies{{{"convnext", "ConvNeXt's blocks"},
+                                              {"swin", "shifted windows"},
+                                              {"mixer", "mixed tokens"},
+                                              {"mobilenet", "MobileNet's blocks"},
+                                              {"regnet", "RegNet's blocks"},
+                                              {"beit", "relative positions"}}};
 
-constexpr std::array<float, 3> kImageNetMean{0.485F, 0.456F, 0.406F};
-constexpr std::array<float, 3> kImageNetStd{0.229F, 0.224F, 0.225F};
-constexpr std::array<float, 3> kHalf{0.5F, 0.5F, 0.5F};
-
-struct Published {
-  std::int64_t parameters, macs;
-};
-
-Architecture resnet(std::string name, bool bottleneck, std::array<std::int64_t, 4> depths, Published published) {
-  return {.name = std::move(name),
-          .family = std::string(kResNet),
-          .paper = "He et al. 2015, arXiv:1512.03385",
-          .parameters = ResNetParameters{.bottleneck = bottleneck, .depths = depths},
-          .preprocess = Preprocess::timm(224, 0.95, Filter::kBicubic, kImageNetMean, kImageNetStd),
-          .parameter_count = published.parameters,
-          .macs = published.macs};
+std::string paper_of(const Family& family, std::string_view name) {
+  const auto paper = std::ranges::find_if(
+      family.papers, [&](const Paper& entry) { return name.find(entry.part) != std::string_view::npos; });
+  return std::string(paper == family.papers.end() ? "" : paper->citation);
 }
 
-struct VitSize {
-  std::int64_t dim, depth, heads;
-};
-constexpr VitSize kTiny{192, 12, 3}, kSmall{384, 12, 6}, kBase{768, 12, 12}, kLarge{1024, 24, 16};
-
-Architecture vit(std::string name, VitSize size, std::int64_t patch, Published published) {
-  return {.name = std::move(name),
-          .family = std::string(kVit),
-          .paper = "Dosovitskiy et al. 2020, arXiv:2010.11929",
-          .parameters =
-              VitParameters{
-                  .patch = patch, .dim = size.dim, .depth = size.depth, .heads = size.heads, .pos_grid = 224 / patch},
-          .preprocess = Preprocess::timm(224, 0.9, Filter::kBicubic, kHalf, kHalf),
-          .parameter_count = published.parameters,
-          .macs = published.macs};
+// What timm's arguments make of the family's defaults; nothing where it is a network that the family does not have.
+std::optional<SaidNetwork> said_by_table(const Family& family, const TimmArchitecture& row) {
+  if (std::ranges::find(family.timm.classes, row.class_name) == family.timm.classes.end()) return std::nullopt;
+  SaidNetwork said;
+  for (const std::string_view parameter : family.timm.decided) {
+    const std::string key(parameter);
+    said.parameters[key] = {family.builder.defaults.at(key), std::string(row.name)};
+  }
+  try {
+    take_timm_arguments(said, family, Json::parse(row.arguments), {});
+  } catch (const ModelFileError&) {
+    return std::nullopt;
+  }
+  return said;
 }
 
-Architecture dinov2(std::string name, VitSize size, std::int64_t registers, Published published) {
-  return {.name = std::move(name),
-          .family = std::string(kVit),
-          .paper = "Oquab et al. 2023, arXiv:2304.07193",
-          .parameters = VitParameters{.image_size = 518,
-                                      .patch = 14,
-                                      .dim = size.dim,
-                                      .depth = size.depth,
-                                      .heads = size.heads,
-                                      .classes = 0,
-                                      .layer_scale = true,
-                                      .registers = registers,
-                                      .embed_class = registers == 0,
-                                      .pos_grid = 37,
-                                      .head = "none"},
-          .preprocess = Preprocess::timm(518, 1.0, Filter::kBicubic, kImageNetMean, kImageNetStd),
-          .parameter_count = published.parameters,
-          .macs = published.macs};
+std::optional<Architecture> make_row(const Family& family, const TimmArchitecture& timm) {
+  const std::optional<SaidNetwork> said = said_by_table(family, timm);
+  if (!said) return std::nullopt;
+  Architecture row{.name = std::string(timm.name),
+                   .family = std::string(family.name),
+                   .paper = paper_of(family, timm.name),
+                   .parameters = family.builder.defaults,
+                   .parameter_count = timm.parameters,
+                   .macs = timm.macs,
+                   .tensors = timm.tensors};
+  for (const auto& [parameter, value] : said->parameters) {
+    row.parameters[parameter] = value.value;
+    row.decided.push_back(parameter);
+  }
+  row.parameters["classes"] = timm.classes;
+  if (const TimmWeights* weights = default_timm_weights(timm.name); weights != nullptr) {
+    row.preprocess = preprocess_of(*weights);
+    row.parameters["image_size"] = sides_to_json(weights->input);
+  }
+  if (family.timm.fit != nullptr) family.timm.fit(row.parameters);
+  return row;
 }
 
-Architecture efficientnet_lite0(std::string name, bool tensorflow) {
-  return {.name = std::move(name),
-          .family = std::string(kEfficientNetLite),
-          .paper = "Tan and Le 2019, arXiv:1905.11946",
-          .parameters = EfficientNetLiteParameters{.norm_eps = tensorflow ? 1e-3 : 1e-5, .same_padding = tensorflow},
-          .preprocess = Preprocess::timm(224, 0.875, Filter::kBicubic, tensorflow ? kHalf : kImageNetMean,
-                                         tensorflow ? kHalf : kImageNetStd),
-          .parameter_count = 4'652'008,
-          .macs = 385'187'552};
+std::vector<Architecture> rows_of(const Family& family) {
+  std::vector<Architecture> known, others;
+  for (const TimmArchitecture& timm : timm_architectures()) {
+    std::optional<Architecture> row = make_row(family, timm);
+    if (!row) continue;
+    const bool listed = std::ranges::find(family.rows, timm.name) != family.rows.end();
+    (listed ? known : others).push_back(std::move(*row));
+  }
+  std::ranges::sort(known, {}, [&](const Architecture& row) { return std::ranges::find(family.rows, row.name); });
+  std::ranges::move(others, std::back_inserter(known));
+  return known;
 }
 
-// Parameters and multiply-adds as counted on timm's modules by tests/reference/architectures.py; a test compares.
 std::vector<Architecture> make_rows() {
-  return {
-      resnet("resnet18", false, {2, 2, 2, 2}, {11'689'512, 1'814'073'344}),
-      resnet("resnet34", false, {3, 4, 6, 3}, {21'797'672, 3'663'761'408}),
-      resnet("resnet50", true, {3, 4, 6, 3}, {25'557'032, 4'089'184'256}),
-      resnet("resnet101", true, {3, 4, 23, 3}, {44'549'160, 7'801'405'440}),
-      resnet("resnet152", true, {3, 8, 36, 3}, {60'192'808, 11'513'626'624}),
-      vit("vit_tiny_patch16_224", kTiny, 16, {5'717'416, 1'253'683'200}),
-      vit("vit_tiny_patch32_224", kTiny, 32, {6'131'560, 306'034'176}),
-      vit("vit_small_patch16_224", kSmall, 16, {22'050'664, 4'598'882'304}),
-      vit("vit_small_patch32_224", kSmall, 32, {22'878'952, 1'142'909'952}),
-      vit("vit_base_patch16_224", kBase, 16, {86'567'656, 17'563'828'224}),
-      vit("vit_base_patch32_224", kBase, 32, {88'224'232, 4'409'186'304}),
-      vit("vit_large_patch16_224", kLarge, 16, {304'326'632, 61'554'712'576}),
-      vit("vit_large_patch32_224", kLarge, 32, {306'535'400, 15'377'539'072}),
-      dinov2("vit_small_patch14_dinov2", kSmall, 0, {22'056'192, 46'696'739'328}),
-      dinov2("vit_base_patch14_dinov2", kBase, 0, {86'579'712, 151'573'718'016}),
-      dinov2("vit_large_patch14_dinov2", kLarge, 0, {304'367'616, 506'803'826'688}),
-      dinov2("vit_small_patch14_reg4_dinov2", kSmall, 4, {22'057'344, 46'882'828'800}),
-      dinov2("vit_base_patch14_reg4_dinov2", kBase, 4, {86'582'016, 152'115'766'272}),
-      dinov2("vit_large_patch14_reg4_dinov2", kLarge, 4, {304'370'688, 508'551'278'592}),
-      efficientnet_lite0("efficientnet_lite0", false),
-      efficientnet_lite0("tf_efficientnet_lite0", true),
-  };
+  std::vector<Architecture> rows;
+  for (const Family* family : families()) std::ranges::move(rows_of(*family), std::back_inserter(rows));
+  return rows;
 }
 
 const Family& family_of(const ModelConfig& config) {
-  const std::string& name = find_architecture(config.architecture).family;
-  return *std::ranges::find(kFamilies, name, &Family::name);
+  return *find_family(find_architecture(config.architecture).family);
+}
+
+std::string_view lack_in(std::span<const Lack> lacks, std::string_view name) {
+  const auto found =
+      std::ranges::find_if(lacks, [&](const Lack& lack) { return name.find(lack.part) != std::string_view::npos; });
+  return found == lacks.end() ? "" : found->kind;
 }
 
 }  // namespace
+
+std::span<const Family* const> families() {
+  static const std::vector<const Family*> all{
+#define TESSERA_FAMILY(name) &name##_family(),
+#include "models/list.inc"
+#undef TESSERA_FAMILY
+  };
+  return all;
+}
+
+const Family* find_family(std::string_view name) {
+  const auto found = std::ranges::find(families(), name, [](const Family* family) { return family->name; });
+  return found == families().end() ? nullptr : *found;
+}
 
 std::span<const Architecture> architectures() {
   static const std::vector<Architecture> rows = make_rows();
   return rows;
 }
 
-const Architecture& find_architecture(std::string_view name) {
+const Architecture* find_row(std::string_view name) {
   const auto rows = architectures();
   const auto found = std::ranges::find(rows, name, &Architecture::name);
-  if (found != rows.end()) return *found;
+  return found == rows.end() ? nullptr : &*found;
+}
+
+const Architecture& find_architecture(std::string_view name) {
+  if (const Architecture* found = find_row(name); found != nullptr) return *found;
+  if (const std::string kind = unsupported_kind(name); !kind.empty()) {
+    throw UsageError("'" + std::string(name) + "' is a network with " + kind + ", which tessera does not have");
+  }
   std::vector<std::string> names;
-  for (const Architecture& row : rows) names.push_back(row.name);
+  for (const Architecture& row : architectures()) names.push_back(row.name);
   throw UsageError("unknown architecture '" + std::string(name) + "'" + did_you_mean(name, names) +
                    "; `tessera models` lists them");
 }
 
-ModelConfig make_config(std::string_view architecture, const nlohmann::json& overrides) {
+std::string unsupported_kind(std::string_view name) {
+  if (find_row(name) != nullptr) return "";
+  for (const Family* family : families()) {
+    if (const std::string_view kind = lack_in(family->lacks, name); !kind.empty()) return std::string(kind);
+  }
+  if (const std::string_view kind = lack_in(kOtherFamilies, name); !kind.empty()) return std::string(kind);
+  for (const Family* family : families()) {
+    if (family->lack_of_name == nullptr) continue;
+    if (const std::string_view kind = family->lack_of_name(name); !kind.empty()) return std::string(kind);
+  }
+  return "";
+}
+
+ModelConfig make_config(std::string_view architecture, const Json& overrides) {
   const Architecture& row = find_architecture(architecture);
   ModelConfig config{row.name, row.parameters};
   if (!overrides.is_object()) throw UsageError("the parameters of " + row.name + " must be a JSON object");
@@ -161,9 +164,9 @@ ModelConfig make_config(std::string_view architecture, const nlohmann::json& ove
     }
     config.parameters[key] = value;
   }
-  const double epsilon = config.parameters.value("norm_eps", 1e-5);
-  if (!(epsilon > 0 && epsilon < 1)) {  // beneath a root, beside a variance
-    throw UsageError(row.name + ": norm_eps must lie between 0 and 1, not " + config.parameters["norm_eps"].dump());
+  const Json epsilon = config.parameters.value("norm_eps", Json(1e-5));
+  if (!epsilon.is_number() || !(epsilon > 0 && epsilon < 1)) {  // beneath a root, beside a variance
+    throw UsageError(row.name + ": norm_eps must lie between 0 and 1, not " + epsilon.dump());
   }
   return config;
 }
@@ -171,23 +174,45 @@ ModelConfig make_config(std::string_view architecture, const nlohmann::json& ove
 Graph build_graph(const ModelConfig& config, std::int64_t max_batch) {
   if (max_batch < 1) throw UsageError("the batch must be at least 1, not " + std::to_string(max_batch));
   try {
-    return family_of(config).build(config.parameters, max_batch);
-  } catch (const nlohmann::json::exception& error) {
+    return family_of(config).builder.build(config.parameters, max_batch);
+  } catch (const Json::exception& error) {
     throw UsageError("the parameters of " + config.architecture + " cannot be used: " + error.what());
   }
 }
 
+Sides picture_sides(const ModelConfig& config) {
+  const Size2 size = size_from_json(config.parameters.at("image_size"));
+  return {static_cast<int>(size.height), static_cast<int>(size.width)};
+}
+
 std::int64_t class_count(const ModelConfig& config) {
-  if (config.parameters.value("head", "linear") == "none") return 0;
+  const Family& family = family_of(config);
+  if (family.has_head != nullptr && !family.has_head(config.parameters)) return 0;
   return config.parameters.value("classes", std::int64_t{0});
 }
 
 ModelConfig with_classes(ModelConfig config, std::int64_t classes) {
   if (classes < 0) throw UsageError("a head has at least 0 classes, not " + std::to_string(classes));
   config.parameters["classes"] = classes;
-  // What the head reads stays as it was (the class token, or the patches' mean beside it); no head becomes a plain one.
-  if (classes > 0 && config.parameters.value("head", "linear") == "none") config.parameters["head"] = "linear";
+  const Family& family = family_of(config);
+  if (classes > 0 && family.has_head != nullptr && !family.has_head(config.parameters))
+    family.put_head(config.parameters);
   return config;
+}
+
+std::uint64_t digest_of_tensors(const Graph& graph) {
+  std::vector<std::string> lines;
+  for (const WeightSpec& spec : graph.weight_specs()) {
+    std::string line = spec.name + " ";
+    for (int i = 0; i < spec.shape.rank(); ++i) line += (i == 0 ? "" : "x") + std::to_string(spec.shape[i]);
+    lines.push_back(line + "\n");
+  }
+  std::ranges::sort(lines);
+  std::uint64_t hash = 14695981039346656037ULL;  // FNV-1a
+  for (const std::string& line : lines) {
+    for (const char c : line) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  }
+  return hash;
 }
 
 }  // namespace tessera

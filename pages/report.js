@@ -97,6 +97,8 @@
       { title: 'Top-5', value: (m) => models[m].top5_share, format: (value) => format.percent(value) },
       { title: '95 % interval', value: (m) => models[m].top5_interval[0], format: (low, m) => range(models[m].top5_interval, format.percent) },
       { title: 'Right', value: (m) => models[m].top1, format: format.count },
+      ...(models.some((model) => model.published) ? [{ title: 'Published top-1 (timm, whole validation set)',
+        value: (m) => models[m].published ? models[m].published.top1 / 100 : null, format: (value) => value === null ? null : format.percent(value) }] : []),
     ], models.map((model, m) => m), { caption: 'Accuracy on ' + format.count(summary.pictures) + ' pictures' }),
     summary.average ? element('p', {}, 'The mean of the models’ probabilities names ' + format.percent(share(summary.average.top1, summary.pictures))
       + ' of the pictures right, and has the class among its first five for ' + format.percent(share(summary.average.top5, summary.pictures)) + '.') : null,

@@ -40,9 +40,9 @@ cp $data/weights/h5py*.h5 "$seeds/model_file"
 for config in $data/weights/*/config.json; do
   folder=$(dirname "$config")
   cp "$folder/model.safetensors" "$seeds/safetensors/$(basename "$folder")"
-  cp "$folder/expected.h5" "$seeds/reference_file/$(basename "$folder").h5"
+  cp "$folder/expected.h5" "$seeds/activation_file/$(basename "$folder").h5"
 done
-cp $data/models/shapes_vit.h5 "$seeds/reference_file"
+cp $data/models/shapes_vit.h5 "$seeds/activation_file"
 cp $data/weights/hf_vit_hub/config.json "$seeds/config/hf_vit_hub.json"
 
 export UBSAN_OPTIONS=print_stacktrace=1

@@ -13,7 +13,7 @@ set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-600}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- hdf5 model_file reference_file inspect features
+[ $# -gt 0 ] || set -- hdf5 model_file activation_file inspect features
 
 scripts/setup.sh test
 if ! command -v dpkg-source >/dev/null; then

@@ -6,7 +6,7 @@ set -eu
 build="g++ cmake ninja-build libeigen3-dev libhdf5-dev libstb-dev libjpeg62-turbo-dev libpng-dev libtiff-dev libwebp-dev libcli11-dev nlohmann-json3-dev
        libfmt-dev libarchive-dev libcairo2-dev fonts-dejavu-core pkgconf libcsv-dev liblbfgs-dev libhwy-dev libssl-dev zlib1g-dev
        libopenmpi-dev openmpi-bin python3 python3-venv"
-test="ccache libgtest-dev libbenchmark-dev clang-format clang libclang-rt-dev git python3-numpy chromium iproute2"
+test="ccache libgtest-dev libbenchmark-dev clang-format clang-tidy clang libclang-rt-dev git python3-numpy chromium iproute2"
 
 case "${1:-build}" in
   build) wanted=$build ;;

@@ -14,6 +14,7 @@
 #include "core/output_file.h"
 #include "cpu/cpu_backend.h"
 #include "device/device_backend.h"
+#include "evaluation/compare/picture_contents.h"
 #include "evaluation/compare/run.h"
 #include "evaluation/ready/backends.h"
 #include "evaluation/ready/environment.h"
@@ -126,11 +127,20 @@ ComparisonOptions comparison_options(const CompareCommand& command) {
           .decode = command.common.decode_options()};
 }
 
-CommonClasses classes_of(const std::vector<std::string>& models) {
+// A model is opened once: what its classes are and what its weights are come from one file, whatever replaces it.
+std::vector<OpenedModel> open_models(const CompareCommand& command, const RunOptions& options) {
+  std::vector<OpenedModel> opened;
+  for (const std::string& name : command.models) {
+    opened.push_back(open_model(name, {.verify = options.verify_weights, .image_size = options.image_size}));
+  }
+  return opened;
+}
+
+CommonClasses classes_of(const std::vector<std::string>& names, const std::vector<OpenedModel>& models) {
   std::vector<ClassList> lists;
-  for (const std::string& name : models) {
-    const ModelCard card = open_card(name);
-    lists.push_back({.model = name, .labels = card.labels, .classes = static_cast<int>(class_count(card.config))});
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    const ModelCard& card = models[i].card;
+    lists.push_back({.model = names[i], .labels = card.labels, .classes = static_cast<int>(class_count(card.config))});
   }
   return common_classes(lists);
 }
@@ -205,7 +215,9 @@ Prepared prepare(const CompareCommand& command, bool leads) {
   budget_from_string(command.budget);  // refuses a wrong budget before the work, not after
   const Shard shard = shard_from_string(command.shard);
   if (leads) check_output_folder(command.out);
-  Prepared prepared{.classes = classes_of(command.models), .dataset = {}, .models = {}, .plan = {}};
+  const RunOptions run_options = command.common.run_options(options.batch);
+  std::vector<OpenedModel> opened = open_models(command, run_options);
+  Prepared prepared{.classes = classes_of(command.models, opened), .dataset = {}, .models = {}, .plan = {}};
   for (const std::string& text : prepared.classes.notes) note(text);
   prepared.dataset = dataset_of(command, prepared.classes, note);
   options.places = prepared.classes.places;
@@ -215,9 +227,9 @@ Prepared prepare(const CompareCommand& command, bool leads) {
                                  command.shard, pictures));
   }
   install_signal_handlers();
-  for (const std::string& name : command.models) {
-    note(fmt::format("Loading {}...", name));
-    prepared.models.push_back(std::make_unique<Classifier>(name, command.common.run_options(options.batch)));
+  for (std::size_t i = 0; i < opened.size(); ++i) {
+    note(fmt::format("Loading {}...", command.models[i]));
+    prepared.models.push_back(std::make_unique<Classifier>(std::move(opened[i]), run_options));
   }
   check_models(prepared.models, options);
   prepared.plan = {
@@ -259,6 +271,10 @@ int run_and_report(const CompareCommand& command, const RunIt& run_it) {
   run["shard"] = command.shard;
   run["notes"] = prepared.classes.notes;
   for (const std::string& text : prepared.dataset.notes) run["notes"].push_back(text);
+  if (const std::string text = note_of_same_pictures(result.rows); !text.empty()) {
+    print_note(text);
+    run["notes"].push_back(text);
+  }
   run["environment"] = prepared.plan.environments.front();
   run["sittings"] = to_json(result.sittings);
   run["command"] = command_line();

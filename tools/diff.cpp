@@ -107,7 +107,7 @@ void print_verdict(const FileDifference& difference, bool strict) {
 }
 
 int run_diff(const DiffCommand& command) {
-  const ReferenceReader first(command.first), second(command.second);
+  const ActivationReader first(command.first), second(command.second);
   const FileDifference difference = compare_files(first, second, command.tolerance);
   const bool equal = is_equal(difference, command.strict);
   if (command.json) {

@@ -14,7 +14,7 @@
 #include "evaluation/ready/backends.h"
 #include "tools/say.h"
 #include "tools/tool.h"
-#include "weights/reference_file.h"
+#include "weights/activation_file.h"
 
 namespace tessera {
 
@@ -43,7 +43,7 @@ Format format_of(const DumpCommand& command) {
 }
 
 // The activations of the file that the model has; names the others on standard error.
-std::vector<std::string> taps_like(const ReferenceReader& reference, const Graph& graph) {
+std::vector<std::string> taps_like(const ActivationReader& reference, const Graph& graph) {
   std::vector<std::string> taps;
   std::string missing;
   for (const ActivationEntry& entry : reference.activations()) {
@@ -121,14 +121,15 @@ int run_dump(const DumpCommand& command) {
   } else {
     check_output(command.output);
   }
-  std::optional<ReferenceReader> reference;
+  std::optional<ActivationReader> reference;
   if (!command.like.empty()) reference.emplace(command.like);
   const std::int64_t pictures =
       reference ? reference->input_shape()[0] : static_cast<std::int64_t>(command.images.size());
   RunOptions run = command.common.run_options(pictures);
   run.optimise = command.graph == "fused";
-  if (reference && !run.image_size) run.image_size = static_cast<int>(reference->input_shape()[1]);
-  OpenedModel model = open_model(command.model, {.verify = run.verify_weights, .image_size = run.image_size});
+  if (reference && !run.image_size && run.timm_size.empty()) run.image_size = picture_sides(reference->input_shape());
+  OpenedModel model = open_model(
+      command.model, {.verify = run.verify_weights, .image_size = run.image_size, .timm_size = run.timm_size});
   Graph graph = build_graph(model.card.config, pictures);
   run.taps = command.taps;
   if (run.taps.empty() && reference) run.taps = taps_like(*reference, graph);

@@ -29,7 +29,8 @@ struct InspectOptions {
   std::filesystem::path dot, html, plot, image, maps;
   std::int64_t batch = 1;
   int depth = kEveryDepth;
-  std::optional<int> image_size;
+  std::optional<Sides> image_size;
+  std::string timm_size;
   bool json = false;
 };
 
@@ -57,9 +58,9 @@ void refuse_unknown(const std::string& model) {
 ModelCard card_of(const std::string& model, const InspectOptions& options) {
   if (!is_architecture(model)) {
     refuse_unknown(model);
-    return open_card(model, {.image_size = options.image_size});
+    return open_card(model, {.image_size = options.image_size, .timm_size = options.timm_size});
   }
-  ModelCard card = open_card("seeded:" + model, {.image_size = options.image_size});
+  ModelCard card = open_card("seeded:" + model, {.image_size = options.image_size, .timm_size = options.timm_size});
   card.name = model;  // seeded weights are not used here, so the name does not mention them
   card.source = {};
   return card;
@@ -68,7 +69,8 @@ ModelCard card_of(const std::string& model, const InspectOptions& options) {
 // With its weights, where there are any.
 InspectedModel model_of(const std::string& model, const InspectOptions& options) {
   if (is_architecture(model)) return {.card = card_of(model, options), .weights = {}};
-  LoadedModel loaded = load_model(model, {.threads = usable_cores(), .image_size = options.image_size});
+  LoadedModel loaded =
+      load_model(model, {.threads = usable_cores(), .image_size = options.image_size, .timm_size = options.timm_size});
   return {.card = std::move(loaded.card), .weights = std::move(loaded.weights)};
 }
 
@@ -96,7 +98,9 @@ void print_documents(const std::vector<Inspection>& inspections, int depth) {
 // The output of the model's stages for the picture.
 void write_maps(const InspectOptions& options) {
   constexpr std::size_t kStages = 6, kChannels = 8;
-  LoadedModel model = load_model(options.models.front(), {.threads = usable_cores(), .image_size = options.image_size});
+  LoadedModel model =
+      load_model(options.models.front(),
+                 {.threads = usable_cores(), .image_size = options.image_size, .timm_size = options.timm_size});
   RunOptions run;
   run.threads = usable_cores();
   run.taps = stages_with_maps(build_graph(model.card.config), kStages);
@@ -175,7 +179,9 @@ void add_inspect(Command& app, Outcome& outcome) {
   command->add_option("--batch", options->batch, "pictures at once")
       ->check(in_range(1, kMostPictures))
       ->capture_default_str();
-  command->add_option("--image-size", options->image_size, "side of the picture (default: the model's)");
+  Option* const size = add_image_size_option(*command, options->image_size,
+                                             "of the picture: SIDE or HEIGHTxWIDTH (default: the model's)");
+  add_timm_size_option(*command, options->timm_size, size);
   add_json_option(*command, options->json);
   command->footer(
       "Examples:\n"

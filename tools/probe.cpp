@@ -266,7 +266,7 @@ Json report_json(const ProbeCommand& command, const ClassedData& data, const Mod
              {{"file", features_path(command).string()},
               {"from_cache", features.from_cache},
               {"width", features.set.width},
-              {"image_size", saved.preprocess.output_size()}}},
+              {"image_size", sides_to_json(saved.preprocess.output_size())}}},
             {"l2", result.l2},
             {"l2_given", command.l2.has_value()},
             {"tried", tried},
@@ -285,7 +285,7 @@ void print_report(const ProbeCommand& command, const ClassedData& data, const Mo
                   const ObtainedFeatures& features, const ProbeResult& result, const Seconds& seconds) {
   const FeatureSet& set = features.set;
   print_out("{}: {}, {} classes on {} features of pictures of {}\n", command.out, saved.name, data.classes.size(),
-            set.width, saved.preprocess.output_size());
+            set.width, to_string(saved.preprocess.output_size()));
   print_out("  pictures           {}{}\n", set.labels.size(),
             set.failed.empty() ? "" : fmt::format(", and {} that could not be read", set.failed.size()));
   if (result.chosen) {
@@ -316,8 +316,9 @@ int run_probe(ProbeCommand command) {
   const RunOptions run = command.common.run_options(command.batch);
   install_signal_handlers();
   const ClassedData data = open_data(command);
-  LoadedModel model =
-      load_model(command.model, {.verify = run.verify_weights, .threads = run.threads, .image_size = run.image_size});
+  LoadedModel model = load_model(
+      command.model,
+      {.verify = run.verify_weights, .threads = run.threads, .image_size = run.image_size, .timm_size = run.timm_size});
   model.card.preprocess = choose_preprocess(model.card, run.preprocess, run.pillow);
   remove_head(model);
   const std::optional<ObtainedFeatures> features = obtain_features(command, model, data.dataset);

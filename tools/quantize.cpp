@@ -35,7 +35,9 @@ int run_quantize(const QuantizeCommand& command) {
   RunOptions options = command.common.run_options(1);
   options.rewrite = false;  // so that each layer's output can be seen
   if (options.dtype != "f32") throw UsageError("quantize measures the model in f32; leave --dtype out");
-  if (options.image_size) throw UsageError("quantize writes a model of its own picture size; leave --image-size out");
+  if (options.image_size || !options.timm_size.empty()) {
+    throw UsageError("quantize writes a model of its own picture size; leave --image-size and --size out");
+  }
   check_output(command.out);
   const RangeMethod method = range_method_from_string(command.method);
   if (command.max_errors < 0) throw UsageError("--max-errors must not be negative");

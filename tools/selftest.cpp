@@ -36,14 +36,14 @@ nlohmann::json to_json(const std::vector<SelftestRow>& rows) {
 
 void print_row(const SelftestRow& row) {
   const bool checked = row.tolerance > 0;
-  print_out("{:<46} {:<22} {:>10} {:>10} {:>10.3f} {:>10} {:>9}\n", row.name, row.implementation,
+  print_out("{:<64} {:<22} {:>10} {:>10} {:>10.3f} {:>10} {:>9}\n", row.name, row.implementation,
             checked ? fmt::format("{:.1e}", row.error) : "", checked ? (row.passed() ? "ok" : "DIFFERS") : "", row.ms,
             checked ? fmt::format("{:.3f}", row.reference_ms) : "",
             row.gflops > 0 ? fmt::format("{:.1f}", row.gflops) : "");
 }
 
 void print_head() {
-  print_out("{:<46} {:<22} {:>10} {:>10} {:>10} {:>10} {:>9}\n", "Layer, model", "Kernel", "Error", "", "ms",
+  print_out("{:<64} {:<22} {:>10} {:>10} {:>10} {:>10} {:>9}\n", "Layer, model", "Kernel", "Error", "", "ms",
             "Eigen ms", "GFLOP/s");
 }
 
@@ -65,10 +65,12 @@ int run_command(const SelftestCommand& command) {
                 {"dtype", options.dtype},
                 {"passed", result.passed()},
                 {"layers", to_json(result.layers)},
+                {"left_out", result.left_out},
                 {"models", to_json(result.models)},
                 {"speeds", to_json(result.speeds)},
                 {"line", line}});
   } else {
+    for (const std::string& layer : result.left_out) print_out("left out: {}\n", layer);
     print_out("\nErrors are the largest difference, in root mean squares of the expected values; Eigen ran once.\n{}\n",
               line);
   }

@@ -78,8 +78,27 @@ void add_engine_options(Command& command, RunOptions& options) {
   command.add_flag("--exact", options.exact, "no algorithm that trades digits for speed (Winograd, Strassen)");
   command.add_flag("--tune", options.tune,
                    "measure which kernels are the fastest for the model's layers, once on a machine");
-  command.add_option("--image-size", options.image_size, "side of the picture the models take (default: theirs)");
+  Option* const size = add_image_size_option(command, options.image_size,
+                                             "pictures the models take: SIDE or HEIGHTxWIDTH (default: theirs)");
+  add_timm_size_option(command, options.timm_size, size);
   command.add_flag("!--no-verify", options.verify_weights, "do not check the weights' SHA-256");
+}
+
+Option* add_image_size_option(Command& command, std::optional<Sides>& size, const std::string& help) {
+  return command.add_option(
+      "--image-size",
+      [&size](const std::string& text) {
+        constexpr int kLargest = 4096;
+        size = sides_from_string(text, kLargest);
+      },
+      help);
+}
+
+void add_timm_size_option(Command& command, std::string& when, Option* image_size) {
+  command
+      .add_option("--size", when, "train or test: size and crop with which timm trains or tests the model's weights")
+      ->check(one_of({"train", "test"}))
+      ->excludes(image_size);
 }
 
 void add_pillow_option(Command& command, int& pillow) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@
 
 namespace tessera {
 
-// --device, --dtype, --threads, --preprocess, --pillow, --decoder, --image-size, --json, --no-verify.
+// --device, --dtype, --threads, --preprocess, --pillow, --decoder, --image-size, --size, --json, --no-verify.
 struct CommonOptions {
   RunOptions run;
   std::string decoder = "auto";
@@ -26,11 +27,16 @@ struct CommonOptions {
   DecodeOptions decode_options() const;
 };
 void add_common_options(Command& command, CommonOptions& options);
-// The subset that chooses a device and how it computes: --device, --isa, --exact, --tune, --image-size, --no-verify.
+// The subset that chooses a device and how it computes: --device, --isa, --exact, --tune, --image-size, --size,
+// --no-verify.
 void add_engine_options(Command& command, RunOptions& options);
 // --budget, for budget_from_string().
 void add_budget_option(Command& command, std::string& budget);
 void add_json_option(Command& command, bool& json);
+// --image-size H[xW].
+Option* add_image_size_option(Command& command, std::optional<Sides>& size, const std::string& help);
+// --size train|test, instead of --image-size.
+void add_timm_size_option(Command& command, std::string& when, Option* image_size);
 void add_pillow_option(Command& command, int& pillow);
 void add_isa_option(Command& command, std::string& isa);
 

@@ -1,4 +1,4 @@
-// tessera convert, seed-weights and models: weights in and out.
+// tessera convert and seed-weights: weights in and out.
 
 #include <fmt/format.h>
 
@@ -31,10 +31,6 @@ struct ConvertCommand {
 
 struct SeedCommand {
   std::string name, out;
-  bool json = false;
-};
-
-struct ModelsCommand {
   bool json = false;
 };
 
@@ -107,40 +103,6 @@ int run_seed(const SeedCommand& command) {
   return save(load_model(name, {.threads = usable_cores()}), command.out, command.json);
 }
 
-int run_models(const ModelsCommand& command) {
-  if (command.json) {
-    nlohmann::json rows = nlohmann::json::array();
-    for (const Architecture& row : architectures()) {
-      rows.push_back({{"name", row.name},
-                      {"family", row.family},
-                      {"paper", row.paper},
-                      {"parameters", row.parameter_count},
-                      {"macs", row.macs},
-                      {"preprocess", to_json(row.preprocess)}});
-    }
-    print_json({{"installed", installed_models()}, {"home", model_home().string()}, {"architectures", rows}});
-    return 0;
-  }
-  print_out("Installed in {}:\n", model_home().string());
-  const std::vector<std::string> installed = installed_models();
-  for (const std::string& name : installed) {
-    try {
-      const ModelCard card = read_model_card(installed_file(name));
-      print_out("  {:<32} {:<28} {}\n", name, card.config.architecture, card.source.origin);
-    } catch (const Error& error) {
-      print_out("  {:<32} cannot be used: {}\n", name, error.what());
-    }
-  }
-  if (installed.empty()) print_out("  none; `tessera convert` installs one\n");
-  print_out("\n{:<32} {:>12} {:>9}  {}\n", "Architecture", "Parameters", "GMACs", "Paper");
-  for (const Architecture& row : architectures()) {
-    print_out("{:<32} {:>12} {:>9.3f}  {}\n", row.name, row.parameter_count, static_cast<double>(row.macs) / 1e9,
-              row.paper);
-  }
-  print_out("\n`seeded:NAME@SEED` gives any architecture untrained weights, for tests and timings.\n");
-  return 0;
-}
-
 // "0.5", or "0.485,0.456,0.406".
 std::array<float, 3> colours_from_string(const std::string& option, const std::string& text) {
   const auto wrong = [&] {
@@ -175,7 +137,7 @@ void add_preprocess_options(Command& command, PreprocessOptions& options) {
       "or a JSON file of either library (default: what the configuration says)");
   add_colours(command, "--mean", options.mean, "of channels in 0 to 1: 0.5, or 0.485,0.456,0.406");
   add_colours(command, "--std", options.std, "their standard deviation");
-  command.add_option("--image-size", options.size, "side of the picture that the model takes");
+  add_image_size_option(command, options.size, "of the picture that the model takes: SIDE or HEIGHTxWIDTH");
   command.add_option("--interpolation", options.interpolation, "bilinear, bicubic, lanczos or box");
   command.add_option("--crop-pct", options.crop_pct, "share of the resized edge that the crop keeps");
   command.add_option("--crop-mode", options.crop_mode, "center or squash")->check(one_of({"center", "squash"}));
@@ -234,14 +196,6 @@ void add_seed_weights(Command& app, Outcome& outcome) {
   add_json_option(*command, options->json);
   command->footer("Example:\n  tessera seed-weights resnet50@7 -o resnet50-seeded.h5");
   command->callback([options, &outcome] { outcome.exit_code = run_seed(*options); });
-}
-
-void add_models(Command& app, Outcome& outcome) {
-  auto options = std::make_shared<ModelsCommand>();
-  Command* command = app.add_subcommand("models", "Installed models and known architectures");
-  add_json_option(*command, options->json);
-  command->footer("Example:\n  tessera models");
-  command->callback([options, &outcome] { outcome.exit_code = run_models(*options); });
 }
 
 }  // namespace tessera

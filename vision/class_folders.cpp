@@ -162,14 +162,19 @@ Pictures sort_into_classes(const fs::path& root, std::vector<FoundFile> files, b
   if (!above.empty()) {
     for (FoundFile& picture : pictures) picture.name.erase(0, above.size() + 1);
   }
-  refuse_sets(root / above, pictures);
+  const fs::path base = root / above;
+  refuse_sets(base, pictures);
+  const bool archive = !pictures.empty() && pictures.front().size >= 0;
+  const std::string from_archive = archive ? base.lexically_relative(pictures.front().path).generic_string() : ".";
+  const std::string in_archive = from_archive == "." ? "" : from_archive;
   Pictures found;
   for (FoundFile& picture : pictures) {
     Sample sample{.path = std::move(picture.path),
                   .name = picture.name,
                   .folder = std::string(first_folder(picture.name)),
                   .offset = picture.offset,
-                  .size = picture.size};
+                  .size = picture.size,
+                  .above = in_archive};
     if (sample.folder.empty()) {
       found.loose.push_back(std::move(sample));
       continue;

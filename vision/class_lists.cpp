@@ -40,14 +40,23 @@ std::vector<std::string> missing(const ClassList& list, const ClassList& other) 
   return left;
 }
 
-[[noreturn]] void refuse(const ClassList& first, const ClassList& list) {
+// What is only in one of the two lists, and what to do.
+std::string difference(const ClassList& first, const ClassList& list) {
   const std::vector<std::string> only_first = missing(first, list), only_here = missing(list, first);
-  std::string text = fmt::format("the classes of {} are not those of {}:", list.model, first.model);
+  std::string text;
   if (!only_here.empty())
     text += fmt::format(" {} has {} that {} has not once;", list.model, first_of(only_here), first.model);
   if (!only_first.empty())
     text += fmt::format(" {} has {} that {} has not once;", first.model, first_of(only_first), list.model);
-  throw UsageError(text + " models are compared on the same classes, each named alike and once");
+  return text +
+         " models are compared on the same classes, each named alike and once: compare each with models of its "
+         "own classes, or fit a head for the same classes to both (`tessera probe --data FOLDER --model NAME -o "
+         "FILE.h5`)";
+}
+
+[[noreturn]] void refuse(const ClassList& first, const ClassList& list) {
+  throw UsageError(
+      fmt::format("the classes of {} are not those of {}:{}", list.model, first.model, difference(first, list)));
 }
 
 // The index in `first` of each class of `list`; empty where both have the same order.
@@ -67,8 +76,10 @@ std::vector<int> places_of(const ClassList& first, const ClassList& list) {
 
 void refuse_other_count(const ClassList& first, const ClassList& list) {
   if (first.classes == list.classes) return;
-  throw UsageError(fmt::format("{} has {} classes, {} has {} ({}; {})", list.model, list.classes, first.model,
-                               first.classes, class_names_of(list).first(), class_names_of(first).first()));
+  const bool named = first.labels.size() > 0 && list.labels.size() > 0;
+  throw UsageError(fmt::format("{} has {} classes, {} has {} ({}; {}){}", list.model, list.classes, first.model,
+                               first.classes, class_names_of(list).first(), class_names_of(first).first(),
+                               named ? ":" + difference(first, list) : ""));
 }
 
 std::string note_of_map(const ClassList& first, const ClassList& list, const std::vector<int>& places) {

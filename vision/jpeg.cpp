@@ -3,6 +3,7 @@
 #include <csetjmp>
 #include <cstdint>
 #include <cstdio>
+#include <new>
 
 // jpeglib.h needs <cstdio> before it, jerror.h needs jpeglib.h.
 // clang-format off
@@ -10,7 +11,7 @@
 #include <jerror.h>
 // clang-format on
 
-#include "core/error.h"
+#include "vision/picture_bytes.h"
 #include "vision/pixel_limit.h"
 
 namespace tessera {
@@ -107,6 +108,18 @@ bool read_rows(Decompressor& jpeg, J_COLOR_SPACE space, std::uint8_t* pixels, st
   return true;
 }
 
+// What an intact file may be that libjpeg does not have; empty where the last error is another. libjpeg-turbo decodes
+// lossless files from version 3 on.
+std::string unsupported_kind(const jpeg_error_mgr& manager) {
+  constexpr int kLossless = 0xC3, kFirstFrame = 0xC0;
+  const int parameter = manager.msg_parm.i[0];
+  if (manager.msg_code == JERR_BAD_PRECISION) return "of " + std::to_string(parameter) + " bits a sample";
+  if (manager.msg_code == JERR_CONVERSION_NOTIMPL) return "of colours that libjpeg does not turn into RGB";
+  if (manager.msg_code != JERR_SOF_UNSUPPORTED) return "";
+  return parameter == kLossless ? "of the lossless process (SOF3)"
+                                : "of the process SOF" + std::to_string(parameter - kFirstFrame);
+}
+
 // Pillow's: the file's values are inverted (Adobe), and R = (255 - K) - C * (255 - K) / 255, rounded.
 void cmyk_to_rgb(const std::vector<std::uint8_t>& cmyk, std::vector<std::uint8_t>& rgb) {
   std::uint8_t* to = rgb.data();
@@ -123,7 +136,13 @@ void cmyk_to_rgb(const std::vector<std::uint8_t>& cmyk, std::vector<std::uint8_t
 
 Image jpeg_decode(std::span<const std::byte> bytes, const std::string& name, const DecodeOptions& options) {
   Decompressor jpeg;
-  const auto fail = [&] { throw InputError(name + ": damaged JPEG (" + jpeg.error.message + ")"); };
+  const auto fail = [&] {
+    if (jpeg.error.manager.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
+    const PictureBytes file(bytes, name, "JPEG");
+    const std::string unsupported = unsupported_kind(jpeg.error.manager);
+    if (!unsupported.empty()) file.unsupported(unsupported);
+    file.damaged(jpeg.error.message);
+  };
   if (!read_header(jpeg, bytes)) fail();
   const auto width = static_cast<std::int64_t>(jpeg.info.image_width);
   const auto height = static_cast<std::int64_t>(jpeg.info.image_height);

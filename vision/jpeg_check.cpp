@@ -3,6 +3,7 @@
 #include <array>
 
 #include "core/error.h"
+#include "vision/picture_bytes.h"
 
 namespace tessera {
 
@@ -23,6 +24,9 @@ class SegmentWalk {
       const int marker = next_marker();
       if (marker == kEoi || marker < 0) break;
       const Bytes segment = next_segment();
+      if (is_other_frame(marker)) {
+        PictureBytes(bytes_, name_, "JPEG").unsupported("of the process SOF" + std::to_string(marker - kSof0));
+      }
       if (marker == kSof0 || marker == kSof1 || marker == kSof2) read_frame(segment, marker == kSof2);
       if (marker == kDht) read_huffman_tables(segment);
       if (marker == kDqt) read_quantisation_tables(segment);
@@ -38,6 +42,11 @@ class SegmentWalk {
  private:
   [[noreturn]] void fail(const std::string& reason) const {
     throw InputError(name_ + ": damaged JPEG (" + reason + ")");
+  }
+  // Lossless, hierarchical, arithmetic: what stb_image does not have.
+  static bool is_other_frame(int marker) {
+    constexpr int kJpg = 0xC8, kDac = 0xCC, kLastFrame = 0xCF;
+    return marker > kSof2 && marker <= kLastFrame && marker != kDht && marker != kJpg && marker != kDac;
   }
   static int value(Bytes bytes, std::size_t at) { return std::to_integer<int>(bytes[at]); }
 

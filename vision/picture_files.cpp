@@ -162,7 +162,7 @@ std::vector<Sample> list_pictures(const fs::path& path) { return joined(all_pict
 
 std::string where(const Sample& sample) {
   if (sample.size < 0) return sample.path.string();
-  return (sample.path / sample.folder / sample.name).string();
+  return (sample.path / sample.above / sample.folder / sample.name).string();
 }
 
 std::vector<std::byte> read_picture(const Sample& sample) {

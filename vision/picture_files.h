@@ -17,9 +17,10 @@ struct Sample {
   int label = -1;              // class index; -1: not known
   std::int64_t offset = 0;     // where the picture begins in `path`
   std::int64_t size = -1;      // its bytes; -1: `path` is the picture
+  std::string above = {};      // in an archive, the folders above `folder` and `name`: "set/val"; for messages
 };
 
-// The picture for messages: its path, or archive and name.
+// The picture for messages: its path, or the archive and the whole name in it.
 std::string where(const Sample& sample);
 // The bytes of the picture's file. Thread-safe. Throws InputError, also for more than 1 GiB.
 std::vector<std::byte> read_picture(const Sample& sample);

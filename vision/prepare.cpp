@@ -2,6 +2,8 @@
 
 #include <zlib.h>
 
+#include <new>
+
 #include "core/clock.h"
 #include "core/error.h"
 
@@ -27,8 +29,8 @@ std::int64_t contents_of(std::span<const std::byte> bytes) {
 }
 
 Tensor input_for(const Preprocess& preprocess, std::int64_t batch) {
-  const std::int64_t side = preprocess.output_size();
-  return Tensor::zeros({batch, side, side, 3});
+  const Sides size = preprocess.output_size();
+  return Tensor::zeros({batch, size.height, size.width, 3});
 }
 
 PreparedBatch make_batch(std::span<const Preprocess> models, std::int64_t pictures) {
@@ -40,9 +42,16 @@ PreparedBatch make_batch(std::span<const Preprocess> models, std::int64_t pictur
 void prepare_picture(std::span<const Preprocess> models, const Sample& sample, std::int64_t number,
                      const DecodeOptions& options, PreparedBatch& batch, std::size_t place) {
   PreparedPicture& picture = batch.pictures[place];
-  picture = {.number = number, .sample = sample};
   const auto start = Clock::now();
+  const auto fail = [&](const std::string& reason) {
+    picture.number = number;
+    picture.sample = sample;
+    picture.error = reason;
+    picture.preprocess_ms.clear();
+    if (picture.load_ms == 0) picture.load_ms = ms_since(start);
+  };
   try {
+    picture = {.number = number, .sample = sample};
     const Image image = load(picture, options);
     for (std::size_t m = 0; m < models.size(); ++m) {
       const auto begin = Clock::now();
@@ -50,9 +59,11 @@ void prepare_picture(std::span<const Preprocess> models, const Sample& sample, s
       picture.preprocess_ms.push_back(ms_since(begin));
     }
   } catch (const InputError& error) {
-    picture.error = error.what();
-    picture.preprocess_ms.clear();
-    if (picture.load_ms == 0) picture.load_ms = ms_since(start);
+    fail(error.what());
+  } catch (const ResourceError& error) {  // what this picture needed is free again, and the next may need less
+    fail(error.what());
+  } catch (const std::bad_alloc&) {
+    fail(where(sample) + ": not enough memory to prepare the picture");
   }
 }
 

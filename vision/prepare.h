@@ -39,7 +39,7 @@ Tensor input_for(const Preprocess& preprocess, std::int64_t batch);
 PreparedBatch make_batch(std::span<const Preprocess> models, std::int64_t pictures);
 
 // Reads, decodes and preprocesses one picture into place `place` of the batch, which has a place for it. A picture that
-// cannot be read gets an error.
+// cannot be read, or for which there is not enough memory, gets an error.
 void prepare_picture(std::span<const Preprocess> models, const Sample& sample, std::int64_t number,
                      const DecodeOptions& options, PreparedBatch& batch, std::size_t place);
 

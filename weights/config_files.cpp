@@ -23,8 +23,9 @@ void drop_nulls(nlohmann::json& json) {
 }  // namespace
 
 nlohmann::json read_config(const fs::path& path) {
+  // A link to nowhere, a folder or a file that cannot be looked at is there: what it says must not be passed over.
   std::error_code error;
-  if (!fs::is_regular_file(path, error)) return nlohmann::json::object();
+  if (fs::symlink_status(path, error).type() == fs::file_type::not_found) return nlohmann::json::object();
   nlohmann::json json;
   try {
     json = parse_json(read_file(path, kMostConfigBytes));

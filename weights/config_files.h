@@ -10,7 +10,7 @@
 namespace tessera {
 
 // An empty object when `path` does not exist. Nulls are left out: in these files they mean "not said". Throws
-// ModelFileError for anything but a JSON object, and above 8 MB.
+// ModelFileError for anything but a JSON object, what is there and cannot be read included, and above 8 MB.
 nlohmann::json read_config(const std::filesystem::path& path);
 
 // The value of a key, or `fallback`. Throws ModelFileError naming the key when its value is of another type.

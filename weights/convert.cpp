@@ -8,7 +8,6 @@
 #include "weights/config_files.h"
 #include "weights/config_labels.h"
 #include "weights/detect.h"
-#include "weights/known_networks.h"
 #include "weights/name_maps.h"
 #include "weights/preprocess_config.h"
 #include "weights/safetensors.h"
@@ -80,11 +79,16 @@ LoadedModel convert_files(const fs::path& file, const ConvertOptions& options) {
   const auto note = [&](const std::string& text) {
     if (options.note) options.note(text);
   };
-  const auto beside = [&](const std::string& given, const char* name) {
+  const auto beside = [&](const char* option, const std::string& given, const char* name) {
+    std::error_code error;
+    if (!given.empty() && !fs::exists(given, error)) {
+      throw UsageError(std::string(option) + " " + given + ": no such file" +
+                       (error ? " (" + error.message() + ")" : ""));
+    }
     return read_config(given.empty() ? file.parent_path() / name : fs::path(given));
   };
-  const Json config = beside(options.config_file, "config.json");
-  const Json processor = beside(options.processor_file, "preprocessor_config.json");
+  const Json config = beside("--config", options.config_file, "config.json");
+  const Json processor = beside("--processor", options.processor_file, "preprocessor_config.json");
   WeightFiles files = read_weight_files(file);
   refuse_integer_weights(files.left_out);
   RenamedWeights renamed = rename_to_timm(unwrap(std::move(files.tensors), options.prefix, note), note);
@@ -102,7 +106,7 @@ LoadedModel convert_files(const fs::path& file, const ConvertOptions& options) {
       options.preprocess, note);
   card.preprocess = chosen.preprocess;
   card.follows = chosen.follows;
-  card.config.parameters["image_size"] = card.preprocess.output_size();
+  card.config.parameters["image_size"] = sides_to_json(card.preprocess.output_size());
   card.labels = labels_of(config, class_count(card.config), options.labels, note);
   card.name = options.name.value_or(file.stem() == "model" || file.extension() == ".json" ? name_of_folder(file)
                                                                                           : file.stem().string());
@@ -117,7 +121,7 @@ LoadedModel convert_files(const fs::path& file, const ConvertOptions& options) {
 LoadedModel convert_safetensors(const fs::path& source, const ConvertOptions& options) {
   const fs::path file = weight_file(source);
   const std::string shown = options.original.path.empty() ? file.string() : options.original.path;
-  if (options.architecture) known_network(*options.architecture);
+  if (options.architecture) find_architecture(*options.architecture);
   try {
     return convert_files(file, options);
   } catch (const ResourceError&) {

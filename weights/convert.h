@@ -18,7 +18,7 @@ struct PreprocessOptions {
   // "torchvision-v2" (those of its ImageNet weights), or the path of a JSON file as the libraries write it.
   std::string choice;
   std::optional<std::array<float, 3>> mean, std;
-  std::optional<int> size;                              // of the picture that the model takes
+  std::optional<Sides> size;                            // of the picture that the model takes
   std::optional<std::string> interpolation, crop_mode;  // "bicubic"; "center" or "squash"
   std::optional<double> crop_pct;                       // share of the resized edge that is kept
 };

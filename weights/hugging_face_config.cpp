@@ -1,9 +1,9 @@
-// transformers' config.json of a ViT, a DINOv2 or a ResNet.
+// transformers' config.json, of the types that the families have.
 
 #include <algorithm>
-#include <array>
 
 #include "core/error.h"
+#include "models/family.h"
 #include "weights/config_files.h"
 #include "weights/said_network.h"
 
@@ -101,89 +101,67 @@ bool is_harmless(const std::string& key) {
   return kHarmless.contains(key);
 }
 
-struct Type {
-  const char *name, *family;
-  double norm_eps;  // transformers' default
+// A type and its family; null where tessera has none of that name.
+struct Known {
+  const Family* family = nullptr;
+  const HuggingFaceType* type = nullptr;
 };
-constexpr std::array<Type, 4> kTypes{{{"vit", "vit", 1e-12},
-                                      {"dinov2", "vit", 1e-6},
-                                      {"dinov2_with_registers", "vit", 1e-6},
-                                      {"resnet", "resnet", 1e-5}}};
 
-// For models whose configuration names a class but no type.
-std::string type_of_class(const std::string& name) {
-  if (name.starts_with("Dinov2WithRegisters")) return "dinov2_with_registers";
-  if (name.starts_with("Dinov2")) return "dinov2";
-  if (name.starts_with("ResNet")) return "resnet";
-  return name.starts_with("ViTModel") || name.starts_with("ViTForImage") ? "vit" : "";
+Known find_type(std::string_view model_type) {
+  for (const Family* family : families()) {
+    for (const HuggingFaceType& type : family->hugging_face.types) {
+      if (type.model_type == model_type) return {family, &type};
+    }
+  }
+  return {};
+}
+
+// Of models whose architectures name a class but no type: the type with the longest beginning of the class's name.
+std::string type_of_class(std::string_view name) {
+  std::string_view best, type_of_best;
+  for (const Family* family : families()) {
+    for (const HuggingFaceType& type : family->hugging_face.types) {
+      for (const std::string_view beginning : type.classes) {
+        if (!name.starts_with(beginning) || beginning.size() <= best.size()) continue;
+        best = beginning;
+        type_of_best = type.model_type;
+      }
+    }
+  }
+  return std::string(type_of_best);
+}
+
+// "resnet, vit, dinov2"
+std::string all_types() {
+  std::string text;
+  for (const Family* family : families()) {
+    for (const HuggingFaceType& type : family->hugging_face.types) {
+      text += (text.empty() ? "" : ", ") + std::string(type.model_type);
+    }
+  }
+  return text;
 }
 
 void check_class(const std::string& name) {
   for (const char* kind : {"ForImageClassification", "Model", "Backbone"}) {
     if (name.ends_with(kind) && !type_of_class(name).empty()) return;
   }
-  throw ModelFileError(
-      "config.json's architectures has '" + name +
-      "'; tessera has ViT, Dinov2, Dinov2WithRegisters and ResNet, each as Model or ForImageClassification; "
-      "--arch NAME converts the weights as those of such a network, where they fit it");
+  throw ModelFileError("config.json's architectures has '" + name + "'; tessera has the classes of " + all_types() +
+                       ", each as Model or ForImageClassification; --arch NAME converts the weights as those of such a "
+                       "network, where they fit it");
 }
 
-void require(const Json& config, const std::string& key, const Json& only, const IgnoredKeys& ignored) {
-  const auto found = config.find(key);
-  if (found == config.end() || *found == only || ignored.contains(key)) return;
-  refuse_setting(key, *found, "tessera has only " + only.dump());
-}
-
-Json square_of(const Json& value) {
-  const bool pair = value.is_array() && value.size() == 2 && value[0] == value[1];
-  return pair ? value[0] : value;
-}
-
-void take_vit(SaidNetwork& said, const Json& config, const IgnoredKeys& ignored) {
-  constexpr std::pair<const char*, const char*> kParameters[] = {
-      {"hidden_size", "dim"},  {"num_hidden_layers", "depth"},       {"num_attention_heads", "heads"},
-      {"patch_size", "patch"}, {"num_register_tokens", "registers"}, {"layer_norm_eps", "norm_eps"},
-      {"qkv_bias", "qkv_bias"}};
-  for (const auto& [key, parameter] : kParameters) {
-    if (config.contains(key) && !ignored.contains(key)) said.parameters[parameter] = {square_of(config.at(key)), key};
+void take_parameters(SaidNetwork& said, const HuggingFaceConfig& keys, const Json& config, const IgnoredKeys& ignored) {
+  for (const auto& [key, parameter] : keys.parameters) {
+    if (config.contains(key) && !ignored.contains(key)) said.parameters[parameter] = {one_of_two(config.at(key)), key};
   }
-  const auto dim = said.parameters.find("dim");
-  const auto hidden = config.find("intermediate_size");
-  if (hidden != config.end() && hidden->is_number() && dim != said.parameters.end() && dim->second.value.is_number() &&
-      !ignored.contains("intermediate_size")) {
-    said.parameters["mlp_ratio"] = {hidden->get<double>() / dim->second.value.get<double>(), "intermediate_size"};
-  }
-  if (config.contains("mlp_ratio") && config.at("mlp_ratio").is_number() && !ignored.contains("mlp_ratio")) {
-    said.parameters["mlp_ratio"] = {config.at("mlp_ratio").get<double>(), "mlp_ratio"};
-  }
-  require(config, "use_swiglu_ffn", false, ignored);
-  require(config, "hidden_act", "gelu", ignored);
+  if (keys.take != nullptr) keys.take(said, config, ignored);
+  for (const auto& [key, only] : keys.only) require_setting(config, key, only, ignored);
 }
 
-void take_resnet(SaidNetwork& said, const Json& config, const IgnoredKeys& ignored) {
-  require(config, "hidden_act", "relu", ignored);
-  require(config, "downsample_in_first_stage", false, ignored);
-  require(config, "downsample_in_bottleneck", false, ignored);
-  if (config.contains("depths")) said.parameters["depths"] = {config.at("depths"), "depths"};
-  if (config.contains("embedding_size")) said.parameters["width"] = {config.at("embedding_size"), "embedding_size"};
-  if (config.contains("layer_type"))
-    said.parameters["bottleneck"] = {config.at("layer_type") == "bottleneck", "layer_type"};
-}
-
-bool is_known(const std::string& family, const std::string& key) {
-  static const std::set<std::string> kVit{
-      "hidden_size",    "num_hidden_layers", "num_attention_heads", "patch_size", "num_register_tokens",
-      "layer_norm_eps", "qkv_bias",          "intermediate_size",   "mlp_ratio",  "use_swiglu_ffn",
-      "hidden_act",     "image_size",        "num_channels"};
-  static const std::set<std::string> kResNet{"hidden_act",
-                                             "downsample_in_first_stage",
-                                             "downsample_in_bottleneck",
-                                             "depths",
-                                             "embedding_size",
-                                             "hidden_sizes",
-                                             "layer_type",
-                                             "num_channels"};
-  return (family == "vit" ? kVit : kResNet).contains(key);
+bool is_known(const HuggingFaceConfig& keys, const std::string& key) {
+  return key == "num_channels" || keys.parameters.contains(key) || keys.only.contains(key) ||
+         std::ranges::find(keys.harmless, key) != keys.harmless.end();
 }
 
 }  // namespace
@@ -193,26 +171,29 @@ SaidNetwork hugging_face_network(const Json& config, const IgnoredKeys& ignored)
   std::string name;
   if (classes.is_array() && !classes.empty() && classes.front().is_string()) name = classes.front().get<std::string>();
   const std::string type = config_value<std::string>(config, "model_type", type_of_class(name));
-  const auto known = std::ranges::find(kTypes, type, [](const Type& t) { return std::string(t.name); });
+  const Known known = find_type(type);
   SaidNetwork said{.architecture = "",
                    .family = "",
                    .parameters = {},
+                   .picture = {},
                    .follows = kTransformersVersion,
                    .trained_by = "config.json's model_type '" + type + "'"};
-  if (known == kTypes.end()) {
+  if (known.family == nullptr) {
     if (ignored.contains("model_type")) return unnamed_network(config, ignored);
-    throw ModelFileError("config.json's model_type '" + type + "' (" + name +
-                         ") is not one that tessera has; it has vit, dinov2, dinov2_with_registers, resnet and timm's; "
-                         "--arch NAME converts the weights as those of such a network, where they fit it");
+    throw ModelFileError("config.json's model_type '" + type + "' (" + name + ") is not one that tessera has; it has " +
+                         all_types() +
+                         " and timm's; --arch NAME converts the weights as those of such a network, where they fit it");
   }
   if (!name.empty() && !ignored.contains("architectures")) check_class(name);
-  said.family = known->family;
-  said.parameters["norm_eps"] = {known->norm_eps, "model_type"};
-  if (said.family == "vit") said.parameters["heads"] = {12, "model_type"};  // transformers' default
-  require(config, "num_channels", 3, ignored);
-  said.family == "vit" ? take_vit(said, config, ignored) : take_resnet(said, config, ignored);
+  said.family = known.family->name;
+  for (const auto& [parameter, value] : known.type->defaults.items())
+    said.parameters[parameter] = {value, "model_type"};
+  if (config.contains("image_size") && !ignored.contains("image_size")) said.picture = config.at("image_size");
+  require_setting(config, "num_channels", 3, ignored);
+  const HuggingFaceConfig& keys = known.family->hugging_face;
+  take_parameters(said, keys, config, ignored);
   for (const auto& [key, value] : config.items()) {
-    if (is_harmless(key) || is_known(said.family, key) || ignored.contains(key)) continue;
+    if (is_harmless(key) || is_known(keys, key) || ignored.contains(key)) continue;
     refuse_setting(key, value, "tessera does not know what it changes");
   }
   return said;

@@ -8,6 +8,8 @@
 #include <set>
 
 #include "core/error.h"
+#include "models/family.h"
+#include "models/image_processors.h"
 #include "weights/config_files.h"
 #include "weights/preprocess_config.h"
 
@@ -19,25 +21,6 @@ using Json = nlohmann::json;
 using Colours = std::array<float, 3>;
 
 constexpr int kBilinear = 2, kBicubic = 3;  // PIL.Image.Resampling
-constexpr Colours kHalf{0.5F, 0.5F, 0.5F};
-constexpr Colours kClipMean{0.48145466F, 0.4578275F, 0.40821073F}, kClipStd{0.26862954F, 0.26130258F, 0.27577711F};
-
-// The defaults of transformers' image processors.
-struct ProcessorDefaults {
-  const char* name;
-  int resample;
-  Colours mean, std;
-  int size;
-  bool square;  // a size that is one number: both sides; otherwise the shorter one
-  bool center_crop;
-};
-constexpr std::array<ProcessorDefaults, 5> kProcessors{{
-    {"ViTImageProcessor", kBilinear, kHalf, kHalf, 224, true, false},
-    {"DeiTImageProcessor", kBicubic, kHalf, kHalf, 256, true, true},
-    {"BitImageProcessor", kBicubic, kClipMean, kClipStd, 224, false, true},
-    {"CLIPImageProcessor", kBicubic, kClipMean, kClipStd, 224, false, true},
-    {"ConvNextImageProcessor", kBicubic, kHalf, kHalf, 384, false, false},
-}};
 
 std::string without_end(const std::string& text, std::string_view end) {
   return text.ends_with(end) ? text.substr(0, text.size() - end.size()) : text;
@@ -49,19 +32,21 @@ std::string type_of(const Json& json, const std::string& model_type) {
   const std::string older = config_value<std::string>(json, "feature_extractor_type", "");
   if (type.empty() && !older.empty()) type = without_end(older, "FeatureExtractor") + "ImageProcessor";
   if (!type.empty()) return type;
-  if (model_type == "vit") return "ViTImageProcessor";
-  if (model_type.starts_with("dinov2")) return "BitImageProcessor";
-  if (model_type == "resnet") return "ConvNextImageProcessor";
+  for (const Family* family : families()) {
+    for (const HuggingFaceType& row : family->hugging_face.types) {
+      if (row.model_type == model_type) return std::string(row.image_processor);
+    }
+  }
   throw ModelFileError("preprocessor_config.json names no image_processor_type");
 }
 
-const ProcessorDefaults& defaults_of(const std::string& type) {
+const ImageProcessor& defaults_of(const std::string& type) {
   const std::string base = without_end(without_end(type, "Fast"), "Pil");
-  for (const ProcessorDefaults& row : kProcessors) {
+  for (const ImageProcessor& row : image_processors()) {
     if (base == row.name) return row;
   }
   std::string known;
-  for (const ProcessorDefaults& row : kProcessors) known += (known.empty() ? "" : ", ") + std::string(row.name);
+  for (const ImageProcessor& row : image_processors()) known += (known.empty() ? "" : ", ") + std::string(row.name);
   throw ModelFileError("preprocessor_config.json's image_processor_type '" + type + "' is not one that tessera has (" +
                        known +
                        "); --preprocess FILE.json or --mean, --std, --interpolation and --crop-pct say it otherwise");
@@ -87,11 +72,11 @@ int side_of(const Json& number) {
 }
 
 struct Size {
-  int side = 0;
+  Sides sides;
   bool shortest_edge = false;
 };
 
-// transformers' get_size_dict(), for sizes that make square pictures.
+// transformers' get_size_dict(), for sizes that make pictures of one size.
 Size size_of(const Json& size, bool square) {
   if (size.is_number()) return {side_of(size), !square};
   if (size.is_object() && size.size() == 1 && size.contains("shortest_edge")) {
@@ -103,8 +88,7 @@ Size size_of(const Json& size, bool square) {
     throw ModelFileError("size " + size.dump() + " is not supported: expected height and width, or shortest_edge");
   const Json& height = pair ? size[0] : size.at("height");
   const Json& width = pair ? size[1] : size.at("width");
-  if (height != width) throw ModelFileError("only square pictures are supported, not " + size.dump());
-  return {side_of(height), false};
+  return {{side_of(height), side_of(width)}, false};
 }
 
 double crop_share(const Json& json) {
@@ -116,27 +100,27 @@ double crop_share(const Json& json) {
   return share;
 }
 
-// ConvNextImageProcessor, which Hugging Face's ResNets use: below 384 pixels the shortest edge goes to size / crop_pct
-// and the centre is cut out, otherwise the picture is squashed.
-void set_convnext_sizes(const Json& json, Preprocess& p, const ProcessorDefaults& defaults) {
+// Below 384 pixels the shortest edge goes to size / crop_pct and the centre is cut out, otherwise the picture is
+// squashed.
+void set_sizes_of_crop(const Json& json, Preprocess& p, const ImageProcessor& defaults) {
   constexpr int kSquashFrom = 384;
-  const int size = size_of(json.value("size", Json(defaults.size)), false).side;
+  const int size = size_of(json.value("size", Json(defaults.size)), false).sides.height;
   const bool squash = size >= kSquashFrom;
   const double share = crop_share(json);
   p.resize_mode = squash ? ResizeMode::kSquash : ResizeMode::kShortestEdge;
   p.resize = squash ? size : static_cast<int>(size / share);
   p.crop = squash ? 0 : size;
   if (config_value(json, "do_center_crop", false))
-    throw ModelFileError("do_center_crop of a ConvNextImageProcessor is not supported");
+    throw ModelFileError("do_center_crop of a " + std::string(defaults.name) + " is not supported");
 }
 
-void set_sizes(const Json& json, Preprocess& p, const ProcessorDefaults& defaults) {
+void set_sizes(const Json& json, Preprocess& p, const ImageProcessor& defaults) {
   const Size size =
       size_of(json.value("size", Json(defaults.size)), config_value(json, "default_to_square", defaults.square));
   p.resize_mode = size.shortest_edge ? ResizeMode::kShortestEdge : ResizeMode::kSquash;
-  p.resize = size.side;
+  p.resize = size.sides;
   const bool crop = config_value(json, "do_center_crop", defaults.center_crop);
-  p.crop = crop ? size_of(json.value("crop_size", Json(224)), true).side : 0;
+  p.crop = crop ? size_of(json.value("crop_size", Json(224)), true).sides : 0;
 }
 
 void refuse_unknown_keys(const Json& json, const IgnoredKeys& ignored) {
@@ -190,11 +174,10 @@ Colours colours_of(const Json& json, const char* key, const Colours& fallback) {
 
 ChosenPreprocess hugging_face_preprocess(const Json& json, const std::string& model_type, const IgnoredKeys& ignored) {
   const std::string type = type_of(json, model_type);
-  const ProcessorDefaults& defaults = defaults_of(type);
+  const ImageProcessor& defaults = defaults_of(type);
   refuse_unknown_keys(json, ignored);
-  const bool convnext = std::string_view(defaults.name).starts_with("ConvNext");
   Preprocess p;
-  convnext ? set_convnext_sizes(json, p, defaults) : set_sizes(json, p, defaults);
+  defaults.size_is_crop ? set_sizes_of_crop(json, p, defaults) : set_sizes(json, p, defaults);
   if (!config_value(json, "do_resize", true)) p.resize_mode = ResizeMode::kNone;
   p.filter = filter_of(json.value("resample", Json(defaults.resample)));
   // A name that says neither means torchvision's arithmetic to transformers 5; version 4 had Pillow's.

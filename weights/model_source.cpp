@@ -8,6 +8,8 @@
 
 #include "core/error.h"
 #include "core/nearest.h"
+#include "core/text.h"
+#include "models/timm_table.h"
 #include "weights/seeded.h"
 
 namespace tessera {
@@ -37,16 +39,29 @@ SeededName parse_seeded(const std::string& name) {
   return parsed;
 }
 
+// The sizes are those of the weights where the model's name or origin is theirs, otherwise of the architecture's
+// default.
+void apply_timms_size(ModelCard& card, const std::string& when) {
+  const TimmWeights* weights = find_timm_weights(card.name);
+  if (weights == nullptr) weights = find_timm_weights(card.source.origin);
+  if (weights == nullptr) weights = default_timm_weights(card.config.architecture);
+  if (weights == nullptr)
+    throw UsageError(card.name + ": timm has no weights of that name, so no --size of it is known");
+  card.preprocess = at_timms_size(card.preprocess, *weights, when);
+  card.config.parameters["image_size"] = sides_to_json(card.preprocess.output_size());
+}
+
 // Adapts a model's graph and preprocessing to pictures of another size; the crop keeps its share of the picture.
 void apply_image_size(ModelCard& card, const OpenOptions& options) {
+  if (!options.timm_size.empty()) apply_timms_size(card, options.timm_size);
   if (!options.image_size) return;
-  const int size = *options.image_size;
+  const Sides size = *options.image_size;
   constexpr int kLargest = 4096;
-  if (size < 1 || size > kLargest) {
-    throw UsageError("the image size must lie in 1 to 4096, not " + std::to_string(size));
+  if (std::min(size.height, size.width) < 1 || std::max(size.height, size.width) > kLargest) {
+    throw UsageError("the image size must lie in 1 to 4096, not " + to_string(size));
   }
   card.preprocess = card.preprocess.at_size(size);
-  card.config.parameters["image_size"] = size;
+  card.config.parameters["image_size"] = sides_to_json(size);
 }
 
 // Text as in JSON, so that no control character reaches a terminal.
@@ -101,7 +116,8 @@ fs::path find_file(const std::string& name) {
   std::error_code error;
   if (fs::exists(name, error) && !fs::is_directory(name, error)) {
     if (fs::path(name).extension() == ".safetensors") {
-      throw ModelFileError(name + ": not a model file yet; `tessera convert " + name + "` makes one of it");
+      throw ModelFileError(name + ": not a model file yet; `tessera convert " + shell_quoted(name) +
+                           "` makes one of it");
     }
     return name;
   }
@@ -110,12 +126,13 @@ fs::path find_file(const std::string& name) {
     if (const fs::path installed = installed_file(name); !installed.empty()) return installed;
   }
   if (fs::is_directory(name, error)) {
-    throw ModelFileError(name + ": is a folder, not a model; `tessera convert " + name + "` makes one of its weights");
+    throw ModelFileError(name + ": is a folder, not a model; `tessera convert " + shell_quoted(name) +
+                         "` makes one of its weights");
   }
   if (!looks_like_path) {
     throw ModelFileError("no model '" + name + "': neither a file nor installed in " + model_home().string() +
                          did_you_mean(name, installed_models()) + " (`tessera models` lists what is there; `tessera " +
-                         "convert FOLDER --name " + name + "` installs one" + seeded_hint(name) + ")");
+                         "convert FOLDER --name " + shell_quoted(name) + "` installs one" + seeded_hint(name) + ")");
   }
   throw ModelFileError(name + ": no such file");
 }

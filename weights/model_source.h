@@ -13,8 +13,9 @@ namespace tessera {
 
 struct OpenOptions {
   bool verify = true;
-  int threads = 1;                // of load_model()
-  std::optional<int> image_size;  // pictures of another size: positions are interpolated, the rest adapts
+  int threads = 1;                  // of load_model()
+  std::optional<Sides> image_size;  // pictures of another size: positions are interpolated, the rest adapts
+  std::string timm_size;            // "train" or "test": of timm's size and crop for these weights; "": the model's
 };
 
 // Throw ModelFileError for a file that cannot be used or found, UsageError for an unknown architecture.

@@ -9,14 +9,12 @@
 
 #include "core/error.h"
 #include "weights/config_files.h"
-#include "weights/known_networks.h"
 
 namespace tessera {
 
 namespace {
 
 using Json = nlohmann::json;
-using Note = std::function<void(const std::string&)>;
 using Colours = std::array<float, 3>;
 
 constexpr double kSmallestShare = 0.01;
@@ -38,7 +36,7 @@ double checked_share(double share) {
 }
 
 // timm's Resize and CenterCrop, or its squash.
-Preprocess timm_pictures(int size, double share, Filter filter, Colours mean, Colours std, const std::string& mode) {
+Preprocess timm_pictures(Sides size, double share, Filter filter, Colours mean, Colours std, const std::string& mode) {
   if (mode != "center" && mode != "squash") throw ModelFileError("crop_mode '" + mode + "' is not supported");
   Preprocess p = Preprocess::timm(size, checked_share(share), filter, mean, std);
   if (mode == "squash") p.resize_mode = ResizeMode::kSquash;
@@ -59,13 +57,13 @@ std::optional<ChosenPreprocess> timm_preprocess(const Json& config) {
     size = side.is_array() && side.size() == 2 ? Json::array({3, side[0], side[1]}) : Json::array({3, side, side});
   }
   if (!size.is_array() || size.size() != 3) throw ModelFileError("input_size is " + size.dump());
-  if (size[1] != size[2]) throw ModelFileError("only square pictures are supported, not " + size.dump());
   bool all = true;
   for (const char* key : {"input_size", "crop_pct", "interpolation", "mean", "std", "crop_mode"})
     all &= cfg.contains(key);
   const Preprocess imagenet;
   return ChosenPreprocess{
-      timm_pictures(whole_side(size[2], "input_size"), config_value(cfg, "crop_pct", 0.875),
+      timm_pictures({whole_side(size[1], "input_size"), whole_side(size[2], "input_size")},
+                    config_value(cfg, "crop_pct", 0.875),
                     filter_from_string(config_value<std::string>(cfg, "interpolation", "bicubic")),
                     config_value(cfg, "mean", imagenet.mean), config_value(cfg, "std", imagenet.std),
                     config_value<std::string>(cfg, "crop_mode", "center")),
@@ -74,9 +72,10 @@ std::optional<ChosenPreprocess> timm_preprocess(const Json& config) {
 
 // Sets the resized edge from the crop's share of it; the crop is the model's.
 void set_share(Preprocess& p, double share) {
-  const int size = p.output_size();
+  const Sides size = p.output_size();
+  const auto shared = [&](int side) { return static_cast<int>(std::floor(side / checked_share(share))); };
   p.crop_fraction = p.resize_mode == ResizeMode::kSquash ? 0 : share;
-  p.resize = p.resize_mode == ResizeMode::kSquash ? size : static_cast<int>(std::floor(size / checked_share(share)));
+  p.resize = p.resize_mode == ResizeMode::kSquash ? size : Sides{shared(size.height), shared(size.width)};
 }
 
 void override_fields(Preprocess& p, const PreprocessOptions& options) {
@@ -98,7 +97,7 @@ void override_fields(Preprocess& p, const PreprocessOptions& options) {
 }
 
 // For preprocessing that options say completely.
-std::optional<Preprocess> said_by_options(const PreprocessOptions& options, int size) {
+std::optional<Preprocess> said_by_options(const PreprocessOptions& options, Sides size) {
   if (!options.mean || !options.std || !options.interpolation || !(options.crop_pct || options.crop_mode == "squash")) {
     return std::nullopt;
   }
@@ -112,7 +111,7 @@ std::optional<ChosenPreprocess> by_name(const std::string& name, const SaidNetwo
     const int resize = name == "torchvision" ? 256 : 232;
     return ChosenPreprocess{{.resize = resize, .crop = 224, .filter = Filter::kBilinear}, "torchvision 0.29"};
   }
-  const KnownNetwork* known = find_known_network(said.architecture);
+  const Architecture* known = find_row(said.architecture);
   if (name != "timm" || known == nullptr) return std::nullopt;
   note("preprocessing of timm's default configuration for " + known->name);
   return ChosenPreprocess{known->preprocess, kTimmVersion};
@@ -170,9 +169,8 @@ ChosenPreprocess preprocess_of(const ModelConfig& config, const SaidNetwork& sai
   if (file) chosen = by_json(choice, sources);
   if (!chosen && (choice.empty() || is_flavour(choice))) chosen = by_files(sources, note);
   if (!chosen) chosen = by_name(choice, said, note);
-  const int size = config.parameters.at("image_size").get<int>();
   if (!chosen) {
-    if (const auto said_whole = said_by_options(options, size)) chosen = {*said_whole, ""};
+    if (const auto said_whole = said_by_options(options, picture_sides(config))) chosen = {*said_whole, ""};
   }
   if (!chosen) refuse_unsaid(said);
   if (is_flavour(choice)) chosen->preprocess.flavour = flavour_from_string(choice);

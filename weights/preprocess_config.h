@@ -2,7 +2,6 @@
 // Preprocessing from other libraries' files (transformers' preprocessor_config.json, timm's pretrained_cfg), from a
 // table of published weights, or from the user. Private to weights/.
 
-#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -31,7 +30,7 @@ struct ChosenPreprocess {
 // what is missing and the options that give it. It is thrown too for settings that tessera does not have. `said` has
 // the network's name, `config` its picture size.
 ChosenPreprocess preprocess_of(const ModelConfig& config, const SaidNetwork& said, const PreprocessSources& sources,
-                               const PreprocessOptions& options, const std::function<void(const std::string&)>& note);
+                               const PreprocessOptions& options, const Note& note);
 
 // From a preprocessor_config.json; `model_type` is its model's, for files that name no processor.
 ChosenPreprocess hugging_face_preprocess(const nlohmann::json& json, const std::string& model_type,

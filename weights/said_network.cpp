@@ -1,17 +1,14 @@
 #include "weights/said_network.h"
 
+#include <algorithm>
+
 #include "core/error.h"
+#include "models/family.h"
 #include "weights/config_files.h"
-#include "weights/known_networks.h"
 
 namespace tessera {
 
 using Json = nlohmann::json;
-
-void refuse_setting(const std::string& key, const Json& value, const std::string& reason) {
-  throw ModelFileError("config.json's '" + key + "' is " + value.dump() + ": " + reason +
-                       "; if it changes nothing in this network, --ignore-config " + key + " converts without it");
-}
 
 bool is_timm_config(const Json& config) {
   const std::string type = config_value<std::string>(config, "model_type", "");
@@ -33,21 +30,24 @@ SaidNetwork network_of_config(const Json& config, const IgnoredKeys& ignored) {
 }
 
 SaidNetwork named_network(const SaidNetwork& said, const std::string& name) {
-  const KnownNetwork& known = known_network(name);
+  const Architecture& known = find_architecture(name);
+  const std::vector<std::string_view>& unseen = find_family(known.family)->unseen;
+  const std::string by = "--arch " + known.name;
   SaidNetwork network = said;
   network.architecture = known.name;
   network.family = known.family;
-  network.trained_by = "--arch " + known.name;
-  for (const auto& [parameter, value] : known.parameters.items()) {
+  network.trained_by = by;
+  for (const std::string& parameter : known.decided) {
+    const Json& value = known.parameters.at(parameter);
+    const bool only_said = std::ranges::find(unseen, parameter) != unseen.end();
     const auto found = network.parameters.find(parameter);
     // A name counts for more than transformers' default for a missing key.
-    const bool by_default =
-        parameter == "heads" && found != network.parameters.end() && found->second.by == "model_type";
+    const bool by_default = only_said && found != network.parameters.end() && found->second.by == "model_type";
     if (found == network.parameters.end() || by_default) {
-      network.parameters[parameter] = {value, "--arch " + known.name};
-    } else if (parameter == "heads" && found->second.value != value) {
-      throw ModelFileError("--arch " + known.name + " has " + value.dump() + " heads, config.json's " +
-                           found->second.by + " says " + found->second.value.dump() +
+      network.parameters[parameter] = {value, by};
+    } else if (only_said && found->second.value != value) {
+      throw ModelFileError(by + " has " + value.dump() + " " + parameter + ", config.json's " + found->second.by +
+                           " says " + found->second.value.dump() +
                            "; name another architecture, or leave the key out by --ignore-config " + found->second.by);
     }
   }

@@ -27,45 +27,19 @@ std::uint64_t mix(std::uint64_t z) {
   return z ^ (z >> 31U);
 }
 
-struct Range {
-  double low, high;
-};
-
-Range range_of(const WeightSpec& spec, const std::vector<WeightSpec>& specs) {
-  const std::string_view name = spec.name;
-  const std::string_view leaf = name.substr(name.rfind('.') == std::string_view::npos ? 0 : name.rfind('.') + 1);
-  if (leaf == "running_mean") return {-0.2, 0.2};
-  if (leaf == "running_var") return {0.8, 1.2};
-  if (leaf == "gamma") return {0.5, 1.0};
-  if (leaf == "weight" && spec.shape.rank() == 1) return {0.8, 1.2};
-  if (leaf == "weight") {
-    const std::int64_t fan_in = spec.shape.count() / spec.shape[0];
-    const double bound = std::sqrt(3.0 / static_cast<double>(fan_in));
-    return {-bound, bound};
-  }
-  if (leaf == "bias") {
-    const std::string sibling = std::string(name.substr(0, name.size() - leaf.size())) + "weight";
-    const auto found = std::ranges::find(specs, sibling, &WeightSpec::name);
-    return found != specs.end() && found->shape.rank() == 1 ? Range{-0.2, 0.2} : Range{-0.1, 0.1};
-  }
-  return {-0.2, 0.2};
-}
-
 class SeededWeights final : public WeightSource {
  public:
-  SeededWeights(const ModelConfig& config, std::uint64_t seed)
-      : specs_(build_graph(config).weight_specs()), seed_(seed) {}
-  Tensor take(const WeightSpec& spec) override { return seeded_tensor(spec, specs_, seed_); }
+  explicit SeededWeights(std::uint64_t seed) : seed_(seed) {}
+  Tensor take(const WeightSpec& spec) override { return seeded_tensor(spec, seed_); }
 
  private:
-  std::vector<WeightSpec> specs_;
   std::uint64_t seed_;
 };
 
 }  // namespace
 
-Tensor seeded_tensor(const WeightSpec& spec, const std::vector<WeightSpec>& specs, std::uint64_t seed) {
-  const Range range = range_of(spec, specs);
+Tensor seeded_tensor(const WeightSpec& spec, std::uint64_t seed) {
+  const SeededRange range = spec.seeded;
   const double width = range.high - range.low;
   const std::uint64_t start = seed * kGolden + fnv1a(spec.name);
   Tensor tensor(spec.shape);
@@ -78,7 +52,7 @@ Tensor seeded_tensor(const WeightSpec& spec, const std::vector<WeightSpec>& spec
 }
 
 OpenedModel open_seeded(const ModelConfig& config, std::uint64_t seed) {
-  return {.card = seeded_card(config, seed), .weights = std::make_unique<SeededWeights>(config, seed)};
+  return {.card = seeded_card(config, seed), .weights = std::make_unique<SeededWeights>(seed)};
 }
 
 ModelCard seeded_card(const ModelConfig& config, std::uint64_t seed) {
@@ -100,7 +74,7 @@ LoadedModel seeded_model(const ModelConfig& config, std::uint64_t seed, int thre
   ThreadPool pool(threads);
   pool.for_each(static_cast<std::int64_t>(specs.size()), [&](std::int64_t index, int) {
     const auto i = static_cast<std::size_t>(index);
-    tensors[i] = seeded_tensor(specs[i], specs, seed);
+    tensors[i] = seeded_tensor(specs[i], seed);
   });
   LoadedModel model;
   model.card = seeded_card(config, seed);

@@ -17,7 +17,7 @@ LoadedModel seeded_model(const ModelConfig& config, std::uint64_t seed, int thre
 OpenedModel open_seeded(const ModelConfig& config, std::uint64_t seed);
 ModelCard seeded_card(const ModelConfig& config, std::uint64_t seed);
 
-// Values of one tensor; `specs` are all tensors of the model (a bias is a norm's when its sibling weight has rank 1).
-Tensor seeded_tensor(const WeightSpec& spec, const std::vector<WeightSpec>& specs, std::uint64_t seed);
+// Values of one tensor, within the range that its layer declared (WeightSpec::seeded).
+Tensor seeded_tensor(const WeightSpec& spec, std::uint64_t seed);
 
 }  // namespace tessera

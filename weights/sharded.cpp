@@ -37,6 +37,7 @@ fs::path in_folder(const fs::path& folder) {
     if (it->path().extension() == ".safetensors") files.push_back(it->path());
     if (is_for_the_script(it->path())) others.push_back(it->path());
   }
+  if (error) throw ModelFileError(folder.string() + ": cannot be read (" + error.message() + ")");
   if (files.size() == 1) return files.front();
   if (files.size() > 1) {
     std::ranges::sort(files);

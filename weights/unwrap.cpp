@@ -7,22 +7,12 @@
 #include <vector>
 
 #include "core/error.h"
+#include "models/family.h"
 
 namespace tessera {
 
 namespace {
 
-using Note = std::function<void(const std::string&)>;
-
-// The first layer of each kind of network, which shows the prefix.
-constexpr std::array<std::string_view, 6> kFirstLayers{"patch_embed.proj.weight",
-                                                       "layer1.0.conv1.weight",
-                                                       "conv_stem.weight",
-                                                       "conv_proj.weight",
-                                                       "embeddings.patch_embeddings.projection.weight",
-                                                       "embedder.embedder.convolution.weight"};
-// Parts of Hugging Face's names that rename_to_timm() removes; the head is beside them.
-constexpr std::array<std::string_view, 4> kOwnPrefixes{"vit.", "dinov2.", "dinov2_with_registers.", "resnet."};
 // Of two networks in a file, the one that is not the result of the training.
 constexpr std::array<std::string_view, 4> kOthers{"encoder_k.", "momentum_encoder.", "student.", "momentum_backbone."};
 constexpr std::array<std::string_view, 4> kHeads{"head.weight", "fc.weight", "classifier.weight", "linear.weight"};
@@ -33,18 +23,25 @@ std::vector<std::string> names_of(const WeightStore& weights) {
   return names;
 }
 
+// What stands before the first layer of a naming in `name`; the naming's own prefix is taken off by rename_to_timm(),
+// and the head stands beside it.
+std::optional<std::string> prefix_before(const std::string& name, const Naming& naming) {
+  if (naming.first_layer.empty() || !name.ends_with(naming.first_layer)) return std::nullopt;
+  std::string prefix = name.substr(0, name.size() - naming.first_layer.size());
+  if (!prefix.empty() && !prefix.ends_with('.')) return std::nullopt;
+  for (const std::string_view own : naming.prefixes) {
+    if (prefix.ends_with(own)) prefix.resize(prefix.size() - own.size());
+  }
+  return prefix;
+}
+
 std::set<std::string> prefixes_of(const std::vector<std::string>& names) {
   std::set<std::string> prefixes;
   for (const std::string& name : names) {
-    for (const std::string_view layer : kFirstLayers) {
-      if (!name.ends_with(layer)) continue;
-      std::string prefix = name.substr(0, name.size() - layer.size());
-      if (!prefix.empty() && !prefix.ends_with('.')) continue;
-      for (const std::string_view own : kOwnPrefixes) {
-        const bool hugging_face = layer.starts_with("embed");
-        if (hugging_face && prefix.ends_with(own)) prefix.resize(prefix.size() - own.size());
+    for (const Family* family : families()) {
+      for (const Naming& naming : family->namings) {
+        if (const auto prefix = prefix_before(name, naming)) prefixes.insert(*prefix);
       }
-      prefixes.insert(prefix);
     }
   }
   return prefixes;

@@ -8,7 +8,7 @@ namespace tessera::cuda {
 namespace {
 
 template <class T>
-__global__ void finish_kernel(const T* x, const float* bias, const T* residual, TesseraActivation activation, T* y,
+__global__ void finish_kernel(const T* x, const float* bias, const T* residual, Activation activation, T* y,
                               std::int64_t count, std::int64_t channels) {
   for (std::int64_t i = first_index(); i < count; i += index_step()) {
     float value = load(x, i);
@@ -85,8 +85,8 @@ __global__ void mean_rows_kernel(const T* x, T* y, std::int64_t outputs, std::in
 
 }  // namespace
 
-void finish(TesseraDType type, const void* x, const float* bias, const void* residual, TesseraActivation activation,
-            void* y, std::int64_t count, std::int64_t channels, cudaStream_t stream) {
+void finish(TesseraDType type, const void* x, const float* bias, const void* residual, Activation activation, void* y,
+            std::int64_t count, std::int64_t channels, cudaStream_t stream) {
   with_type(type, [&]<class T>(T*) {
     TESSERA_LAUNCH(finish_kernel<T>, blocks_for(count), kThreads, 0, stream, static_cast<const T*>(x), bias,
                    static_cast<const T*>(residual), activation, static_cast<T*>(y), count, channels);

@@ -47,7 +47,7 @@ __global__ void gather_kernel(const In* x, Out* y, Windows w, int first_channel,
 
 template <class T>
 __global__ void depthwise_kernel(const T* x, const float* filters, const float* bias, const T* residual,
-                                 TesseraActivation activation, T* y, Windows w, std::int64_t count) {
+                                 Activation activation, T* y, Windows w, std::int64_t count) {
   for (std::int64_t i = first_index(); i < count; i += index_step()) {
     const int channel = static_cast<int>(i % w.channels);
     const Pixel pixel = out_pixel(i / w.channels, w);
@@ -119,8 +119,7 @@ void gather(TesseraDType x_type, const void* x, TesseraDType y_type, void* y, co
 }
 
 void depthwise(TesseraDType type, const void* x, const float* filters, const float* bias, const void* residual,
-               TesseraActivation activation, void* y, const Windows& windows, std::int64_t pictures,
-               cudaStream_t stream) {
+               Activation activation, void* y, const Windows& windows, std::int64_t pictures, cudaStream_t stream) {
   const std::int64_t count = out_pixels(windows, pictures) * windows.channels;
   with_type(type, [&]<class T>(T*) {
     TESSERA_LAUNCH(depthwise_kernel<T>, blocks_for(count), kThreads, 0, stream, static_cast<const T*>(x), filters, bias,

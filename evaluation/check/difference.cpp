@@ -24,7 +24,7 @@ bool same_values(const Shape& a, const Shape& b) {
 }
 
 // The samples of the first that the second has as well. Indices are sorted in files of ours; others are put in order.
-LayerDifference compare_activations(const ReferenceActivation& first, const ReferenceActivation& second,
+LayerDifference compare_activations(const StoredActivation& first, const StoredActivation& second,
                                     const Tolerance& tolerance) {
   DifferenceSum sum(first.path, first.shape, tolerance);
   std::map<std::int64_t, double> found;  // of a sampled second file
@@ -40,7 +40,7 @@ LayerDifference compare_activations(const ReferenceActivation& first, const Refe
   return sum.result();
 }
 
-LayerDifference compare_inputs(const ReferenceReader& first, const ReferenceReader& second,
+LayerDifference compare_inputs(const ActivationReader& first, const ActivationReader& second,
                                const Tolerance& tolerance) {
   if (first.input_shape() != second.input_shape()) {
     return misshapen("input", first.input_shape(), second.input_shape());
@@ -51,7 +51,7 @@ LayerDifference compare_inputs(const ReferenceReader& first, const ReferenceRead
   return sum.result();
 }
 
-LayerDifference compare_outputs(const ReferenceReader& first, const ReferenceReader& second,
+LayerDifference compare_outputs(const ActivationReader& first, const ActivationReader& second,
                                 const Tolerance& tolerance) {
   if (first.output_shape() != second.output_shape()) {
     return misshapen("output", first.output_shape(), second.output_shape());
@@ -132,7 +132,8 @@ const LayerDifference* FileDifference::worst_failure() const {
   return worst == layers.end() || worst->passed() ? nullptr : &*worst;
 }
 
-FileDifference compare_files(const ReferenceReader& first, const ReferenceReader& second, const Tolerance& tolerance) {
+FileDifference compare_files(const ActivationReader& first, const ActivationReader& second,
+                             const Tolerance& tolerance) {
   std::map<std::string_view, const ActivationEntry*> others;
   for (const ActivationEntry& entry : second.activations()) others.emplace(entry.path, &entry);
   FileDifference result;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/tensor.h"
-#include "weights/reference_file.h"
+#include "weights/activation_file.h"
 
 namespace tessera {
 
@@ -62,6 +62,6 @@ struct FileDifference {
 
 // Compares `second` with `first`, with one activation in memory at a time. Of a sampled activation the samples are
 // compared. Throws ModelFileError, and CheckError when they have no activation in common.
-FileDifference compare_files(const ReferenceReader& first, const ReferenceReader& second, const Tolerance& tolerance);
+FileDifference compare_files(const ActivationReader& first, const ActivationReader& second, const Tolerance& tolerance);
 
 }  // namespace tessera

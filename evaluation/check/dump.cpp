@@ -7,7 +7,7 @@
 
 #include "core/file.h"
 #include "core/npy.h"
-#include "weights/reference_file.h"
+#include "weights/activation_file.h"
 
 namespace tessera {
 
@@ -27,7 +27,7 @@ std::string file_name(std::size_t number, std::string path) {
 
 std::vector<TappedValue> write_dump(const std::filesystem::path& path, Classifier& classifier, ConstView input,
                                     const nlohmann::json& settings) {
-  ReferenceWriter file(path, classifier.card().name, settings);
+  ActivationWriter file(path, classifier.card().name, settings);
   const ConstView output = classifier.run(input);
   const std::vector<TappedValue> values = tapped_values(classifier.program());
   for (const TappedValue& value : values) {

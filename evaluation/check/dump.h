@@ -14,7 +14,7 @@ namespace tessera {
 // Both run `input` once, [n, S, S, 3] with n up to the largest batch, and return what they wrote. They throw
 // ResourceError and leave nothing half-written under the name that was asked for.
 
-// A file for `tessera diff` (weights/reference_file.h). `settings` says how it was made.
+// A file for `tessera diff` (weights/activation_file.h). `settings` says how it was made.
 std::vector<TappedValue> write_dump(const std::filesystem::path& path, Classifier& classifier, ConstView input,
                                     const nlohmann::json& settings);
 // One .npy file an activation, numbered in the order of execution ("007_layer1.0.conv1.npy"), input.npy, output.npy,

@@ -13,7 +13,7 @@ namespace tessera {
 namespace {
 
 // Compares the values of an activation that lie in pictures [first, first + batch).
-void compare_activation(const ReferenceActivation& expected, ConstView found, std::int64_t first, DifferenceSum& sum) {
+void compare_activation(const StoredActivation& expected, ConstView found, std::int64_t first, DifferenceSum& sum) {
   const std::int64_t per_picture = expected.shape.count() / expected.shape[0];
   const std::int64_t begin = first * per_picture;
   const std::int64_t end = begin + found.count();
@@ -45,12 +45,12 @@ const LayerDifference* VerifyResult::first_failure() const {
   return found == activations.end() ? nullptr : &*found;
 }
 
-VerifyResult verify_model(LoadedModel model, const ReferenceFile& reference, RunOptions options,
+VerifyResult verify_model(LoadedModel model, const ActivationFile& reference, RunOptions options,
                           const Tolerance& tolerance) {
   VerifyResult result;
   const Graph graph = build_graph(model.card.config);
-  std::vector<std::pair<ValueId, const ReferenceActivation*>> wanted;
-  for (const ReferenceActivation& activation : reference.activations) {
+  std::vector<std::pair<ValueId, const StoredActivation*>> wanted;
+  for (const StoredActivation& activation : reference.activations) {
     const auto found = graph.names().find(activation.path);
     if (found == graph.names().end()) {
       result.missing.push_back(activation.path);
@@ -88,7 +88,7 @@ VerifyResult verify_model(LoadedModel model, const ReferenceFile& reference, Run
       result.top5_equal &= top5(found) == top5(expected);
     }
     for (std::size_t i = 0; i < wanted.size(); ++i) {
-      const ReferenceActivation& activation = *wanted[i].second;
+      const StoredActivation& activation = *wanted[i].second;
       compare_activation(activation, classifier.session().tap(activation.path).view(), first, sums[i]);
     }
   }

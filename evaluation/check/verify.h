@@ -6,7 +6,7 @@
 
 #include "evaluation/check/difference.h"
 #include "evaluation/ready/classifier.h"
-#include "weights/reference_file.h"
+#include "weights/activation_file.h"
 
 namespace tessera {
 
@@ -22,7 +22,7 @@ struct VerifyResult {
 
 // Runs the reference's pictures in batches of `options.max_batch`. Throws UsageError when the model takes pictures of
 // another size.
-VerifyResult verify_model(LoadedModel model, const ReferenceFile& reference, RunOptions options,
+VerifyResult verify_model(LoadedModel model, const ActivationFile& reference, RunOptions options,
                           const Tolerance& tolerance);
 
 }  // namespace tessera

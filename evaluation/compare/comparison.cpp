@@ -222,13 +222,18 @@ std::vector<ComparedModel> facts_of(const std::vector<std::unique_ptr<Classifier
   for (std::size_t i = 0; i < models.size(); ++i) {
     const Classifier& model = *models[i];
     const Cost sum = totals(build_graph(model.card().config));
-    facts.push_back({.name = names[i],
-                     .prefix = prefixes[i],
-                     .load_ms = model.load_ms(),
-                     .parameters = sum.parameters,
-                     .macs = sum.macs,
-                     .memory_bytes = static_cast<std::int64_t>(model.program().weight_bytes() +
-                                                               model.program().activation_bytes())});
+    const ModelCard& card = model.card();
+    std::optional<PublishedAccuracy> published;
+    if (card.labels.is_imagenet()) published = published_accuracy(card.name, model.image_size());
+    if (card.labels.is_imagenet() && !published) published = published_accuracy(card.source.origin, model.image_size());
+    facts.push_back(
+        {.name = names[i],
+         .prefix = prefixes[i],
+         .load_ms = model.load_ms(),
+         .parameters = sum.parameters,
+         .macs = sum.macs,
+         .memory_bytes = static_cast<std::int64_t>(model.program().weight_bytes() + model.program().activation_bytes()),
+         .published = published});
   }
   return facts;
 }

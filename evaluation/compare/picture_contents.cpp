@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
+#include <optional>
+#include <tuple>
+#include <vector>
 
 #include "core/error.h"
 #include "vision/prepare.h"
@@ -20,21 +24,27 @@ std::size_t spread_step(std::size_t count) {
   return step;
 }
 
-std::int64_t contents_now(const Sample& sample, std::size_t& bytes_read) {
+constexpr std::size_t kMostBytes = std::size_t{256} << 20;
+
+std::optional<std::vector<std::byte>> bytes_now(const Sample& sample) {
   try {
-    const std::vector<std::byte> bytes = read_picture(sample);
-    bytes_read += bytes.size();
-    return contents_of(bytes);
+    return read_picture(sample);
   } catch (const InputError&) {
-    return -1;
+    return std::nullopt;
   }
+}
+
+std::int64_t contents_now(const Sample& sample, std::size_t& bytes_read) {
+  const std::optional<std::vector<std::byte>> bytes = bytes_now(sample);
+  if (!bytes) return -1;
+  bytes_read += bytes->size();
+  return contents_of(*bytes);
 }
 
 }  // namespace
 
 void expect_same_contents(const std::filesystem::path& log, const Dataset& dataset,
                           std::span<const ComparisonRow> rows) {
-  constexpr std::size_t kMostBytes = std::size_t{256} << 20;
   if (rows.empty()) return;
   const std::size_t step = spread_step(rows.size());
   std::size_t bytes_read = 0;
@@ -48,6 +58,39 @@ void expect_same_contents(const std::filesystem::path& log, const Dataset& datas
                     "--no-resume to begin anew",
                     log.string(), where(sample)));
   }
+}
+
+std::string note_of_same_pictures(std::span<const ComparisonRow> rows) {
+  std::vector<const ComparisonRow*> known;
+  for (const ComparisonRow& row : rows) {
+    if (row.contents >= 0 && row.sample.label >= 0) known.push_back(&row);
+  }
+  std::ranges::sort(known, {}, [](const ComparisonRow* row) { return std::tuple(row->contents, row->number); });
+  std::size_t found = 0, bytes_read = 0;
+  const ComparisonRow *first = nullptr, *twin = nullptr;  // of the first pair
+  std::optional<std::vector<std::byte>> bytes;            // of *group
+  const ComparisonRow* group = nullptr;                   // the first picture with these contents
+  for (const ComparisonRow* row : known) {
+    if (group == nullptr || group->contents != row->contents) {
+      group = row;
+      bytes.reset();
+    }
+    if (group->sample.label == row->sample.label || bytes_read > kMostBytes) continue;
+    if (!bytes) bytes = bytes_now(group->sample);
+    const std::optional<std::vector<std::byte>> others = bytes_now(row->sample);
+    if (!bytes || !others) continue;
+    bytes_read += bytes->size() + others->size();
+    if (*bytes != *others) continue;
+    ++found;
+    if (first == nullptr || group->number < first->number) std::tie(first, twin) = std::tuple(group, row);
+  }
+  if (found == 0) return "";
+  return fmt::format(
+      "{}{} picture(s) have the same bytes as one of another class, so that of the two labels one at most is right; "
+      "the "
+      "first: {} (class {}) and {} (class {})",
+      bytes_read > kMostBytes ? "at least " : "", found, where(first->sample), first->sample.label, where(twin->sample),
+      twin->sample.label);
 }
 
 }  // namespace tessera

@@ -19,9 +19,23 @@ constexpr int kVersion = 2;  // 1 had neither sittings' machines nor pictures' c
 constexpr int kMostShards = 1'000'000;
 
 Json to_json(const ComparedModel& model) {
-  return {{"name", model.name},       {"prefix", model.prefix},
-          {"load_ms", model.load_ms}, {"parameters", model.parameters},
-          {"macs", model.macs},       {"memory_bytes", model.memory_bytes}};
+  Json json{{"name", model.name},       {"prefix", model.prefix},
+            {"load_ms", model.load_ms}, {"parameters", model.parameters},
+            {"macs", model.macs},       {"memory_bytes", model.memory_bytes}};
+  if (const auto& published = model.published) {
+    json["published"] = {{"weights", published->weights},
+                         {"image_size", published->image_size},
+                         {"top1", published->top1},
+                         {"top5", published->top5}};
+  }
+  return json;
+}
+
+std::optional<PublishedAccuracy> published_from_json(const Json& json) {
+  if (!json.contains("published")) return std::nullopt;
+  const Json& published = json.at("published");
+  return PublishedAccuracy{published.at("weights").get<std::string>(), published.at("image_size").get<int>(),
+                           published.at("top1").get<double>(), published.at("top5").get<double>()};
 }
 
 ComparedModel model_from_json(const Json& json) {
@@ -30,7 +44,8 @@ ComparedModel model_from_json(const Json& json) {
                             .load_ms = json.at("load_ms").get<double>(),
                             .parameters = json.at("parameters").get<std::int64_t>(),
                             .macs = json.at("macs").get<std::int64_t>(),
-                            .memory_bytes = json.at("memory_bytes").get<std::int64_t>()};
+                            .memory_bytes = json.at("memory_bytes").get<std::int64_t>(),
+                            .published = published_from_json(json)};
   if (model.load_ms < 0 || model.parameters < 0 || model.macs < 0 || model.memory_bytes < 0) {
     throw InputError("a model of its header has a negative size or time");
   }

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "models/timm_table.h"
 #include "vision/labels.h"
 
 namespace tessera {
@@ -28,6 +30,8 @@ struct ComparedModel {
   std::int64_t parameters = 0;
   std::int64_t macs = 0;          // multiply-adds of a picture
   std::int64_t memory_bytes = 0;  // weights as they are packed, arena and scratch
+  // What timm publishes of weights of that name, where the classes are ImageNet's.
+  std::optional<PublishedAccuracy> published = std::nullopt;
 };
 
 struct RunHeader {

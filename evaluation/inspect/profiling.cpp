@@ -11,7 +11,7 @@
 #include "core/quantile.h"
 #include "device/device_backend.h"
 #include "engine/module_tree.h"
-#include "engine/profile.h"
+#include "engine/node_times.h"
 #include "evaluation/inspect/trace.h"
 #include "evaluation/ready/model_names.h"
 
@@ -56,10 +56,10 @@ void put_under_roof(ProfileLine& line, const Roofline& roof) {
   line.memory_bound = memory_us > compute_us;
 }
 
-std::vector<ProfileLine> node_lines(const Profile& profile, const Roofline& roof) {
+std::vector<ProfileLine> node_lines(const NodeTimes& profile, const Roofline& roof) {
   std::vector<ProfileLine> lines;
   double all = 0;
-  for (ProfileRow& row : profile.rows()) {
+  for (NodeTime& row : profile.rows()) {
     ProfileLine line{.name = row.path,
                      .layer = std::move(row.layer),
                      .kernel = std::move(row.implementation),
@@ -167,7 +167,7 @@ class Profiler {
   ProfileSetting setting_;
   Classifier classifier_;
   Tensor input_;
-  Profile profile_;
+  NodeTimes profile_;
   std::unique_ptr<Trace> trace_;
   std::vector<Observer*> observers_;
   RunTimes times_;

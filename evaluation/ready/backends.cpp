@@ -156,10 +156,10 @@ std::string resolved_device(const RunOptions& options) {
 }
 
 Graph graph_of(const ModelCard& card, std::int64_t max_batch) {
-  const std::int64_t size = card.config.parameters.at("image_size").get<std::int64_t>();
+  const Sides size = picture_sides(card.config);
   if (size != card.preprocess.output_size()) {
-    throw UsageError(fmt::format("{}: the model takes pictures of {}, its preprocessing gives {}", card.name, size,
-                                 card.preprocess.output_size()));
+    throw UsageError(fmt::format("{}: the model takes pictures of {}, its preprocessing gives {}", card.name,
+                                 to_string(size), to_string(card.preprocess.output_size())));
   }
   return build_graph(card.config, max_batch);
 }

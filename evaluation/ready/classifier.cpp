@@ -19,7 +19,10 @@ Preprocess choose_preprocess(const ModelCard& card, const std::string& choice, i
 }
 
 Classifier::Classifier(const std::string& name, const RunOptions& options)
-    : Classifier(open_model(name, {.verify = options.verify_weights, .image_size = options.image_size}), options) {}
+    : Classifier(open_model(name, {.verify = options.verify_weights,
+                                   .image_size = options.image_size,
+                                   .timm_size = options.timm_size}),
+                 options) {}
 
 Classifier::Classifier(LoadedModel model, const RunOptions& options)
     : Classifier(OpenedModel{.card = std::move(model.card),

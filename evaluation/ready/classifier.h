@@ -25,15 +25,15 @@ class Classifier {
   const ModelCard& card() const noexcept { return card_; }
   const Program& program() const { return session_->program(); }
   Session& session() noexcept { return *session_; }
-  // Side of the square picture that is the model's input.
-  int image_size() const { return card_.preprocess.output_size(); }
+  // Height and width of the picture that is the model's input.
+  Sides image_size() const { return card_.preprocess.output_size(); }
   // Width of the output: classes, or features of a model without a head.
   std::int64_t outputs() const;
   bool has_classes() const { return class_count(card_.config) > 0; }
   // The time from opening the file to being ready to run, and its parts.
   double load_ms() const noexcept { return load_ms_; }
 
-  // Zeros for so many pictures, [batch, S, S, 3]; vision/preprocess.h fills in what card().preprocess says.
+  // Zeros for so many pictures, [batch, H, W, 3]; vision/preprocess.h fills in what card().preprocess says.
   Tensor input(std::int64_t batch) const { return Tensor::zeros(input_shape(batch)); }
   // Runs pictures of input_shape(batch), batch <= max_batch; [batch, outputs], valid until the next run.
   ConstView run(ConstView pictures) { return session_->run(pictures); }

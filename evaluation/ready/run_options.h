@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "vision/preprocess.h"
+
 namespace tessera {
 
 // How to run a model: the common options of the command line.
@@ -19,7 +21,8 @@ struct RunOptions {
   std::int64_t max_batch = 1;
   std::string preprocess = "model";  // "model", "timm", "hf", "hf-fast"
   int pillow = 0;                    // the release whose resizing is followed, 12 or 13; 0: the model's
-  std::optional<int> image_size;
+  std::optional<Sides> image_size;
+  std::string timm_size;  // as in OpenOptions
   bool optimise = true;
   bool rewrite = true;  // as in CompileOptions
   bool verify_weights = true;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <new>
 
 #include "core/error.h"
 #include "pages/page.h"
@@ -49,6 +50,10 @@ std::string Thumbnails::uri(const Sample& sample) const {
     return data_uri("image/jpeg", encode_jpeg(shrunk(image), kQuality));
   } catch (const InputError&) {
     return "";  // moved, replaced or damaged since: the page shows the names
+  } catch (const ResourceError&) {
+    return "";  // and where there is no memory for the picture: the run's results must still be written
+  } catch (const std::bad_alloc&) {
+    return "";
   }
 }
 

@@ -15,7 +15,8 @@ class Thumbnails {
   // must outlive this object.
   explicit Thumbnails(std::span<const Sample> pictures);
 
-  // The picture, at most 160 pixels wide and high, as a data URI of a JPEG; "" where it is missing or damaged.
+  // The picture, at most 160 pixels wide and high, as a data URI of a JPEG; "" where it is missing,
+  // damaged or too large for the memory that there is.
   std::string uri(const Sample& sample) const;
 
  private:

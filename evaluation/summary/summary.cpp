@@ -205,6 +205,14 @@ nlohmann::json share_json(const TimeSummary& time, std::int64_t batch) {
   return {{"total", time.total}, {"mean", time.mean}};
 }
 
+nlohmann::json to_json(const PublishedAccuracy& published) {
+  return {{"weights", published.weights},
+          {"image_size", published.image_size},
+          {"top1", published.top1},
+          {"top5", published.top5},
+          {"by", "timm, whole validation set"}};
+}
+
 nlohmann::json to_json(const ModelSummary& model, std::int64_t pictures, std::int64_t batch) {
   const auto share = [&](std::int64_t count) {
     return pictures == 0 ? 0 : static_cast<double>(count) / static_cast<double>(pictures);
@@ -374,6 +382,7 @@ nlohmann::json summary_json(const ComparisonSummary& summary, const ComparisonRe
   }
   for (const ModelSummary& model : summary.models) {
     json["models"].push_back(to_json(model, summary.pictures, summary.batch));
+    if (model.model.published) json["models"].back()["published"] = to_json(*model.model.published);
   }
   for (const PairSummary& pair : summary.pairs) {
     json["pairs"].push_back(to_json(pair, result));

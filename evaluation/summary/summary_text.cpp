@@ -150,6 +150,17 @@ std::string short_label(const ComparisonResult& result, int index) {
   return name.substr(0, std::min(name.find(','), kMost));
 }
 
+// Beside what was measured, where the models' names are those of published weights.
+void add_published(Table& table, const ComparisonSummary& s) {
+  for (const ModelSummary& model : s.models) {
+    const auto& published = model.model.published;
+    if (!published) continue;
+    table.line(fmt::format("{:<40} | {:>7.2f} % | {:>7.2f} % | published for {} at {} (timm, whole validation set)",
+                           model.model.name, published->top1, published->top5, published->weights,
+                           published->image_size));
+  }
+}
+
 void add_calibration(Table& table, const ComparisonSummary& s) {
   table.line("");
   table.header("CONFIDENCE", "");
@@ -254,6 +265,7 @@ std::string summary_text(const ComparisonSummary& s, const ComparisonResult& res
     table.line(fmt::format("{:<40} | {:>7.2f} % | {:>7.2f} %", "Mean of their probabilities",
                            percent(s.average_top1, s.pictures), percent(s.average_top5, s.pictures)));
   }
+  add_published(table, s);
   add_calibration(table, s);
   for (const PairSummary& pair : s.pairs) add_pair(table, s, pair, result);
   return std::move(table).text();

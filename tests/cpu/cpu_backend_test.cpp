@@ -156,12 +156,14 @@ TEST_P(CpuLayerCases, SoftmaxHandsNaNOn) {
 }
 
 TEST(CpuBackend, NamesAnInstructionSetThatIsNotThere) {
-  EXPECT_EQ(cpu_isas().back(), "sse4");
+  ASSERT_FALSE(cpu_isas().empty());
   try {
     make_cpu_backend({.isa = "avx1024"});
     FAIL();
   } catch (const DeviceError& error) {
-    EXPECT_NE(std::string(error.what()).find("sse4"), std::string::npos);
+    for (const std::string& isa : cpu_isas()) {
+      EXPECT_NE(std::string(error.what()).find(" " + isa), std::string::npos) << isa;
+    }
   }
 }
 

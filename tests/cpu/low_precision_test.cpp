@@ -206,13 +206,10 @@ RandomLayer random_first_conv(Draw& draw) {
   conv.padding_same = draw.coin();
   conv.padding = {draw.between(0, 3), draw.between(0, 3)};
   conv.bias = draw.coin();
-  conv.activation = draw.activation();
+  conv.activation = draw.one_of<ActivationKind>();
   const std::int64_t channels = draw.coin() ? 3 : draw.between(1, 8);
-  RandomLayer made{.layer = conv, .inputs = {}, .weights = {}};
-  made.inputs.push_back(draw.tensor({draw.between(1, 3), draw.between(13, 30), draw.between(9, 80), channels}, 1));
-  made.reduction = static_cast<double>(conv.kernel.height * conv.kernel.width * channels);
-  add_weights_and_residual(made, draw, draw.between(0, 3) == 0);
-  return made;
+  const Shape x{draw.between(1, 3), draw.between(13, 30), draw.between(9, 80), channels};
+  return random_product(conv, x, draw.between(0, 3) == 0, draw);
 }
 
 // Depthwise convolutions as networks have them, wide enough for every block of channels.
@@ -225,29 +222,24 @@ RandomLayer random_depthwise(Draw& draw) {
   conv.padding = {draw.between(0, 3), draw.between(0, 3)};
   conv.groups = channels;
   conv.bias = draw.coin();
-  conv.activation = draw.coin() ? ActivationKind::kRelu6 : draw.activation();
-  RandomLayer made{.layer = conv, .inputs = {}, .weights = {}};
-  made.inputs.push_back(draw.tensor({draw.between(1, 2), draw.between(9, 20), draw.between(9, 30), channels}, 1));
-  made.reduction = static_cast<double>(conv.kernel.height * conv.kernel.width);
-  add_weights_and_residual(made, draw, draw.between(0, 3) == 0);
-  return made;
+  conv.activation = draw.coin() ? ActivationKind::kRelu6 : draw.one_of<ActivationKind>();
+  const Shape x{draw.between(1, 2), draw.between(9, 20), draw.between(9, 30), channels};
+  return random_product(conv, x, draw.between(0, 3) == 0, draw);
 }
 
 TEST_P(LowPrecision, DepthwiseConvolutions) {
   // In bfloat16 they multiply floats.
   check(&random_depthwise, 120, GetParam().precision == Precision::kInt8 ? 40 : 0);
 }
-TEST_P(LowPrecision, Convolutions) { check(&random_conv, 120, 41); }
+TEST_P(LowPrecision, Convolutions) { check(&random_layer<Conv2d>, 120, 41); }
 TEST_P(LowPrecision, FirstConvolutions) { check(&random_first_conv, 60, 60, "low"); }
-TEST_P(LowPrecision, LinearLayers) { check(&random_linear, 60, 21); }
+TEST_P(LowPrecision, LinearLayers) { check(&random_layer<Linear>, 60, 21); }
 
 // Weights and values as large as they can be: what 16 bits hold on the way must hold them.
 RandomLayer random_extremes(Draw& draw) {
   const std::int64_t features = draw.between(8, 300);
-  RandomLayer made{.layer = Linear{.out_features = draw.between(20, 90), .bias = false}, .inputs = {}, .weights = {}};
-  made.inputs.push_back(draw.tensor({1, draw.between(1, 40), features}, 1));
-  made.reduction = static_cast<double>(features);
-  add_weights_and_residual(made, draw, false);
+  const Linear linear{.out_features = draw.between(20, 90), .bias = false};
+  RandomLayer made = random_product(linear, {1, draw.between(1, 40), features}, false, draw);
   for (float& value : made.inputs[0].values()) value = draw.between(0, 9) == 0 ? -1.0F : 1.0F;
   const bool mixed = draw.coin();
   for (std::int64_t row = 0; row < made.weights[0].shape()[0]; ++row) {
@@ -266,8 +258,8 @@ TEST_P(LowPrecision, DoNotDependOnThreadsOrPlaceInTheBatch) {
     Draw draw(static_cast<std::uint64_t>(seed + 1000));
     const bool first = seed % 5 == 4;
     const RandomLayer random = first           ? random_first_conv(draw)
-                               : seed % 2 == 0 ? random_conv(draw)
-                                               : random_linear(draw);
+                               : seed % 2 == 0 ? random_layer<Conv2d>(draw)
+                                               : random_layer<Linear>(draw);
     const std::string_view way = first ? "low" : way_under_test(GetParam());
     const KernelTypes types = random_types(draw, random, way);
     SCOPED_TRACE(std::string(layer_name(random.layer)) + " " + layer_attributes(random.layer) + ", seed " +
@@ -293,23 +285,20 @@ TEST_P(LowPrecision, PoolingAndNormsReadAndWriteAnyType) {
   struct Case {
     Layer layer;
     std::vector<ValueType> in, out;
-    double reduction;
   };
   const std::vector<Case> cases{
-      {Pool2d{.kind = PoolKind::kMax, .kernel = 3, .stride = 2, .padding = 1}, {f32, low}, {f32, low}, 1},
-      {GlobalAveragePool{}, {f32, low}, {f32}, 63},
-      {LayerNorm{}, {f32}, {f32, low}, 37}};
+      {Pool2d{.kind = PoolKind::kMax, .kernel = 3, .stride = 2, .padding = 1}, {f32, low}, {f32, low}},
+      {GlobalAveragePool{}, {f32, low}, {f32}},
+      {LayerNorm{}, {f32}, {f32, low}}};
   for (const Case& c : cases) {
     for (const ValueType& in : c.in) {
       for (const ValueType& out : c.out) {
         Draw draw(7);
-        RandomLayer random{.layer = c.layer, .inputs = {}, .weights = {}, .reduction = c.reduction};
-        random.inputs.push_back(draw.tensor({2, 9, 7, 37}, 2.5));
-        add_weights_and_residual(random, draw, false);
+        const RandomLayer random = with_values({c.layer, {{2, 9, 7, 37}}}, draw, 2.5);
         const KernelTypes types{{in}, out};
         const KernelRun found =
             run_kernel(*backend, random.layer, random.inputs, random.weights, {.threads = 2, .types = types});
-        compare(found, run_rounded(*reference, random, types, ""), out, c.reduction);
+        compare(found, run_rounded(*reference, random, types, ""), out, random.reduction);
       }
     }
   }
@@ -323,10 +312,8 @@ TEST(AmxInFloat32, ReadsValuesOfAnyType) {
   const CpuOptions options{.isa = std::string(cpu::kEmulatedAmx), .precision = Precision::kBf16};
   const std::unique_ptr<Backend> backend = make_cpu_backend(options);
   Draw draw(3);
-  RandomLayer random{.layer = Conv2d{.out_channels = 20, .kernel = 9, .padding = 4}, .inputs = {}, .weights = {}};
-  random.inputs.push_back(draw.tensor({2, 11, 12, 8}, 1));
-  random.reduction = 9 * 9 * 8;
-  add_weights_and_residual(random, draw, false);
+  const Conv2d conv{.out_channels = 20, .kernel = 9, .padding = 4};
+  const RandomLayer random = random_product(conv, {2, 11, 12, 8}, false, draw);
   const ValueType low{.dtype = DType::kBf16};
   const std::vector<Tensor> inputs = [&] {
     std::vector<Tensor> made;
@@ -396,7 +383,8 @@ TEST(LowPrecisionTypes, AreChosenByWriterAndReaders) {
   Graph graph = build_graph(make_config("resnet50"));
   run_passes(graph, {});
   // All but the average, the logits and, without AMX, the first convolution.
-  const std::pair<std::string_view, std::size_t> kept_in_f32[] = {{"sse4", 3}, {cpu::kEmulatedAmx, 2}};
+  const std::string without_amx = cpu_isas().back();
+  const std::pair<std::string_view, std::size_t> kept_in_f32[] = {{without_amx, 3}, {cpu::kEmulatedAmx, 2}};
   for (const auto& [isa, kept] : kept_in_f32) {
     const CpuOptions options{.isa = std::string(isa), .precision = Precision::kBf16};
     const auto types = make_cpu_backend(options)->choose_types(graph);

@@ -46,8 +46,8 @@ class RandomLayers : public testing::TestWithParam<CpuOptions> {
   std::set<std::string> seen_;  // kernels
 };
 
-TEST_P(RandomLayers, Convolutions) { check(&random_conv, 250); }
-TEST_P(RandomLayers, LinearLayers) { check(&random_linear, 80); }
+TEST_P(RandomLayers, Convolutions) { check(&random_layer<Conv2d>, 250); }
+TEST_P(RandomLayers, LinearLayers) { check(&random_layer<Linear>, 80); }
 TEST_P(RandomLayers, WideProducts) {
   check(&random_wide_product, 24);
   if (GetParam().isa.ends_with("amx")) {
@@ -57,8 +57,8 @@ TEST_P(RandomLayers, WideProducts) {
   }
 }
 TEST_P(RandomLayers, DeepProducts) { check(&random_deep_product, 8); }
-TEST_P(RandomLayers, Attentions) { check(&random_attention, 60); }
-TEST_P(RandomLayers, Others) { check(&random_other, 100); }
+TEST_P(RandomLayers, Attentions) { check(&random_layer<Attention>, 60); }
+TEST_P(RandomLayers, EveryType) { check(&random_of_any_type, 20 * static_cast<int>(std::variant_size_v<Layer>)); }
 
 // Rows of two pictures never meet in a sum, however many pictures there are and in whatever tiles they come.
 void check_products(const CpuOptions& options, RandomLayer (*make)(Draw&), std::uint64_t count) {
@@ -104,10 +104,7 @@ TEST_P(RandomLayers, ProductsOfEveryCut) {
   const std::int64_t shapes[][3] = {{197, 768, 192}, {49, 2304, 200}, {700, 64, 150}, {333, 1152, 100}, {1, 96, 130}};
   for (const auto& [rows, depth, columns] : shapes) {
     Draw draw(static_cast<std::uint64_t>(rows));
-    RandomLayer random{.layer = Linear{.out_features = columns}, .inputs = {}, .weights = {}};
-    random.inputs.push_back(draw.tensor({1, rows, depth}, 1));
-    random.reduction = static_cast<double>(depth);
-    add_weights_and_residual(random, draw, false);
+    const RandomLayer random = random_product(Linear{.out_features = columns}, {1, rows, depth}, false, draw);
     const KernelRun expected = run_kernel(*reference, random.layer, random.inputs, random.weights);
     for (const int threads : {1, 2, 3}) {
       if (threads != 2 && GetParam().isa == cpu::kEmulatedAmx) continue;

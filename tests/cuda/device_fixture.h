@@ -132,7 +132,7 @@ inline DeviceRun run_on_device(const Backend& backend, const Layer& layer, const
   const std::unique_ptr<DeviceQueue> queue = backend.device()->open_queue(request);
   std::vector<ConstValueView> views;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    views.emplace_back(queue->upload(static_cast<int>(i), bytes[i]), in_types[i], in[i]);
+    views.emplace_back(queue->upload(static_cast<int>(i), std::as_bytes(std::span(bytes[i]))), in_types[i], in[i]);
   }
   ThreadPool threads(1);
   const ValueView output(queue->arena(), {.dtype = dtype}, out);

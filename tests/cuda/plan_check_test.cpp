@@ -73,7 +73,7 @@ cuda::Descriptor describe(const DeviceFacts& device) {
 
 // The convolutions of the fused graph of an architecture that go to cuDNN: depthwise ones have an own kernel.
 struct Used {
-  TesseraRequest request;
+  ConvolutionShape shape;
   std::string where;  // the first architecture and layer that has it
 };
 using Distinct = std::map<std::string, Used>;
@@ -88,24 +88,22 @@ std::string text_of(const Array& values) {
 void add_convolutions(const Architecture& architecture, std::int64_t batch, Distinct& distinct) {
   Graph graph = build_graph(make_config(architecture.name), batch);
   run_passes(graph, {});
-  const std::vector<ValueType> types(3);
   for (const Node& node : graph.nodes()) {
     const std::vector<Shape> in = graph.input_shapes(node);
-    Shape out = graph.shape(node.output);
-    if (const auto* const embed = std::get_if<PatchEmbed>(&node.layer)) out = embed->convolution().output_shape(in);
-    const NodeRequest request{
-        .node = node, .in = in, .out = graph.shape(node.output), .in_types = types, .out_type = {}};
+    // A patch embedding is gathered; its graph is the convolution's, whose output are pixels.
+    const auto* const embed = std::get_if<PatchEmbed>(&node.layer);
+    const Layer layer = embed == nullptr ? node.layer : Layer(embed->convolution());
+    const auto* const conv = std::get_if<Conv2d>(&layer);
+    if (conv == nullptr || conv->depthwise(in[0])) continue;
+    const LayerDescription description(layer);
     TesseraRequest asked{};
-    asked.layer = describe_layer(request);
-    if (asked.layer.kind != TESSERA_CONV2D || asked.layer.depthwise != 0) continue;
+    asked.layer = description.raw();
     asked.inputs[0] = describe_tensor(in[0], DType::kF32);
-    asked.output = describe_tensor(out, DType::kF32);
-    const TesseraLayer& layer = asked.layer;
-    const std::string key =
-        text_of(asked.inputs[0].size) + text_of(asked.output.size) + text_of(layer.kernel) + text_of(layer.stride) +
-        text_of(layer.dilation) + text_of(layer.padding) + text_of(layer.padding_after) + std::to_string(layer.groups) +
-        " " + std::to_string(layer.residual) + std::to_string(layer.bias) + std::to_string(layer.activation);
-    distinct.try_emplace(key, Used{asked, architecture.name + " " + node.path});
+    asked.output = describe_tensor(layer_output_shape(layer, in), DType::kF32);
+    const ConvolutionShape shape = cuda::shape_of(asked, true);
+    const std::string key = text_of(asked.inputs[0].size) + text_of(asked.output.size) + layer_attributes(layer) +
+                            text_of(shape.padding) + text_of(shape.padding_after) + std::to_string(shape.bias);
+    distinct.try_emplace(key, Used{shape, architecture.name + " " + node.path});
   }
 }
 
@@ -138,7 +136,7 @@ TEST_P(PlanCheck, EveryConvolutionOfEveryModelHasAFusedPlan) {
     const bool has_type = type != TESSERA_BF16 || facts.version >= 800;
     std::size_t with_plan = 0;
     for (const auto& [key, used] : convolutions) {
-      const std::size_t plans = count_plans(typed(cuda::shape_of(used.request, true), type), device, 1);
+      const std::size_t plans = count_plans(typed(used.shape, type), device, 1);
       with_plan += plans;
       EXPECT_EQ(plans, has_type ? 1U : 0U) << used.where << " in " << kTypeNames[type];
     }
@@ -168,7 +166,7 @@ ConvolutionShape small_convolution() {
           .padding_after = {1, 1},
           .residual = true,
           .bias = true,
-          .activation = TESSERA_RELU};
+          .activation = cuda::Activation::kRelu};
 }
 
 TEST(PlanCheckItself, RefusesWrongShapes) {

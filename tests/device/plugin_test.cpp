@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -77,39 +78,55 @@ TEST(Plugin, ThatIsNoLibraryIsRefused) {
 
 TEST(Plugin, SaysWhyItsDeviceCannotBeOpened) { EXPECT_EQ(refusal("asleep"), "the device is asleep"); }
 
-TesseraLayer described(const Layer& layer, const std::vector<Shape>& in) {
-  Node node;
-  node.path = "layer";
-  node.layer = layer;
-  const Shape out = layer_output_shape(layer, in);
-  const std::vector<ValueType> types(in.size());
-  return describe_layer({node, in, out, types, {}, 1});
+// The field of that name, or null.
+const TesseraField* find_field(const TesseraLayer& layer, std::string_view key) {
+  const auto end = layer.fields + layer.field_count;
+  const auto* const found =
+      std::find_if(layer.fields, end, [&](const TesseraField& field) { return field.key == key; });
+  return found == end ? nullptr : found;
 }
 
-TEST(DescribeLayer, GivesSamePaddingByItsSides) {
-  const TesseraLayer layer =
-      described(Conv2d{.out_channels = 8, .kernel = 3, .stride = 2, .padding_same = true}, {{1, 10, 9, 4}});
-  EXPECT_EQ(layer.padding[0], 0);
-  EXPECT_EQ(layer.padding_after[0], 1);
-  EXPECT_EQ(layer.padding[1], 1);
-  EXPECT_EQ(layer.padding_after[1], 1);
+TEST(LayerDescription, HasTheFieldsOfTheLayerByTheirNames) {
+  const LayerDescription description(
+      Conv2d{.out_channels = 8, .kernel = {3, 5}, .padding_same = true, .activation = ActivationKind::kHardSwish});
+  const TesseraLayer layer = description.raw();
+  EXPECT_STREQ(layer.name, "Conv2d");
+  const TesseraField* const kernel = find_field(layer, "kernel");
+  ASSERT_NE(kernel, nullptr);
+  EXPECT_EQ(kernel->tag, TESSERA_PAIR);
+  EXPECT_EQ(kernel->integers[0], 3);
+  EXPECT_EQ(kernel->integers[1], 5);
+  const TesseraField* const same = find_field(layer, "padding_same");
+  ASSERT_NE(same, nullptr);
+  EXPECT_EQ(same->tag, TESSERA_INTEGER);
+  EXPECT_EQ(same->integers[0], 1);
+  const TesseraField* const activation = find_field(layer, "activation");
+  ASSERT_NE(activation, nullptr);
+  EXPECT_EQ(activation->tag, TESSERA_TEXT);
+  EXPECT_STREQ(activation->text, "hard_swish");
 }
 
-TEST(DescribeLayer, TakesAPatchEmbeddingForAConvolution) {
-  const TesseraLayer layer = described(PatchEmbed{.patch = 16, .width = 32}, {{2, 64, 32, 3}});
-  EXPECT_EQ(layer.kind, TESSERA_CONV2D);
-  EXPECT_EQ(layer.kernel[0], 16);
-  EXPECT_EQ(layer.stride[1], 16);
-  EXPECT_EQ(layer.bias, 1);
+TEST(LayerDescription, LeavesOutWhatIsNotSet) {
+  Conv2d conv{.out_channels = 8};
+  EXPECT_EQ(find_field(LayerDescription(conv).raw(), "folded_batch_norm"), nullptr);
+  conv.folded_batch_norm = 0.5F;
+  const LayerDescription description(conv);
+  const TesseraField* const folded = find_field(description.raw(), "folded_batch_norm");
+  ASSERT_NE(folded, nullptr);
+  EXPECT_EQ(folded->tag, TESSERA_REAL);
+  EXPECT_EQ(folded->real, 0.5);
 }
 
-TEST(DescribeLayer, KnowsEveryActivationByItsNumber) {
-  EXPECT_EQ(static_cast<int>(ActivationKind::kRelu), TESSERA_RELU);
-  EXPECT_EQ(static_cast<int>(ActivationKind::kRelu6), TESSERA_RELU6);
-  EXPECT_EQ(static_cast<int>(ActivationKind::kSilu), TESSERA_SILU);
-  EXPECT_EQ(static_cast<int>(ActivationKind::kHardSwish), TESSERA_HARD_SWISH);
-  EXPECT_EQ(static_cast<int>(ActivationKind::kGelu), TESSERA_GELU);
-  EXPECT_EQ(static_cast<int>(ActivationKind::kSigmoid), TESSERA_SIGMOID);
+TEST(LayerDescription, NamesTheFieldsOfLayersWithinALayer) {
+  InvertedResidual block{.expand = {}, .depthwise = {.stride = 2}, .project = {}};
+  EXPECT_EQ(find_field(LayerDescription(block).raw(), "expand.stride"), nullptr);
+  block.expand = Conv2d{.out_channels = 7};
+  const LayerDescription description(block);
+  const TesseraField* const channels = find_field(description.raw(), "expand.out_channels");
+  ASSERT_NE(channels, nullptr);
+  EXPECT_EQ(channels->integers[0], 7);
+  EXPECT_EQ(find_field(description.raw(), "depthwise.stride")->integers[1], 2);
+  EXPECT_EQ(find_field(description.raw(), "tensors.2")->integers[0], 2);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "core/quantile.h"
-#include "engine/profile.h"
+#include "engine/node_times.h"
 #include "engine/program.h"
 #include "engine/taps.h"
 #include "models/modules.h"
@@ -246,20 +246,20 @@ TEST(WeightCheck, ListsAllFaultsAtOnce) {
   }
 }
 
-TEST(Profile, TimesEveryNodeOfEveryRun) {
+TEST(NodeTimes, TimesEveryNodeOfEveryRun) {
   const auto program = compile(small_graph(2), {});
   Session session(program);
-  Profile profile(*program);
+  NodeTimes profile(*program);
   Observer* const observers[] = {&profile};
   const Tensor input = random_input({2, 6, 5, 3});
   EXPECT_TRUE(profile.rows().empty());
   for (int run = 0; run < 5; ++run) session.run(input.view(), observers);
-  const std::vector<ProfileRow> rows = profile.rows();
+  const std::vector<NodeTime> rows = profile.rows();
   ASSERT_EQ(rows.size(), program->graph().nodes().size());
   EXPECT_EQ(rows[0].macs, 2 * 6 * 5 * 8 * 9 * 3);
   EXPECT_EQ(rows[0].bytes, 4 * (2 * 90 + 2 * 240 + 216 + 8));  // the norm is in the weights
   EXPECT_EQ(rows[0].implementation, "eigen");
-  for (const ProfileRow& row : rows) {
+  for (const NodeTime& row : rows) {
     EXPECT_EQ(row.times_us.size(), 5U);
     EXPECT_TRUE(std::ranges::all_of(row.times_us, [](double us) { return us > 0; }));
   }
@@ -389,11 +389,11 @@ TEST(Parts, OfABatchAreOneRunOfAProfile) {
     const auto program = compile(small_graph(6), {.threads = threads}, 1);
     ASSERT_EQ(program->lanes(), threads);
     Session session(program);
-    Profile profile(*program);
+    NodeTimes profile(*program);
     Observer* const observers[] = {&profile};
     const Tensor input = random_input({6, 6, 5, 3});
     for (int run = 0; run < 3; ++run) session.run(input.view(), observers);
-    const std::vector<ProfileRow> rows = profile.rows();
+    const std::vector<NodeTime> rows = profile.rows();
     EXPECT_EQ(rows[0].output, (Shape{6, 6, 5, 8}));
     EXPECT_EQ(rows[0].macs, 6 * 6 * 5 * 8 * 9 * 3);
     EXPECT_EQ(rows[0].times_us.size(), 3U);
@@ -401,7 +401,7 @@ TEST(Parts, OfABatchAreOneRunOfAProfile) {
 }
 
 // Where several lanes run at the same time, what a node takes of the run is its time by their number.
-TEST(Profile, DividesTimesByTheLanes) {
+TEST(NodeTimes, DividesTimesByTheLanes) {
   const auto program = compile(small_graph(4), {.threads = 2}, 1);
   ASSERT_EQ(program->lanes(), 2);
   const Node& node = program->graph().nodes()[0];
@@ -409,13 +409,13 @@ TEST(Profile, DividesTimesByTheLanes) {
   const auto event = [&](std::int64_t picture, int lane, int lanes, std::int64_t ns) {
     return NodeEvent{0, node, program->kernel(0), picture, lane, lanes, output.view(), 1000, 1000 + ns};
   };
-  Profile profile(*program);
+  NodeTimes profile(*program);
   profile.before_run();
   profile.after_node(event(2, 1, 2, 5000));  // lanes are told of as they come
   profile.after_node(event(0, 0, 2, 7000));
   profile.before_run();
   profile.after_node(event(0, 0, 1, 9000));
-  const std::vector<ProfileRow> rows = profile.rows();
+  const std::vector<NodeTime> rows = profile.rows();
   EXPECT_EQ(rows[0].times_us, (std::vector<double>{6, 9}));
 }
 

@@ -92,7 +92,7 @@ class Dumps : public testing::Test {
   }
   static FileDifference compare(const fs::path& first, const fs::path& second,
                                 const Tolerance& tolerance = kTolerance) {
-    return compare_files(ReferenceReader(first), ReferenceReader(second), tolerance);
+    return compare_files(ActivationReader(first), ActivationReader(second), tolerance);
   }
   static ModelConfig small_vit(const nlohmann::json& changes = nlohmann::json::object()) {
     nlohmann::json parameters{{"image_size", 32}, {"dim", 48},     {"depth", 2},
@@ -156,8 +156,8 @@ TEST_F(Dumps, NameTheConvolutionThatIsPaddedElsewhere) {
 }
 
 TEST_F(Dumps, SayWhatOnlyOneOfThemHasAndWhichShapesDiffer) {
-  ReferenceFile first{.model = "a", .input = picture(2), .output_shape = {1, 2}, .output = {1, 2}, .activations = {}};
-  ReferenceFile second{.model = "b", .input = picture(2), .output_shape = {1, 2}, .output = {1, 2}, .activations = {}};
+  ActivationFile first{.model = "a", .input = picture(2), .output_shape = {1, 2}, .output = {1, 2}, .activations = {}};
+  ActivationFile second{.model = "b", .input = picture(2), .output_shape = {1, 2}, .output = {1, 2}, .activations = {}};
   first.activations = {{"one", {1, 4}, {}, {1, 2, 3, 4}},
                        {"two", {1, 2, 2, 1}, {}, {1, 2, 3, 4}},
                        {"three", {1, 4}, {0, 2}, {1, 3}},
@@ -166,8 +166,8 @@ TEST_F(Dumps, SayWhatOnlyOneOfThemHasAndWhichShapesDiffer) {
                         {"two", {1, 4, 1}, {}, {1, 2, 3, 4}},
                         {"three", {1, 4}, {2, 3}, {3, 7}},
                         {"four", {1, 3}, {}, {5, 6, 7}}};
-  write_reference_file(folder_ / "a.h5", first);
-  write_reference_file(folder_ / "b.h5", second);
+  write_activation_file(folder_ / "a.h5", first);
+  write_activation_file(folder_ / "b.h5", second);
   const FileDifference difference = compare(folder_ / "a.h5", folder_ / "b.h5");
   EXPECT_EQ(difference.only_in_first, std::vector<std::string>{"one"});
   EXPECT_EQ(difference.only_in_second, std::vector<std::string>{"zero"});
@@ -179,7 +179,7 @@ TEST_F(Dumps, SayWhatOnlyOneOfThemHasAndWhichShapesDiffer) {
   EXPECT_EQ(difference.worst_failure(), &difference.layers[3]);
 
   second.activations = {{"zero", {1, 1}, {}, {9}}};
-  write_reference_file(folder_ / "b.h5", second);
+  write_activation_file(folder_ / "b.h5", second);
   EXPECT_THROW(compare(folder_ / "a.h5", folder_ / "b.h5"), CheckError);
 }
 

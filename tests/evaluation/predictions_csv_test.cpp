@@ -23,9 +23,14 @@ class PredictionsCsv : public testing::Test {
     std::ofstream(path_, std::ios::binary) << text;
     return read_predictions_csv(path_);
   }
+  ComparisonResult read_below_header(std::string_view rest) const {
+    std::string text = kHeader;
+    text += rest;
+    return read(text);
+  }
   std::string message_of(const std::string& rows) const {
     try {
-      read(std::string(kHeader) + rows);
+      read_below_header(rows);
     } catch (const InputError& error) {
       return error.what();
     }
@@ -62,24 +67,24 @@ TEST_F(PredictionsCsv, GivesEveryNameBack) {
 
 TEST_F(PredictionsCsv, ReadsWhatPandasMakesOfRowsWithoutPredictions) {
   // DataFrame.to_csv(): numbers of columns with holes are real ones.
-  const ComparisonResult found = read(std::string(kHeader) +
-                                      ",error\n"
-                                      "a.jpg,cat,0,cat,1.0,dog,False,1.0,99.5,\n"
-                                      "b.jpg,cat,0.0,cat,,,,,,b.jpg: is empty\n");
+  const ComparisonResult found = read_below_header(
+      ",error\n"
+      "a.jpg,cat,0,cat,1.0,dog,False,1.0,99.5,\n"
+      "b.jpg,cat,0.0,cat,,,,,,b.jpg: is empty\n");
   ASSERT_EQ(found.rows.size(), 2U);
   EXPECT_EQ(found.rows[0].predictions.at(0).index, 1);
   EXPECT_FALSE(found.rows[0].predictions[0].top1_correct);
   EXPECT_TRUE(found.rows[0].predictions[0].top5_correct);
   EXPECT_EQ(found.rows[1].error, "b.jpg: is empty");
   // The same without the column of errors.
-  const ComparisonResult bare =
-      read(std::string(kHeader) + "\na.jpg,cat,0,cat,1.0,dog,TRUE,true,99.5\nb.jpg,cat,0,cat,,,,,\n");
+  const ComparisonResult bare = read_below_header("\na.jpg,cat,0,cat,1.0,dog,TRUE,true,99.5\nb.jpg,cat,0,cat,,,,,\n");
   EXPECT_EQ(bare.rows[1].error, "b.jpg: the table has no prediction of it");
   EXPECT_TRUE(bare.rows[0].predictions[0].top1_correct);
 }
 
 TEST_F(PredictionsCsv, ReadsWhatSpreadsheetsWrite) {
-  std::string semicolons = std::string(kHeader) + "\r\na.jpg,cat,0,tench; cat,1,dog,FALSE,TRUE,99.5\r\n";
+  std::string semicolons(kHeader);
+  semicolons += "\r\na.jpg,cat,0,tench; cat,1,dog,FALSE,TRUE,99.5\r\n";
   std::ranges::transform(semicolons, semicolons.begin(), [](char c) { return c == ',' ? ';' : c == ';' ? ',' : c; });
   for (const std::string& text : {semicolons, "\xEF\xBB\xBF" + semicolons, " " + semicolons}) {
     const ComparisonResult found = read(text);

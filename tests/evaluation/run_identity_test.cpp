@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <fstream>
 #include <limits>
 
@@ -14,6 +16,7 @@
 #include "evaluation/compare/run_ledger.h"
 #include "evaluation/ready/environment.h"
 #include "tests/temporary_folder.h"
+#include "vision/prepare.h"
 #include "weights/seeded.h"
 
 namespace tessera {
@@ -240,6 +243,36 @@ TEST_F(RunIdentity, AShardOfOtherModelsOrClassesIsNotJoined) {
   EXPECT_THROW(join_runs({shard(1), other}, {"a", "b"}), InputError);
 }
 
+TEST_F(RunIdentity, SaysWhereOnePictureStandsForTwoClasses) {
+  Dataset data = dataset();
+  std::vector<ComparisonRow> rows;
+  const auto note = [&](const std::vector<std::string>& contents, const std::vector<int>& labels) {
+    rows.clear();
+    for (std::size_t i = 0; i < contents.size(); ++i) {
+      put(data.samples[i].name, contents[i]);
+      data.samples[i].label = labels[i];
+      rows.push_back({.number = static_cast<std::int64_t>(i),
+                      .sample = data.samples[i],
+                      .contents = contents_of(std::as_bytes(std::span(contents[i])))});
+    }
+    return note_of_same_pictures(rows);
+  };
+  EXPECT_EQ(note({"a", "b", "c", "d"}, {0, 1, 0, 1}), "");
+  EXPECT_EQ(note({"a", "a", "c", "c"}, {0, 0, 1, 1}), "");
+  EXPECT_EQ(note({"a", "a", "c", "c"}, {0, -1, 1, -1}), "");
+  const std::string first = (folder_ / "p1").string() + " (class 1) and " + (folder_ / "p3").string() + " (class 0)";
+  const std::string text = note({"a", "b", "a", "b"}, {0, 1, 0, 0});
+  EXPECT_TRUE(text.starts_with("1 picture(s) have the same bytes as one of another class")) << text;
+  EXPECT_TRUE(text.ends_with("the first: " + first)) << text;
+  EXPECT_TRUE(note({"a", "b", "b", "a"}, {0, 1, 2, 3}).starts_with("2 picture(s)"));
+  // A checksum alone proves nothing.
+  note({"a", "b", "a", "b"}, {0, 1, 0, 0});
+  put("p3", "other");
+  EXPECT_EQ(note_of_same_pictures(rows), "");
+  fs::remove(folder_ / "p3");
+  EXPECT_EQ(note_of_same_pictures(rows), "");
+}
+
 // ---------------------------------------------------------------- logits that are no numbers
 
 class AllOf final : public Work {
@@ -308,6 +341,98 @@ TEST(Logits, SayWhichIsNoNumber) {
   const std::vector<double> some{0.2, std::numeric_limits<double>::quiet_NaN(), 0.8};
   EXPECT_EQ(top(some, 3)[0].index, 2);
   EXPECT_EQ(top(some, 3)[2].index, 1);
+}
+
+// ---------------------------------------------------------------- MLPerf's TEST04: nothing is answered from memory
+
+// Counts what a session's threads compute.
+class Counter final : public RegionObserver {
+ public:
+  void after_part(int, std::int64_t, std::int64_t, std::int64_t tasks) override { tasks_ += tasks; }
+  std::int64_t take() { return tasks_.exchange(0); }
+
+ private:
+  std::atomic<std::int64_t> tasks_ = 0;
+};
+
+fs::path test_picture(const std::string& name) { return fs::path(TESSERA_TEST_DATA) / "vision" / name; }
+
+TEST(Memory, APictureIsComputedAnewEachTimeItComes) {
+  const std::array<std::string, 6> distinct{"jpeg_420.jpg", "jpeg_422.jpg", "jpeg_grey.jpg",
+                                            "png_rgb.png",  "jpeg_444.jpg", "png_grey.png"};
+  Dataset one, same, others;
+  for (const std::string& name : distinct) {
+    same.samples.push_back({.path = test_picture("jpeg_444.jpg"), .name = "jpeg_444.jpg", .label = 0});
+    others.samples.push_back({.path = test_picture(name), .name = name, .label = 0});
+  }
+  constexpr std::int64_t kPictures = 6;
+  for (const std::int64_t batch : {1, 3}) {
+    one.samples.assign(same.samples.begin(), same.samples.begin() + batch);
+    std::vector<std::unique_ptr<Classifier>> models;
+    models.push_back(scaled_model(1, batch));
+    Counter counter;
+    models.front()->session().observe_threads(&counter);
+    const auto computed = [&](const Dataset& pictures) {
+      const auto count = static_cast<std::int64_t>(pictures.samples.size());
+      AllOf work(count);
+      compare_models(
+          models, pictures,
+          {.mode = batch > 1 ? ComparisonMode::kThroughput : ComparisonMode::kLatency, .batch = batch, .warmup = 0},
+          work);
+      EXPECT_EQ(work.rows.size(), static_cast<std::size_t>(count));
+      return counter.take();
+    };
+    const std::int64_t of_one = computed(one);
+    EXPECT_GT(of_one, 0);
+    EXPECT_EQ(computed(same), kPictures / batch * of_one);
+    EXPECT_EQ(computed(others), kPictures / batch * of_one);
+    models.front()->session().observe_threads(nullptr);
+  }
+}
+
+// Puts other contents under the same name behind each picture.
+class Replacing final : public Work {
+ public:
+  Replacing(fs::path file, std::vector<std::string> contents)
+      : file_(std::move(file)),
+        contents_(std::move(contents)),
+        pictures_(static_cast<std::int64_t>(contents_.size())) {}
+  std::vector<std::int64_t> next(std::size_t most) override {
+    if (rows.size() < contents_.size()) {
+      fs::copy_file(test_picture(contents_[rows.size()]), file_, fs::copy_options::overwrite_existing);
+    }
+    return pictures_.next(most);
+  }
+  void begin(double) override {}
+  void take(std::span<const ComparisonRow> batch) override { rows.insert(rows.end(), batch.begin(), batch.end()); }
+  bool stopped() const override { return false; }
+  std::vector<ComparisonRow> rows;
+
+ private:
+  fs::path file_;
+  std::vector<std::string> contents_;
+  AllPictures pictures_;
+};
+
+TEST_F(RunIdentity, APictureIsReadAnewEachTimeItComes) {
+  const std::vector<std::string> contents{"jpeg_420.jpg", "png_rgb.png", "jpeg_420.jpg"};
+  Dataset data, apart;
+  for (const std::string& name : contents) {
+    data.samples.push_back({.path = folder_ / "picture", .name = "picture", .label = 0});
+    apart.samples.push_back({.path = test_picture(name), .name = name, .label = 0});
+  }
+  std::vector<std::unique_ptr<Classifier>> models;
+  models.push_back(scaled_model(1, 1));
+  Replacing work(folder_ / "picture", contents);
+  compare_models(models, data, {.warmup = 0}, work);
+  AllOf expected(3);
+  compare_models(models, apart, {.warmup = 0}, expected);
+  ASSERT_EQ(work.rows.size(), 3U);
+  EXPECT_NE(work.rows[0].contents, work.rows[1].contents);
+  for (std::size_t i = 0; i < work.rows.size(); ++i) {
+    EXPECT_EQ(work.rows[i].contents, expected.rows[i].contents);
+    EXPECT_EQ(work.rows[i].predictions.at(0).confidence, expected.rows[i].predictions.at(0).confidence);
+  }
 }
 
 TEST(BuildCommit, IsAHashOrNotKnown) {

@@ -75,7 +75,18 @@ TEST(Summary, OfPicturesAloneSpeaksOfNoBatch) {
   EXPECT_FALSE(has(summary_text(summary, result), "batch"));
 }
 
-// Eight pictures of a batch have one measurement between them; as eight they would make the interval too narrow.
+TEST(Summary, HasThePublishedAccuracyBesideTheMeasuredOne) {
+  ComparisonResult result = result_of_batches(10, 1, 5);
+  EXPECT_FALSE(has(summary_text(summarise(result), result), "published"));
+  result.header.models[1].published = published_accuracy("timm/resnet50.a1_in1k", 288);
+  const ComparisonSummary summary = summarise(result);
+  EXPECT_TRUE(has(summary_text(summary, result),
+                  "81.24 % |   95.11 % | published for resnet50.a1_in1k at 288 (timm, whole validation set)"));
+  const nlohmann::json models = summary_json(summary, result).at("models");
+  EXPECT_FALSE(models[0].contains("published"));
+  EXPECT_EQ(models[1].at("published").at("top1"), 81.240);
+}
+
 TEST(Summary, SaysThatTimesAreOfSeveralMachines) {
   ComparisonResult result = result_of_batches(4, 1, 4);
   const auto sitting = [](const char* processor, int cores, const char* isa) {
@@ -91,6 +102,7 @@ TEST(Summary, SaysThatTimesAreOfSeveralMachines) {
   EXPECT_EQ(summary_json(summary, result).at("machines").size(), 2U);
 }
 
+// Eight pictures of a batch have one measurement between them; as eight they would make the interval too narrow.
 TEST(Summary, TheRatioOfTimesTakesABatchAsOneMeasurement) {
   ComparisonResult batches = result_of_batches(160, 8, 160), alone = result_of_batches(20, 1, 20);
   for (int i = 0; i < 160; ++i) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "layers/layer_json.h"
 #include "weights/hdf5.h"
 
 namespace tessera {
@@ -13,78 +14,6 @@ namespace tessera {
 namespace {
 
 using Json = nlohmann::json;
-
-Size2 size2(const Json& json) { return {json.at(0).get<std::int64_t>(), json.at(1).get<std::int64_t>()}; }
-
-ActivationKind activation_of(const Json& a) { return activation_from_string(a.at("activation").get<std::string>()); }
-
-Conv2d make_conv2d(const Json& a) {
-  Conv2d conv{.out_channels = a.at("out_channels"),
-              .kernel = size2(a.at("kernel")),
-              .stride = size2(a.at("stride")),
-              .padding = size2(a.at("padding")),
-              .padding_same = a.at("padding_same"),
-              .dilation = size2(a.at("dilation")),
-              .groups = a.at("groups"),
-              .bias = a.at("bias"),
-              .residual = a.at("residual"),
-              .activation = activation_of(a)};
-  if (!a.at("folded_batch_norm").is_null()) conv.folded_batch_norm = a.at("folded_batch_norm").get<float>();
-  return conv;
-}
-
-Layer make_layer(const std::string& kind, const Json& a) {
-  if (kind == "Conv2d") return make_conv2d(a);
-  if (kind == "InvertedResidual") {
-    InvertedResidual block{
-        .expand = {}, .depthwise = make_conv2d(a.at("depthwise")), .project = make_conv2d(a.at("project"))};
-    if (!a.at("expand").is_null()) block.expand = make_conv2d(a.at("expand"));
-    return block;
-  }
-  if (kind == "Linear") {
-    return Linear{.out_features = a.at("out_features"),
-                  .bias = a.at("bias"),
-                  .residual = a.at("residual"),
-                  .activation = activation_of(a),
-                  .folded_layer_scale = a.at("folded_layer_scale")};
-  }
-  if (kind == "BatchNorm") return BatchNorm{.epsilon = a.at("epsilon")};
-  if (kind == "LayerNorm") return LayerNorm{.epsilon = a.at("epsilon")};
-  if (kind == "Attention") return Attention{.heads = a.at("heads")};
-  if (kind == "PatchEmbed") return PatchEmbed{.patch = a.at("patch"), .width = a.at("width")};
-  if (kind == "TokenEmbed") {
-    TokenEmbed embed;
-    embed.class_token = a.at("class_token");
-    embed.registers = a.at("registers");
-    embed.position_covers_class = a.at("position_covers_class");
-    embed.stored_grid = size2(a.at("stored_grid"));
-    embed.grid = size2(a.at("grid"));
-    embed.antialias = a.at("antialias");
-    return embed;
-  }
-  if (kind == "TokenPool") {
-    return TokenPool{.kind = a.at("kind") == "first" ? TokenPoolKind::kFirst : TokenPoolKind::kMean,
-                     .skip = a.at("skip")};
-  }
-  if (kind == "Pool2d") {
-    return Pool2d{.kind = a.at("kind") == "max" ? PoolKind::kMax : PoolKind::kAverage,
-                  .kernel = size2(a.at("kernel")),
-                  .stride = size2(a.at("stride")),
-                  .padding = size2(a.at("padding")),
-                  .ceil_mode = a.at("ceil_mode"),
-                  .count_include_pad = a.value("count_include_pad", true)};
-  }
-  if (kind == "GlobalAveragePool") return GlobalAveragePool{.keep_dimensions = a.at("keep_dimensions")};
-  if (kind == "Activation") return Activation{.kind = activation_from_string(a.at("kind").get<std::string>())};
-  if (kind == "Softmax") return Softmax{};
-  if (kind == "Add") return Add{};
-  if (kind == "Multiply") return Multiply{};
-  if (kind == "Concat") return Concat{};
-  if (kind == "Flatten") return Flatten{};
-  if (kind == "LayerScale") return LayerScale{};
-  if (kind == "Dropout") return Dropout{};
-  throw InternalError("no such layer in the cases: " + kind);
-}
 
 Shape shape_of(const Json& json) { return Shape(json.get<std::vector<std::int64_t>>()); }
 
@@ -112,7 +41,10 @@ class Values {
 std::int64_t reduction_of(const LayerCase& entry) {
   const std::vector<Shape> in{entry.inputs[0].shape()};
   const Shape& out = entry.output.shape();
-  return std::max<std::int64_t>(1, layer_macs(entry.layer, in, out) / std::max<std::int64_t>(1, out.count()));
+  // Cosines times up to 100: their rounding errors, so many times over, become factors of the weights.
+  const auto* const attention = std::get_if<Attention>(&entry.layer);
+  const std::int64_t widened = attention != nullptr && attention->cosine ? 256 : 1;
+  return widened * std::max<std::int64_t>(1, layer_macs(entry.layer, in, out) / std::max<std::int64_t>(1, out.count()));
 }
 
 struct Cases {
@@ -135,11 +67,12 @@ Cases read_cases() {
     entry.output = outputs.take(shape_of(json.at("output")));
     const Json& attributes = json.at("attributes");
     if (json.at("layer") == "SqueezeExcite") {
-      cases.squeeze_excite.push_back({std::move(entry), attributes.at("reduced"),
-                                      activation_from_string(attributes.at("inner").get<std::string>())});
+      cases.squeeze_excite.push_back(
+          {std::move(entry), attributes.at("reduced"),
+           from_string<ActivationKind>("activation", attributes.at("inner").get<std::string>())});
       continue;
     }
-    entry.layer = make_layer(json.at("layer"), attributes);
+    entry.layer = layer_from_json(json.at("layer").get<std::string>(), attributes);
     entry.reduction = reduction_of(entry);
     cases.single.push_back(std::move(entry));
   }

@@ -23,8 +23,7 @@ TEST(Lessons, EveryLayerHasAFormulaAndASource) {
 
 TEST(Lessons, FollowTheKindOfALayer) {
   std::set<std::string_view> formulas;
-  for (const auto kind : {ActivationKind::kNone, ActivationKind::kRelu, ActivationKind::kRelu6, ActivationKind::kSilu,
-                          ActivationKind::kHardSwish, ActivationKind::kGelu, ActivationKind::kSigmoid}) {
+  for (const ActivationKind kind : all_values<ActivationKind>()) {
     EXPECT_TRUE(formulas.insert(Activation{.kind = kind}.lesson().formula).second) << to_string(kind);
   }
   EXPECT_NE(Pool2d{.kind = PoolKind::kMax}.lesson().formula, Pool2d{.kind = PoolKind::kAverage}.lesson().formula);

@@ -2,13 +2,17 @@
 # does. cmake -D COMPILER=… -D FLAGS=… -D SOURCE=… -D WORK=… -P made_up_layer.cmake
 
 set(header "#pragma once
-#include \"layers/face.h\"
+#include \"layers/layer_interface.h\"
 namespace tessera {
 struct MadeUp {
   static constexpr std::string_view kName = \"MadeUp\";
+  static void fields(auto&, auto&&) {}
+  bool operator==(const MadeUp&) const = default;
   static Lesson lesson() { return {\"y = x\", \"nobody\"}; }
   static Shape output_shape(Shapes in) { return in[0]; }
   static void forward(const ForwardArguments&) {}
+  static Examples<MadeUp> examples();
+  static Example<MadeUp> drawn(Draw& draw);
 };
 }  // namespace tessera
 ")
@@ -37,13 +41,13 @@ function(compile file result)
   endif()
 endfunction()
 
-foreach(file layers/layer.cpp engine/graph.cpp)  # whole as it is: what follows is not the layer's own fault
+foreach(file layers/layer.cpp layers/layer_json.cpp layers/examples.cpp engine/graph.cpp device/describe.cpp)  # whole as it is: what follows is not the layer's own fault
   compile(${file} result)
   if(NOT result STREQUAL compiles)
     message(FATAL_ERROR "${file} does not compile with a layer that has all that a layer must have")
   endif()
 endforeach()
-foreach(file engine/passes.cpp cpu/methods.cpp device/describe.cpp)
+foreach(file engine/passes.cpp cpu/methods.cpp)
   compile(${file} result)
   if(result STREQUAL compiles)
     message(FATAL_ERROR "${file} compiles with a layer that it does not know: a catch-all decides about it")

@@ -107,6 +107,20 @@ TEST_F(Report, OfOneModelHasItsErrorsAndNoPairs) {
   EXPECT_GT(browser_.evaluate("document.querySelectorAll('.card').length").get<int>(), 0);
 }
 
+// Only where a model's name is that of published weights.
+TEST_F(Report, ShowsThePublishedAccuracyBesideTheMeasuredOne) {
+  ComparisonResult result = made_up({"a", "b"}, 300, ten_labels());
+  result.header.models[1].published = published_accuracy("timm/resnet50.a1_in1k", 288);
+  expect_page_of(open(result));
+  const auto rows = table("Accuracy on 300 pictures");
+  ASSERT_EQ(rows[1].size(), 7U);
+  EXPECT_NE(rows[1][6].find("81.24"), std::string::npos) << rows[1][6];
+  EXPECT_EQ(rows[0][6].find_first_of("0123456789"), std::string::npos) << rows[0][6];
+  result.header.models[1].published.reset();
+  open(result);
+  EXPECT_EQ(table("Accuracy on 300 pictures")[1].size(), 6U);
+}
+
 TEST_F(Report, OfFiveModelsShowsThePairThatIsChosen) {
   const Json summary = open(made_up({"a/one", "b/one", "two", "three", "four"}, 300, ten_labels()));
   expect_page_of(summary);

@@ -159,7 +159,7 @@ def tiff_files() -> dict:
         made[f"tiff_orientation{orientation}.tif"] = tiff_of(numbers(256, 3, size=(5, 3)), 2, 8, more={274: orientation})
     made["tiff_orientation_of_xmp.tif"] = tiff_of(numbers(256, 3, size=(5, 3)), 2, 8, more={700: b'<x tiff:Orientation="6"/>'})
     picture, bilevel = Image.fromarray(smooth(37, 29)), Image.fromarray(numbers(2, size=(37, 29))[:, :, 0] > 0)
-    for name in ("tiff_lzw", "packbits", "zstd", "jpeg", "tiff_adobe_deflate"):
+    for name in ("tiff_lzw", "packbits", "jpeg", "tiff_adobe_deflate"):
         made[f"tiff_{name.removeprefix('tiff_')}.tif"] = saved(picture, "TIFF", compression=name)
     made["tiff_lzw_predictor.tif"] = saved(picture, "TIFF", compression="tiff_lzw", tiffinfo={317: 2})
     made["tiff_jpeg_grey.tif"] = saved(picture.convert("L"), "TIFF", compression="jpeg")
@@ -196,6 +196,7 @@ def refused() -> list:
     return [
         ("refused_lab.tif", lab, "photometric interpretation 8"),
         ("refused_lzma.tif", saved(Image.fromarray(smooth(9, 5)), "TIFF", compression="lzma"), "compression 34925"),
+        ("refused_zstd.tif", saved(Image.fromarray(smooth(37, 29)), "TIFF", compression="zstd"), "compression 50000 (Zstandard)"),
         ("refused_ycbcr_coarse.tif", tiff_of(rgb, 6, 8, compression=8, pack=zlib.compress, more={530: [2, 2]}), "coarser"),
         ("refused_planes16.tif", tiff_of(rgb * 257, 2, 16, separate=True), "separate planes"),
         ("refused_planes_nameless.tif", tiff_of(alpha, 2, 8, separate=True, compression=8, pack=zlib.compress), "planes"),

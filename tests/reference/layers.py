@@ -177,6 +177,45 @@ def attentions():
         case(f"attention {tokens} tokens {heads} heads of {width}", "Attention", {"heads": heads}, [x], [], y)
 
 
+def attention_variants():
+    """Bias, mask, windows, cosine and causal order, by PyTorch's own attention where it has them, else by the formula."""
+    def attention(name, windows, tokens, heads, width, bias=False, mask=False, cosine=False, causal=False):
+        n, c = 2, heads * width
+        x = values(n, windows, tokens, 3 * c) if windows else values(n, tokens, 3 * c)
+        groups = windows or 1
+        q, k, v = t(x).reshape(n, groups, tokens, 3, heads, width).permute(3, 0, 1, 4, 2, 5)  # [N, W, heads, T, D]
+        added, weights = torch.zeros(1, groups, heads, tokens, tokens, dtype=torch.double), []
+        if bias:
+            weights.append(("bias", values(heads, tokens, tokens)))
+            added = added + t(weights[-1][1])
+        if mask:
+            apart = np.where(RNG.random((groups, tokens, tokens)) < 0.4, -100, 0).astype(np.float32)
+            weights.append(("mask", apart * (1 - np.eye(tokens, dtype=np.float32))))
+            added = added + t(weights[-1][1])[None, :, None]
+        if causal:
+            added = added + torch.full((tokens, tokens), -torch.inf, dtype=torch.double).triu(1)
+        if cosine:  # Swin V2's: timm's WindowAttention of swin_transformer_v2
+            weights.append(("logit_scale", values(heads, 1, 1, offset=4)))  # some beyond log(100)
+            scale = t(weights[-1][1]).clamp(max=float(np.log(100))).exp()
+            scores = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-2, -1) * scale + added
+            y = scores.softmax(-1) @ v
+        else:
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=added)
+        y = y.transpose(2, 3).reshape(*x.shape[:-1], c).contiguous()
+        attributes = {"heads": heads, "bias": bias, "mask": mask, "cosine": cosine, "causal": causal}
+        case("attention: " + name, "Attention", attributes, [x], weights, y)
+
+    attention("windows", 3, 5, 2, 8)
+    attention("bias", 0, 7, 3, 5, bias=True)
+    attention("bias of windows", 4, 9, 2, 6, bias=True)
+    attention("bias and mask of shifted windows", 4, 9, 2, 6, bias=True, mask=True)
+    attention("mask without windows", 0, 11, 1, 4, mask=True)
+    attention("cosine", 0, 17, 3, 8, cosine=True)
+    attention("cosine with bias and mask", 2, 16, 4, 8, bias=True, mask=True, cosine=True)
+    attention("causal", 0, 37, 2, 16, causal=True)
+    attention("all at once", 3, 21, 2, 7, bias=True, mask=True, cosine=True, causal=True)
+
+
 def tokens():
     from timm.layers import resample_abs_pos_embed
     from transformers.models.dinov2.modeling_dinov2 import Dinov2Embeddings
@@ -332,7 +371,7 @@ def main():
     parser.add_argument("-o", "--output", required=True)
     output = parser.parse_args().output
     for make in (convolutions, linears, norms, attentions, tokens, pools, elementwise, squeeze_excite,
-                 inverted_residuals):
+                 inverted_residuals, attention_variants):
         make()
     index = [{"name": entry["name"], "layer": entry["layer"], "attributes": entry["attributes"],
               "inputs": [list(x.shape) for x in entry["inputs"]],

@@ -19,9 +19,10 @@ from architectures import create, input_size
 from seeded import hugging_face_state, seed_model
 
 
-def pictures(size: int, count: int) -> np.ndarray:
-    """Preprocessed pictures [N, H, W, 3] in [-2, 2) with structure at several scales, exact in float32."""
-    y, x, c, n = np.meshgrid(np.arange(size), np.arange(size), np.arange(3), np.arange(count), indexing="ij")
+def pictures(size, count: int) -> np.ndarray:
+    """A side, or height and width. Preprocessed pictures [N, H, W, 3] in [-2, 2) with structure at several scales, exact in float32."""
+    height, width = (size, size) if isinstance(size, int) else size
+    y, x, c, n = np.meshgrid(np.arange(height), np.arange(width), np.arange(3), np.arange(count), indexing="ij")
     value = (x * (3 + n) + y * (5 - c) + (x // 16 * 37 + y // 16 * 11 + c * 50) * (n + 1)) % 256
     return np.moveaxis(value, -1, 0).astype(np.float32) / np.float32(64) - np.float32(2)
 
@@ -41,6 +42,11 @@ def hf_activations(state: dict, eps: float, image_size: int, x: torch.Tensor) ->
     return output.logits, hugging_face_names(found)
 
 
+def sides(text: str) -> tuple:
+    height, _, width = text.partition("x")
+    return int(height), int(width or height)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
@@ -49,7 +55,7 @@ def main() -> None:
     parser.add_argument("--hf", action="store_true", help="Hugging Face's ViT with the same tensors and epsilon 1e-12")
     parser.add_argument("--image", action="append", default=[], help="a picture; timm's own transform is applied")
     parser.add_argument("--count", type=int, default=1, help="generated pictures")
-    parser.add_argument("--image-size", type=int)
+    parser.add_argument("--image-size", type=sides, help="SIDE or HEIGHTxWIDTH")
     parser.add_argument("--pool", choices=["avg"], help="pooling of a ViT other than its own")
     parser.add_argument("--depth", type=int, help="blocks of a ViT, fewer than its own for a smaller reference")
     parser.add_argument("--samples", type=int, default=48)
@@ -58,7 +64,7 @@ def main() -> None:
     options = parser.parse_args()
 
     extra = {}
-    if options.image_size and "vit" in options.model:
+    if options.image_size and ("vit" in options.model or "deit" in options.model):
         extra["dynamic_img_size"] = True  # stored positions of the original size, resized as they are used
     if options.pool:
         extra["global_pool"] = options.pool

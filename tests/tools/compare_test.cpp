@@ -200,6 +200,16 @@ TEST_F(Cli, RecordsAPictureThatIsNoLongerThere) {
   EXPECT_EQ(Json::parse(read_file(out / "summary.json")).at("pictures"), 2);
 }
 
+TEST_F(Cli, SaysWhereOnePictureStandsForTwoClasses) {
+  const fs::path data = data_set(), out = folder_ / "run";
+  fs::copy_file(data / "n01443537" / "0_png_rgb.png", data / "n15075141" / "again.png");
+  const Outcome outcome = run({"compare", "--data", data.string(), "--model", kVit, "--out", out.string()});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const std::string said = "1 picture(s) have the same bytes as one of another class";
+  EXPECT_NE(outcome.err.find(said), std::string::npos) << outcome.err;
+  EXPECT_NE(read_file(out / "run.json").find(said), std::string::npos);
+}
+
 TEST_F(Cli, RefusesModelsThatDoNotPredictTheSameClasses) {
   const Outcome outcome = run({"compare", "--data", data_set().string(), "--model", kResNet, "--model",
                                "seeded:vit_small_patch14_dinov2", "--out", (folder_ / "run").string()});

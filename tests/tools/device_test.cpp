@@ -92,10 +92,14 @@ TEST_F(Device, TypesThatNeedAGpuAreRefusedWithoutOne) {
 TEST_F(Device, SelftestOfTheCpuPasses) {
   const Json result = run_json({"selftest", "--device", "cpu"});
   EXPECT_TRUE(result.at("passed"));
-  EXPECT_EQ(result.at("layers").size(), 43U);
+  const std::size_t layers = result.at("layers").size();
+  EXPECT_GT(layers, 60U);
+  EXPECT_TRUE(result.at("left_out").empty());
   EXPECT_EQ(result.at("models").size(), 7U);
   const std::string line = result.at("line");
-  EXPECT_NE(line.find("selftest, cpu, f32: passed; layers 43/43"), std::string::npos) << line;
+  EXPECT_NE(line.find("selftest, cpu, f32: passed; layers " + std::to_string(layers) + "/" + std::to_string(layers)),
+            std::string::npos)
+      << line;
   EXPECT_EQ(line.find('\n'), std::string::npos) << line;
 }
 

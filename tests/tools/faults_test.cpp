@@ -194,42 +194,5 @@ TEST_F(CliFaults, SaysHowMuchMemoryItCouldNotGet) {
   EXPECT_FALSE(fs::exists(out_ / "predictions.csv"));
 }
 
-// MLPerf's TEST04: what was seen before is not answered from memory. One picture again and again among distinct ones is
-// at most a tenth faster than they are; the fastest of many, since what else the machine does only slows. Were answers
-// kept, every attempt would be far beyond that, so that one within it is enough on a machine that does other things.
-TEST_F(CliFaults, DoesNotRememberPictures) {
-  const std::vector<std::string> distinct{"jpeg_420.jpg",     "jpeg_422.jpg", "jpeg_grey.jpg", "jpeg_progressive.jpg",
-                                          "jpeg_restart.jpg", "png_rgb.png",  "jpeg_cmyk.jpg", "png_grey.png"};
-  std::string list = "path,index\n";
-  for (int round = 0; round < 3; ++round) {
-    for (const std::string& name : distinct) {
-      list += (kPictures / "jpeg_444.jpg").string() + ",0\n" + (kPictures / name).string() + ",1\n";
-    }
-  }
-  std::ofstream(folder_ / "list.csv") << list;
-  const auto times_of_one_run = [&] {
-    const Outcome outcome = run(compare(folder_ / "list.csv", {"--model", kResNet, "--no-resume"}));
-    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-    double repeated = 1e9, others = 1e9;
-    std::istringstream csv(read_file(out_ / "run.log"));
-    for (std::string line; std::getline(csv, line);) {
-      constexpr std::size_t kChecksum = 9;
-      const Json row = Json::parse(line.substr(kChecksum));
-      if (!row.contains("number")) continue;
-      double& best = row.at("image") == "jpeg_444.jpg" ? repeated : others;
-      best = std::min(best, row.at("models")[0].at("ms")[1].get<double>());
-    }
-    EXPECT_LT(others, 1e9);
-    return std::pair(repeated, others);
-  };
-  constexpr int kAttempts = 8;
-  double share = 0;  // of the others' time
-  for (int attempt = 0; attempt < kAttempts && share <= 0.9; ++attempt) {
-    const auto [repeated, others] = times_of_one_run();
-    share = std::max(share, repeated / others);
-  }
-  EXPECT_GT(share, 0.9);
-}
-
 }  // namespace
 }  // namespace tessera::cli_test

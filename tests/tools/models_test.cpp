@@ -52,6 +52,59 @@ TEST_F(Cli, WritesReadsAndInspectsModels) {
   EXPECT_GE(models.at("architectures").size(), 20U);
 }
 
+TEST_F(Cli, FindsPublishedWeights) {
+  const Json found = run_json({"models", "--search", "convnext", "--max-params", "30M", "--min-top1", "82"});
+  ASSERT_GT(found.at("weights").size(), 5U);
+  double before = 100;
+  for (const Json& row : found.at("weights")) {
+    EXPECT_NE(row.at("name").get<std::string>().find("convnext"), std::string::npos) << row;
+    EXPECT_LE(row.at("parameters"), 30'000'000) << row;
+    double best = 0;
+    for (const Json& result : row.at("published")) best = std::max(best, result.at("top1").get<double>());
+    EXPECT_GE(best, 82) << row;
+    EXPECT_LE(best, before) << row;
+    before = best;
+    EXPECT_EQ(row.at("builds").get<bool>(), !row.contains("lacks")) << row;
+  }
+  const Json one = run_json({"models", "--search", "timm/resnet50.a1_in1k"}).at("weights");
+  ASSERT_EQ(one.size(), 1U);
+  EXPECT_EQ(one[0].at("builds"), true);
+  EXPECT_EQ(one[0].at("test_image_size"), 288);
+  EXPECT_EQ(one[0].at("licence"), "apache-2.0");
+  const Outcome text = run({"models", "--search", "resnet50.a1_in1k"});
+  EXPECT_NE(text.out.find("builds it"), std::string::npos) << text.out;
+  EXPECT_EQ(run({"models", "--search", "resnet", "--max-params", "many"}).exit_code, 2);
+  EXPECT_EQ(run({"models", "resnet50", "--search", "resnet"}).exit_code, 2);
+  const Outcome shown = run({"models", "resnet50"});
+  EXPECT_NE(shown.out.find("residual blocks"), std::string::npos) << shown.out;
+  EXPECT_NE(shown.out.find("[3,4,6,3]"), std::string::npos) << shown.out;
+}
+
+TEST_F(Cli, TakesPicturesOfOtherSizes) {
+  const auto input = [&](const std::vector<std::string>& options) {
+    std::vector<std::string> command{"inspect", "resnet18"};
+    command.insert(command.end(), options.begin(), options.end());
+    return run_json(command).at("input");
+  };
+  EXPECT_EQ(input({"--size", "train"}), Json({1, 224, 224, 3}));
+  EXPECT_EQ(input({"--size", "test"}), Json({1, 288, 288, 3}));
+  EXPECT_EQ(input({"--image-size", "96x160"}), Json({1, 96, 160, 3}));
+  for (const std::vector<std::string>& wrong : {std::vector<std::string>{"--image-size", "0"},
+                                                {"--image-size", "96x"},
+                                                {"--image-size", "x96"},
+                                                {"--image-size", "9999"},
+                                                {"--size", "other"},
+                                                {"--size", "test", "--image-size", "64"}}) {
+    std::vector<std::string> command{"inspect", "resnet18"};
+    command.insert(command.end(), wrong.begin(), wrong.end());
+    EXPECT_EQ(run(command).exit_code, 2) << wrong.back();
+  }
+  const std::string picture = (kPictures / "png_rgb.png").string();
+  const Json wide = run_json({"classify", picture, "--model", kVit, "--image-size", "96x160", "--logits"});
+  EXPECT_EQ(wide.at("results")[0].at("logits").size(), 1000U);
+  EXPECT_EQ(run({"classify", picture, "--model", kVit, "--image-size", "96x100"}).exit_code, 2);
+}
+
 TEST_F(Cli, ConvertsInstallsAndVerifies) {
   const fs::path source = fs::path(TESSERA_TEST_DATA) / "weights" / "hf_vit_hub";
   const Outcome converted = run({"convert", source.string(), "--name", "google/tiny"});

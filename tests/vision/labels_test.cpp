@@ -127,6 +127,26 @@ TEST(ClassLists, AreMappedByNameOrRefused) {
   EXPECT_EQ(common({imagenet, list(wnids)}).places[1].front(), 999);
   EXPECT_EQ(common({list(wnids), imagenet}).places[1].front(), 999);
   EXPECT_NE(message_of([&] { common({imagenet, list(labels)}); }).find("'crane'"), std::string::npos);
+
+  // Ten of ImageNet's classes are not the thousand: what one list has beyond the other is named, and what to do.
+  const ClassList ten{.model = "ten",
+                      .labels = LabelSet::custom({"n01440764", "goldfish", "n01484850", "n01491361", "n01494475",
+                                                  "n01496331", "n01498041", "n01514668", "n01514859", "my dog"}),
+                      .classes = 10};
+  for (const auto& [text, count] : {std::pair{message_of([&] {
+                                                common({imagenet, ten});
+                                              }),
+                                              "ten has 10 classes, imagenet has 1000 ("},
+                                    {message_of([&] {
+                                       common({ten, imagenet});
+                                     }),
+                                     "imagenet has 1000 classes, ten has 10 ("}}) {
+    EXPECT_TRUE(text.starts_with(count)) << text;
+    EXPECT_NE(text.find(" ten has 'my dog' that imagenet has not once;"), std::string::npos) << text;
+    EXPECT_NE(text.find(" imagenet has 'ostrich, Struthio camelus', "), std::string::npos) << text;
+    EXPECT_NE(text.find(" 'junco, snowbird', ... (991) that ten has not once;"), std::string::npos) << text;
+    EXPECT_NE(text.find("compare each with models of its own classes, or fit a head"), std::string::npos) << text;
+  }
 }
 
 TEST(LabelClasses, TakeANumberForAnIndexOnlyWhereThatIsSaid) {

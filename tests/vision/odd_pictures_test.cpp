@@ -17,6 +17,7 @@ namespace tessera {
 namespace {
 
 using fixtures::bytes_of;
+using std::string_literals::operator""s;
 
 std::string big_endian(std::size_t number) {
   std::string text;
@@ -180,6 +181,33 @@ TEST(OddJpeg, OfScansThatLackStbGivesTheSameEachTime) {
         }
       };
       EXPECT_EQ(once(1), once(200)) << scan;
+    }
+  }
+}
+
+// 5 x 4 greys of the lossless process, each predicted from the one before it, as Pillow 13 with libjpeg-turbo 3.2 reads
+// them. libjpeg-turbo 2 does not have the process.
+TEST(OddJpeg, LosslessIsWhatPillowReadsOrRefusedByName) {
+  const std::string file =
+      "\xFF\xD8\xFF\xC3\x00\x0B\x08\x00\x04\x00\x05\x01\x01\x11\x00"
+      "\xFF\xC4\x00\x1C\x00\x00\x00\x00\x09\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+      "\x00\x01\x02\x03\x04\x05\x06\x07\x08\xFF\xDA\x00\x08\x01\x01\x00\x01\x00\x00"
+      "\x71\x8D\x2B\x4A\xD2\xB4\xAF\x6D\xA5\x69\x5A\x56\x95\xED\xB4\xB0\x48\xD2\xB4\xB0\xB4\xD2\xB4\xAD\x2B"
+      "\x4B\xFF\xD9"s;
+  constexpr std::array<std::uint8_t, 20> kGreys{13,  50,  87, 124, 161, 104, 141, 178, 215, 252,
+                                                195, 232, 13, 50,  87,  30,  67,  104, 141, 178};
+  for (const Decoder decoder : {Decoder::kAuto, Decoder::kStb}) {
+    for (const bool lenient : {false, true}) {
+      try {
+        const Image image = decode(std::as_bytes(std::span(file)), "odd", {.decoder = decoder, .lenient = lenient});
+        EXPECT_EQ(decoder, Decoder::kAuto);
+        ASSERT_EQ(image.pixels.size(), kGreys.size() * 3);
+        for (std::size_t i = 0; i < image.pixels.size(); ++i) EXPECT_EQ(image.pixels[i], kGreys[i / 3]) << i;
+      } catch (const InputError& error) {
+        const std::string text = error.what();
+        EXPECT_TRUE(text.starts_with("odd: a JPEG of ")) << text;
+        EXPECT_TRUE(text.ends_with(" is not supported; convert it to PNG")) << text;
+      }
     }
   }
 }

@@ -75,6 +75,40 @@ TEST(Preprocess, KeepsItselfInJson) {
   EXPECT_EQ(describe(made), "timm: shortest edge 235 bicubic, crop 224, mean 0.1 0.2 0.3, std 0.4 0.5 0.6");
 }
 
+TEST(Preprocess, HasTwoSides) {
+  const Preprocess made = Preprocess::timm(224, 0.95, Filter::kBicubic, {}, {1, 1, 1}).at_size({96, 160});
+  EXPECT_EQ(made.crop, Sides(96, 160));
+  EXPECT_EQ(made.resize, Sides(101, 168));  // each side over crop_pct, as timm's
+  EXPECT_EQ(made.output_size(), Sides(96, 160));
+  EXPECT_EQ(to_json(made).at("crop"), Json({96, 160}));
+  EXPECT_EQ(preprocess_from_json(to_json(made)), made);
+  EXPECT_EQ(describe(made).find("timm: cover 101x168 bicubic, crop 96x160,"), 0U) << describe(made);
+  EXPECT_EQ(made.at_size(224).resize, 235);
+  // The smallest picture that covers both sides, rounded: the height decides, then the width.
+  for (const auto& [width, height] : {std::pair{500, 100}, {100, 500}, {333, 200}}) {
+    const Image result = resize_and_crop(formula_picture(width, height), made);
+    EXPECT_EQ(result.width, 160);
+    EXPECT_EQ(result.height, 96);
+  }
+  Json wrong = to_json(made);
+  for (const Json& side : {Json::array({96}), Json::array({96, 160, 3}), Json::array({96, 0}), Json("96x160")}) {
+    wrong["crop"] = side;
+    EXPECT_THROW(preprocess_from_json(wrong), UsageError) << side;
+  }
+}
+
+TEST(Sides, AreANumberOrHeightAndWidth) {
+  EXPECT_EQ(sides_from_string("224"), Sides(224));
+  EXPECT_EQ(sides_from_string("96x160"), Sides(96, 160));
+  EXPECT_EQ(to_string(Sides(96, 160)), "96x160");
+  EXPECT_EQ(to_string(Sides(224)), "224");
+  EXPECT_EQ(picture_sides(Shape{2, 96, 160, 3}), Sides(96, 160));
+  EXPECT_THROW(picture_sides(Shape{96, 160}), InputError);
+  for (const char* wrong : {"", "0", "-1", "96x", "x96", "96x0", "96x160x3", "96 x 160", "16385", "1e3"}) {
+    EXPECT_THROW(sides_from_string(wrong), UsageError) << wrong;
+  }
+}
+
 TEST(Preprocess, FollowsTheCurrentPillowWhereItsCardDoesNotSay) {
   Json card = to_json(Preprocess{});
   EXPECT_EQ(card.at("pillow"), 13);

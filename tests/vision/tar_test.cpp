@@ -101,6 +101,23 @@ TEST_F(TarTest, TakesOneOfTheSetsInAnArchive) {
   EXPECT_NE(message_of(archive / "other", options).find("no labelled pictures"), std::string::npos);
 }
 
+// Messages name a picture as `tar -xf` takes it, with the folders above the class folder.
+TEST_F(TarTest, NamesWholeMembers) {
+  put("data/set/val/cat/1.jpg", "c");
+  put("data/set/val/dog/2.jpg", "d");
+  const fs::path archive = tar("data", "");
+  const DatasetOptions options{.class_names = {"cat", "dog"}, .classes = 2};
+  for (const fs::path& place : {archive, archive / "set", archive / "set/val"}) {
+    const Dataset found = open_dataset(place, options);
+    ASSERT_EQ(found.samples.size(), 2U);
+    EXPECT_EQ(found.samples[0].folder, "cat");
+    EXPECT_EQ(where(found.samples[0]), (archive / "set/val/cat/1.jpg").string());
+    EXPECT_EQ(where(found.samples[1]), (archive / "set/val/dog/2.jpg").string());
+  }
+  EXPECT_EQ(where(list_pictures(archive / "set/val/dog").at(0)), (archive / "set/val/dog/2.jpg").string());
+  EXPECT_EQ(where(list_pictures(root_ / "data").at(0)), (root_ / "data/set/val/cat/1.jpg").string());
+}
+
 TEST_F(TarTest, RefusesWhatIsNoTarAndWhatIsCutOff) {
   put("data/n01440764/a.jpg", std::string(5000, 'a'));
   put("data/n01440764/b.jpg", std::string(5000, 'b'));

@@ -4,6 +4,7 @@
 
 #include "tests/weights/weight_folder.h"
 #include "weights/known_files.h"
+#include "weights/name_maps.h"
 #include "weights/sha256.h"
 
 namespace tessera {
@@ -60,6 +61,68 @@ TEST_F(ConvertFiles, RefusesToChooseBetweenNetworksOrToLoseAHead) {
   put(headless);
   expect_refused("'classifier.weight' [5, 32] stands outside of the network under 'backbone.'");
   EXPECT_EQ(class_count(converted({.prefix = "backbone."}).card.config), 0);
+}
+
+// Blocks are counted through the stages there.
+TEST(NameMaps, KnowEfficientNetLitesAuthors) {
+  const std::pair<const char*, const char*> names[] = {
+      {"_conv_stem.weight", "conv_stem.weight"},
+      {"_bn0.running_var", "bn1.running_var"},
+      {"_blocks.0._depthwise_conv.weight", "blocks.0.0.conv_dw.weight"},
+      {"_blocks.0._project_conv.weight", "blocks.0.0.conv_pw.weight"},
+      {"_blocks.0._bn2.bias", "blocks.0.0.bn2.bias"},
+      {"_blocks.1._expand_conv.weight", "blocks.1.0.conv_pw.weight"},
+      {"_blocks.2._bn0.weight", "blocks.1.1.bn1.weight"},
+      {"_blocks.15._project_conv.weight", "blocks.6.0.conv_pwl.weight"},
+      {"_blocks.15._bn2.running_mean", "blocks.6.0.bn3.running_mean"},
+      {"_conv_head.weight", "conv_head.weight"},
+      {"_bn1.weight", "bn2.weight"},
+      {"_fc.bias", "classifier.bias"},
+      {"_blocks.16._bn2.bias", "_blocks.16._bn2.bias"},  // one more than there are
+      {"_blocks.x._bn2.bias", "_blocks.x._bn2.bias"},
+  };
+  WeightStore weights;
+  float number = 0;
+  for (const auto& [theirs, ours] : names) weights.put(theirs, Tensor::filled({1}, ++number));
+  const RenamedWeights renamed = rename_to_timm(std::move(weights));
+  number = 0;
+  for (const auto& [theirs, ours] : names) {
+    ++number;
+    ASSERT_TRUE(renamed.weights.contains(ours)) << theirs;
+    EXPECT_EQ(renamed.weights.at(ours).data()[0], number) << theirs;
+  }
+}
+
+// A configuration that is there and cannot be read, or that the user has named, is never taken for none.
+TEST_F(ConvertFiles, DoesNotPassOverAConfigurationThatCannotBeRead) {
+  namespace fs = std::filesystem;
+  put(weights_of(tiny_vit()));
+  for (const char* name : {"config.json", "preprocessor_config.json"}) {
+    put(vit_config());
+    converted();
+    const fs::path file = folder_ / name;
+    fs::remove(file);
+    fs::create_symlink("nowhere", file);
+    expect_refused(std::string(name) + ": no such file, or not a regular one");
+    fs::remove(file);
+    fs::create_symlink(name, file);  // to itself
+    expect_refused(std::string(name) + ": ");
+    fs::remove(file);
+    fs::create_directory(file);
+    expect_refused(std::string(name) + ": no such file, or not a regular one");
+    fs::remove(file);
+  }
+  put(vit_config());
+  for (const ConvertOptions& options :
+       {ConvertOptions{.config_file = "lost.json"}, ConvertOptions{.processor_file = "lost.json"}}) {
+    try {
+      convert_safetensors(folder_, options);
+      ADD_FAILURE() << "converted";
+    } catch (const UsageError& error) {
+      const std::string option = options.config_file.empty() ? "--processor" : "--config";
+      EXPECT_EQ(error.what(), option + " lost.json: no such file");
+    }
+  }
 }
 
 TEST_F(ConvertFiles, KnowsTorchvisionsTransformers) {

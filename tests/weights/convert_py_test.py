@@ -1,5 +1,7 @@
-"""Tests of weights/convert.py and weights/torch_file.py.   python3 convert_py_test.py TESSERA   (77: NumPy is missing)"""
+"""Tests of weights/convert.py, torch_file.py and onnx_file.py.   python3 convert_py_test.py TESSERA   (77: NumPy is missing)"""
 import argparse
+import importlib.util
+import json
 import os
 import pickle
 import shutil
@@ -7,6 +9,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
 
 try:
@@ -20,7 +23,8 @@ WEIGHTS = os.path.join(HERE, "..", "..", "weights")
 TESSERA = sys.argv.pop(1)
 sys.path.insert(0, WEIGHTS)
 
-from convert import read_tensors, rename_efficientnet_lite  # noqa: E402
+from convert import digest_of, read_tensors  # noqa: E402
+from onnx_file import INSTEAD, RULE, SIGNATURE, external_value, tensors_of  # noqa: E402
 from torch_file import read_state_dict  # noqa: E402
 
 
@@ -59,23 +63,24 @@ class TorchFiles(unittest.TestCase):
                         read_state_dict(cut.name)
 
 
+def write_legacy(file, state):
+    for value in (0x1950A86A20F9469CFC6C, 1001, {}):
+        pickle.dump(value, file, protocol=2)
+    pickler = TensorPickler(file, protocol=2)
+    pickler.dump(state)
+    pickle.dump(pickler.keys, file, protocol=2)
+    for values in pickler.values:
+        file.write(struct.pack("<q", values.size) + values.tobytes())
+    file.flush()
+
+
 class Checkpoints(unittest.TestCase):
     """Dicts of training scripts around a state dict, in the older container, written without PyTorch."""
-
-    def write(self, file, state):
-        for value in (0x1950A86A20F9469CFC6C, 1001, {}):
-            pickle.dump(value, file, protocol=2)
-        pickler = TensorPickler(file, protocol=2)
-        pickler.dump(state)
-        pickle.dump(pickler.keys, file, protocol=2)
-        for values in pickler.values:
-            file.write(struct.pack("<q", values.size) + values.tobytes())
-        file.flush()
 
     def read(self, state, **options):
         notes = []
         with tempfile.NamedTemporaryFile(suffix=".pth.tar") as file:
-            self.write(file, state)
+            write_legacy(file, state)
             return read_state_dict(file.name, note=notes.append, **options), notes
 
     def test_averaged_weights_are_preferred_and_it_is_said(self):
@@ -98,6 +103,50 @@ class Checkpoints(unittest.TestCase):
     def test_a_checkpoint_without_tensors_is_refused(self):
         with self.assertRaisesRegex(ValueError, "holds no tensors; its keys are 'epoch'"):
             self.read({"epoch": 1})
+
+
+class Shards(unittest.TestCase):
+    """pytorch_model.bin.index.json and its files."""
+
+    FIRST, SECOND = "pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"
+
+    def read(self, weight_map, shards=None):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = os.path.join(folder, "model")
+            os.mkdir(folder)
+            for name, state in (shards or {self.FIRST: {"a": Values([1.0])}, self.SECOND: {"b": Values([2.0])}}).items():
+                with open(os.path.join(folder, name), "wb") as file:
+                    write_legacy(file, state)
+            index = os.path.join(folder, "pytorch_model.bin.index.json")
+            text = weight_map if isinstance(weight_map, str) else json.dumps({"metadata": {}, "weight_map": weight_map})
+            with open(index, "w", encoding="utf-8") as file:
+                file.write(text)
+            return read_tensors(index)
+
+    def refused(self, message, *arguments):
+        with self.assertRaisesRegex(ValueError, message):
+            self.read(*arguments)
+
+    def test_every_tensor_comes_from_its_shard(self):
+        tensors, files = self.read({"a": self.FIRST, "b": self.SECOND})
+        np.testing.assert_array_equal(tensors["a"], [1])
+        np.testing.assert_array_equal(tensors["b"], [2])
+        self.assertEqual([os.path.basename(file) for file in files], [self.FIRST, self.SECOND])
+
+    def test_shards_that_are_not_what_the_index_says_are_refused_by_name(self):
+        both = {"a": self.FIRST, "b": self.SECOND}
+        self.refused(f"{self.SECOND}: there is no such file", both, {self.FIRST: {"a": Values([1.0])}})
+        self.refused(f"{self.SECOND}: lacks 'c', which the index says it holds", {**both, "c": self.SECOND})
+        twice = {self.FIRST: {"a": Values([1.0])}, self.SECOND: {"a": Values([3.0]), "b": Values([2.0])}}
+        self.refused(f"{self.SECOND}: holds 'a', and the index has it in {self.FIRST}", both, twice)
+        self.refused(f"{self.SECOND}: holds 'b', and the index does not name it", {"a": self.FIRST, "d": self.SECOND})
+
+    def test_indices_that_cannot_be_used_are_refused(self):
+        for place in ("../outside.bin", "/etc/passwd", "..", ""):
+            self.refused("is not a file beside it", {"a": self.FIRST, "b": place})
+        for text in ("[]", "{}", '{"weight_map": {}}', '{"weight_map": {"a": 1}}', '{"weight_map": ["a"]}'):
+            self.refused("has no weight_map from tensors to files", text)
+        self.refused("names 'a' twice", f'{{"weight_map": {{"a": "{self.FIRST}", "b": "{self.SECOND}", "a": "{self.SECOND}"}}}}')
 
 
 class Values(list):
@@ -130,24 +179,127 @@ class TensorPickler(pickle._Pickler):
         self.write(b"tR")
 
 
-class Names(unittest.TestCase):
-    def test_efficientnet_lite(self):
-        expected = {
-            "_conv_stem.weight": "conv_stem.weight",
-            "_bn0.running_var": "bn1.running_var",
-            "_blocks.0._depthwise_conv.weight": "blocks.0.0.conv_dw.weight",
-            "_blocks.0._project_conv.weight": "blocks.0.0.conv_pw.weight",
-            "_blocks.0._bn2.bias": "blocks.0.0.bn2.bias",
-            "_blocks.1._expand_conv.weight": "blocks.1.0.conv_pw.weight",
-            "_blocks.2._bn0.weight": "blocks.1.1.bn1.weight",
-            "_blocks.15._project_conv.weight": "blocks.6.0.conv_pwl.weight",
-            "_blocks.15._bn2.running_mean": "blocks.6.0.bn3.running_mean",
-            "_conv_head.weight": "conv_head.weight",
-            "_bn1.weight": "bn2.weight",
-            "_fc.bias": "classifier.bias",
-        }
-        renamed = rename_efficientnet_lite({name: name for name in expected})
-        self.assertEqual(renamed, {ours: theirs for theirs, ours in expected.items()})
+def node(op_type, inputs, name="", output="", rule=None):
+    metadata = [] if rule is None else [types.SimpleNamespace(key=RULE, value=rule)]
+    return types.SimpleNamespace(op_type=op_type, input=inputs, name=name, output=[output], metadata_props=metadata)
+
+
+def graph(nodes, signature=None):
+    metadata = [] if signature is None else [types.SimpleNamespace(key=SIGNATURE, value=signature)]
+    return types.SimpleNamespace(node=nodes, metadata_props=metadata)
+
+
+class OnnxNames(unittest.TestCase):
+    """Graphs as PyTorch's exporters write them, without the onnx package."""
+
+    SIGNATURE = """
+# inputs
+p_conv1_weight: PARAMETER target='conv1.weight'
+p_bn1_weight: PARAMETER target='bn1.weight'
+b_bn1_running_var: BUFFER target='bn1.running_var' persistent=True
+b_bn1_num_batches_tracked: BUFFER target='bn1.num_batches_tracked' persistent=True
+p_mask_token: PARAMETER target='mask_token'
+x: USER_INPUT
+"""
+
+    def test_todays_exporter_lists_the_models_tensors(self):
+        values = {"conv1.weight": np.ones((1, 3, 2, 2)), "bn1.weight": np.ones(1), "bn1.running_var": np.ones(1), "val_7": np.ones(4)}
+        tensors = tensors_of(graph([], self.SIGNATURE), values)
+        self.assertEqual(list(tensors), ["conv1.weight", "bn1.weight", "bn1.running_var"])
+
+    def test_what_todays_exporter_folded_is_refused_by_name(self):
+        for lost in ("bn1.weight", "bn1.running_var"):
+            values = {name: np.ones(1) for name in ("conv1.weight", "bn1.weight", "bn1.running_var", "expand") if name != lost}
+            with self.assertRaisesRegex(ValueError, f"the exporter left '{lost}' out or folded it.*state dict itself"):
+                tensors_of(graph([], self.SIGNATURE), values)
+        with self.assertRaisesRegex(ValueError, "'conv1.weight' and 2 more of the model's tensors"):
+            tensors_of(graph([], self.SIGNATURE), {})
+
+    def test_a_convolution_with_its_batch_norm_in_it_is_refused_by_name(self):
+        # The convolution keeps its name, its values are others.
+        nodes = [node("Conv", ["x", "conv1.weight", "conv1.weight_bias"], rule="FuseBatchNormIntoConv, RemoveOptionalBias")]
+        for signature in (None, self.SIGNATURE):
+            with self.assertRaises(ValueError) as caught:
+                tensors_of(graph(nodes, signature), {"conv1.weight": np.ones((1, 3, 2, 2))})
+            self.assertIn("folded a batch norm into 'conv1.weight'", str(caught.exception))
+            self.assertIn(INSTEAD, str(caught.exception))
+        with self.assertRaisesRegex(ValueError, "folded what follows /conv1/Conv into its weights"):
+            tensors_of(graph([node("Conv", ["x", "onnx::Conv_193"], "/conv1/Conv")]), {"onnx::Conv_193": np.ones((1, 3, 2, 2))})
+
+    def test_the_older_exporters_linear_layers_have_their_nodes_names(self):
+        nodes = [node("MatMul", ["x", "onnx::MatMul_9"], "/blocks/blocks.0/attn/qkv/MatMul"),
+                 node("Identity", ["blocks.0.norm1.weight"], output="norm.weight")]
+        values = {"blocks.0.norm1.weight": np.ones(2), "onnx::MatMul_9": np.arange(6.0).reshape(2, 3)}
+        tensors = tensors_of(graph(nodes), values)
+        self.assertEqual(sorted(tensors), ["blocks.0.attn.qkv.weight", "blocks.0.norm1.weight", "norm.weight"])
+        np.testing.assert_array_equal(tensors["blocks.0.attn.qkv.weight"], values["onnx::MatMul_9"].T)
+
+
+class OnnxData(unittest.TestCase):
+    """Values that lie in a file beside the .onnx."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = os.path.join(self.folder.name, "deep", "model.onnx")
+        os.mkdir(os.path.dirname(self.path))
+        for name in (self.path + ".data", os.path.join(self.folder.name, "outside.data")):
+            with open(name, "wb") as file:
+                file.write(np.arange(6, dtype="<f4").tobytes())
+
+    def read(self, location="model.onnx.data", dims=(2, 2), kind=1, **place):
+        entries = [types.SimpleNamespace(key=key, value=str(value)) for key, value in {"location": location, **place}.items()]
+        return external_value(self.path, types.SimpleNamespace(name="fc.weight", dims=dims, data_type=kind, external_data=entries))
+
+    def test_values_are_read_where_they_lie(self):
+        np.testing.assert_array_equal(self.read(offset=8, length=16), [[2, 3], [4, 5]])
+        np.testing.assert_array_equal(self.read(), [[0, 1], [2, 3]])
+        np.testing.assert_array_equal(self.read(dims=(2,), kind=16, offset=4), [0, 1])  # bfloat16: the halves of 1.0f
+
+    def test_places_outside_of_the_file_are_refused(self):
+        for place in ({"offset": 12}, {"offset": -4}, {"length": 8}, {"length": -16}, {"offset": 1 << 70}, {"dims": (1 << 40, 1)},
+                      {"dims": (-2, -2)}, {"kind": 99}):
+            with self.assertRaisesRegex(ValueError, "'fc.weight'"):
+                self.read(**place)
+
+    def test_files_outside_of_the_folder_are_refused(self):
+        outside = os.path.join(self.folder.name, "outside.data")
+        for location in ("../outside.data", outside, "", "..", "./model.onnx.data"):
+            with self.assertRaisesRegex(ValueError, "is not a file beside it"):
+                self.read(location)
+        os.symlink(outside, os.path.join(os.path.dirname(self.path), "link.data"))
+        with self.assertRaisesRegex(ValueError, "link.data is a link to another folder"):
+            self.read("link.data")
+        with self.assertRaisesRegex(ValueError, "lost.data: there is no such file, which model.onnx needs"):
+            self.read("lost.data")
+
+    def test_links_of_the_hubs_cache_are_followed(self):
+        blob = os.path.join(self.folder.name, "blob")
+        os.rename(self.path + ".data", os.path.join(self.folder.name, "data-blob"))
+        for target, link in ((blob, self.path), (os.path.join(self.folder.name, "data-blob"), self.path + ".data")):
+            open(target, "ab").close()
+            os.symlink(target, link)
+        np.testing.assert_array_equal(self.read(), [[0, 1], [2, 3]])
+
+    @unittest.skipUnless(importlib.util.find_spec("onnx"), "needs the onnx package")
+    def test_a_whole_file(self):
+        import onnx
+        from onnx import helper, numpy_helper
+
+        inline = numpy_helper.from_array(np.float32([7, 8]), "fc.bias")
+        apart = onnx.TensorProto(name="fc.weight", dims=[2, 2], data_type=1, data_location=onnx.TensorProto.EXTERNAL)
+        for key, value in {"location": "model.onnx.data", "offset": "8", "length": "16"}.items():
+            apart.external_data.add(key=key, value=value)
+        onnx.save(helper.make_model(helper.make_graph([], "g", [], [], [inline, apart])), self.path)
+        tensors, files = read_tensors(self.path)
+        np.testing.assert_array_equal(tensors["fc.weight"], [[2, 3], [4, 5]])
+        np.testing.assert_array_equal(tensors["fc.bias"], [7, 8])
+        self.assertEqual(files, [self.path, self.path + ".data"])
+        # Other values are another file.
+        before = digest_of(files)
+        with open(self.path + ".data", "r+b") as file:
+            file.write(b"x")
+        self.assertNotEqual(digest_of(files), before)
 
 
 class Script(unittest.TestCase):
@@ -196,7 +348,7 @@ class Script(unittest.TestCase):
             self.assertIn(os.path.join(folder, "pytorch_model.bin") + ": config.json's architecture 'resnet50d'", result.stderr)
 
     def test_safetensors_values_survive(self):
-        state = read_tensors(os.path.join(DATA, "timm_vit.pth"))
+        state, _ = read_tensors(os.path.join(DATA, "timm_vit.pth"))
         self.assertEqual(state["patch_embed.proj.weight"].dtype, np.float16)
         self.assertEqual(state["pos_embed"].shape, (1, 5, 16))
 

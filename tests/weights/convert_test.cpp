@@ -26,7 +26,7 @@ class Converted : public testing::TestWithParam<const char*> {};
 // The files that timm and transformers wrote give, converted, the logits that timm and transformers get.
 TEST_P(Converted, GivesTheReferencesLogits) {
   LoadedModel model = convert_safetensors(kData / GetParam());
-  const ReferenceFile reference = read_reference_file(kData / GetParam() / "expected.h5");
+  const ActivationFile reference = read_activation_file(kData / GetParam() / "expected.h5");
   const VerifyResult result = verify_model(std::move(model), reference, {.max_batch = 2}, {2e-6, 2e-6});
   EXPECT_TRUE(result.passed()) << result.output.max_error;
 }
@@ -161,7 +161,7 @@ TEST_F(ConvertFolder, RefusesWhatItDoesNotKnow) {
   const std::pair<nlohmann::json, const char*> processors[] = {
       {{{"do_rescale", false}}, "only pixels rescaled by 1 / 255"},
       {{{"rescale_factor", 1.0}}, "only pixels rescaled by 1 / 255"},
-      {{{"size", {{"height", 32}, {"width", 48}}}}, "only square pictures"},
+      {{{"size", {{"height", 32}, {"width", 44}}}}, "image_size 32x44 is not a multiple of patch 8"},
       {{{"size", -1}}, "a side of -1 pixels"},
       {{{"size", 1e9}}, "a side of 1000000000.0 pixels"},
       {{{"size", 1e300}}, "not a JSON object"},
@@ -279,7 +279,7 @@ TEST(NameMaps, KnowHuggingFaceResNets) {
     float number = 0;
     for (const auto& [theirs, ours] : pairs.items()) weights.put(theirs, Tensor::filled({1}, ++number));
     const RenamedWeights renamed = rename_to_timm(std::move(weights));
-    EXPECT_EQ(renamed.scheme, NamingScheme::kHfResNet);
+    EXPECT_EQ(renamed.naming->name, "Hugging Face");
     number = 0;
     std::size_t kept = 0;
     for (const auto& [theirs, ours] : pairs.items()) {

@@ -91,6 +91,11 @@ TEST_F(ModelSource, HintsAtNothingThatFailsWhenTyped) {
   std::ofstream(folder_ / "model.safetensors") << "x";
   const std::string file = failure((folder_ / "model.safetensors").string(), ErrorKind::kModelFile);
   EXPECT_NE(file.find("tessera convert"), std::string::npos) << file;
+  // A shell takes what has spaces in it for several words.
+  EXPECT_NE(failure("my model", ErrorKind::kModelFile).find("--name 'my model'`"), std::string::npos);
+  fs::create_directories(folder_ / "my weights");
+  const std::string spaced = (folder_ / "my weights").string();
+  EXPECT_NE(failure(spaced, ErrorKind::kModelFile).find("`tessera convert '" + spaced + "'`"), std::string::npos);
 }
 
 TEST_F(ModelSource, MakesSeededModels) {

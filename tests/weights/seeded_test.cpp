@@ -29,12 +29,12 @@ TEST(SeededWeights, HaveTheDefinedValues) {
 }
 
 TEST(SeededWeights, TellNormsFromLinearLayers) {
-  const std::vector<WeightSpec> specs{
-      {"norm.weight", {4}}, {"norm.bias", {4}}, {"fc.weight", {4, 4}}, {"fc.bias", {4}}};
+  const std::vector<Shape> in{{1, 4}};
+  const WeightSpec norm_spec = LayerNorm{}.weights(in)[1], linear_spec = Linear{.out_features = 4}.weights(in)[1];
   float norm = 0, linear = 0;
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
-    const Tensor norm_bias = seeded_tensor(specs[1], specs, seed);
-    const Tensor linear_bias = seeded_tensor(specs[3], specs, seed);
+    const Tensor norm_bias = seeded_tensor(norm_spec, seed);
+    const Tensor linear_bias = seeded_tensor(linear_spec, seed);
     for (const float v : norm_bias.values()) norm = std::max(norm, std::abs(v));
     for (const float v : linear_bias.values()) linear = std::max(linear, std::abs(v));
   }
