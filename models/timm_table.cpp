@@ -14,22 +14,10 @@ struct Colours {
   std::array<float, 3> mean, std;
 };
 
-constexpr TimmArchitecture kArchitectures[] = {
-#define TESSERA_TIMM_ARCHITECTURES
-#include "models/timm_table.inc"
-#undef TESSERA_TIMM_ARCHITECTURES
-};
-
 constexpr Colours kColours[] = {
 #define TESSERA_TIMM_COLOURS
 #include "models/timm_table.inc"
 #undef TESSERA_TIMM_COLOURS
-};
-
-constexpr TimmWeights kWeights[] = {
-#define TESSERA_TIMM_WEIGHTS
-#include "models/timm_table.inc"
-#undef TESSERA_TIMM_WEIGHTS
 };
 
 Preprocess prepared(const TimmWeights& weights, Sides size, double crop_pct) {
@@ -41,29 +29,43 @@ Preprocess prepared(const TimmWeights& weights, Sides size, double crop_pct) {
 
 }  // namespace
 
-std::span<const TimmArchitecture> timm_architectures() { return kArchitectures; }
+// Not constexpr: clang counts the letters of each text as steps, and there are more than it takes.
+std::span<const TimmArchitecture> timm_architectures() {
+  static const TimmArchitecture rows[] = {
+#define TESSERA_TIMM_ARCHITECTURES
+#include "models/timm_table.inc"
+#undef TESSERA_TIMM_ARCHITECTURES
+  };
+  return rows;
+}
 
-std::span<const TimmWeights> timm_weights() { return kWeights; }
+std::span<const TimmWeights> timm_weights() {
+  static const TimmWeights rows[] = {
+#define TESSERA_TIMM_WEIGHTS
+#include "models/timm_table.inc"
+#undef TESSERA_TIMM_WEIGHTS
+  };
+  return rows;
+}
 
 const TimmArchitecture* find_timm_architecture(std::string_view name) {
-  const auto found = std::ranges::lower_bound(kArchitectures, name, {}, &TimmArchitecture::name);
-  return found != std::end(kArchitectures) && found->name == name ? found : nullptr;
+  const auto rows = timm_architectures();
+  const auto found = std::ranges::lower_bound(rows, name, {}, &TimmArchitecture::name);
+  return found != rows.end() && found->name == name ? &*found : nullptr;
 }
 
 const TimmWeights* default_timm_weights(std::string_view architecture) {
-  const auto found = std::ranges::lower_bound(kWeights, architecture, {}, &TimmWeights::architecture);
-  return found != std::end(kWeights) && found->architecture() == architecture ? found : nullptr;
+  const auto rows = timm_weights();
+  const auto found = std::ranges::lower_bound(rows, architecture, {}, &TimmWeights::architecture);
+  return found != rows.end() && found->architecture() == architecture ? &*found : nullptr;
 }
 
 const TimmWeights* find_timm_weights(std::string_view name) {
   name = name.substr(name.rfind('/') == std::string_view::npos ? 0 : name.rfind('/') + 1);
   if (name.find('.') == std::string_view::npos) return nullptr;
-  const std::string_view architecture = name.substr(0, name.find('.'));
-  for (const TimmWeights* row = default_timm_weights(architecture);
-       row != nullptr && row != std::end(kWeights) && row->architecture() == architecture; ++row) {
-    if (row->name == name) return row;
-  }
-  return nullptr;
+  const auto rows = timm_weights();
+  const auto found = std::ranges::find(rows, name, &TimmWeights::name);
+  return found == rows.end() ? nullptr : &*found;
 }
 
 std::optional<PublishedAccuracy> published_accuracy(std::string_view name, Sides pictures) {
