@@ -196,8 +196,8 @@ std::string share_passed(const std::vector<SelftestRow>& rows) {
 }
 
 const SelftestRow& worst(const std::vector<SelftestRow>& rows) {
-  static const SelftestRow kNone;
-  if (rows.empty()) return kNone;
+  static const SelftestRow none;
+  if (rows.empty()) return none;
   return *std::ranges::max_element(
       rows, {}, [](const SelftestRow& row) { return std::isfinite(row.error) ? row.error : HUGE_VAL; });
 }
