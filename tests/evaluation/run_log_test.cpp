@@ -198,7 +198,7 @@ TEST_F(RunLogTest, NamesALineWhoseValuesAreNone) {
     FAIL();
   } catch (const InputError& error) {
     EXPECT_EQ(std::string(error.what()), path_.string() +
-                                             ": line 2 is not what a run writes: type must be number, but is null; "
+                                             ": line 3 is not what a run writes: type must be number, but is null; "
                                              "run it again into another folder");
   }
 }
