@@ -28,6 +28,7 @@ cmake --preset release -B build/tidy -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DTESSER
 cmake --build build/tidy --target tessera_build_commit >/dev/null
 compiled=""
 for file in $files; do
+  [ "$file" != models/timm_table.cpp ] || continue  # its rows keep the analyser for minutes
   if grep -q "\"file\": \"$PWD/$file\"" build/tidy/compile_commands.json; then compiled="$compiled $file"; fi
 done
 # shellcheck disable=SC2086

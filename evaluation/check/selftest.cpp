@@ -157,14 +157,19 @@ std::vector<SelftestModel> selftest_models() {
   return models;
 }
 
-std::vector<SelftestRow> check_models(const Subject& subject, const std::function<void(const SelftestRow&)>& done) {
+std::vector<SelftestRow> check_models(const Subject& subject, const std::function<void(const SelftestRow&)>& done,
+                                      std::vector<std::string>& left_out) {
   std::vector<SelftestRow> rows;
   const double tolerance = model_tolerance(subject.options.dtype);
   for (const auto& [architecture, size, timed] : selftest_models()) {
     if (size == 0) continue;
     const Graph graph = build_graph(make_config(architecture, {{"image_size", size}}), 2);
-    rows.push_back(checked(subject, fmt::format("{} at {}", architecture, size), graph, tolerance, false));
-    done(rows.back());
+    try {
+      rows.push_back(checked(subject, fmt::format("{} at {}", architecture, size), graph, tolerance, false));
+      done(rows.back());
+    } catch (const UsageError& error) {  // a layer of it is not on the device yet
+      left_out.push_back(fmt::format("{}: {}", architecture, error.what()));
+    }
   }
   return rows;
 }
@@ -191,6 +196,8 @@ std::string share_passed(const std::vector<SelftestRow>& rows) {
 }
 
 const SelftestRow& worst(const std::vector<SelftestRow>& rows) {
+  static const SelftestRow none;
+  if (rows.empty()) return none;
   return *std::ranges::max_element(
       rows, {}, [](const SelftestRow& row) { return std::isfinite(row.error) ? row.error : HUGE_VAL; });
 }
@@ -259,7 +266,7 @@ SelftestResult run_selftest(const RunOptions& options, bool full, const std::fun
   result.device = device != nullptr ? describe_device(facts_of(*device)) : std::string(backend->name());
   result.hardware = device == nullptr || facts_of(*device).emulated == 0;
   result.layers = check_layers(*backend, options, done, result.left_out);
-  result.models = check_models(subject, done);
+  result.models = check_models(subject, done, result.left_out);
   if (full) result.speeds = time_models(subject, done);
   return result;
 }

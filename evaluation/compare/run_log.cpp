@@ -142,6 +142,11 @@ class LogReader {
     while (next(line)) {
       try {
         take(parse_line(line));
+      } catch (const Json::exception& error) {
+        // "[json.exception.type_error.302] type must be number, but is null"
+        const std::string_view text = error.what();
+        throw InputError(fmt::format("line {} is not what a run writes: {}; run it again into another folder", number_,
+                                     text.substr(std::min(text.find(']') + 2, text.size()))));
       } catch (const std::exception& error) {
         throw InputError(fmt::format("line {}: {}", number_, error.what()));
       }

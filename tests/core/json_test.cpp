@@ -8,9 +8,10 @@ namespace {
 using Json = nlohmann::json;
 
 std::string nested(int levels, const std::string& inside) {
-  std::string text = inside;
-  for (int i = 0; i < levels; ++i) text = i % 2 == 0 ? "[" + text + "]" : R"({"a":)" + text + "}";
-  return text;
+  std::string before, after;
+  for (int i = levels - 1; i >= 0; --i) before += i % 2 == 0 ? "[" : R"({"a":)";
+  for (int i = 0; i < levels; ++i) after += i % 2 == 0 ? "]" : "}";
+  return before + inside + after;
 }
 
 TEST(ParseJson, GivesWhatTheLibraryGives) {

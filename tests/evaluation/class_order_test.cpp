@@ -52,7 +52,7 @@ TEST(ClassOrder, OfAModelChangesNoPredictionAndNoMean) {
   std::iota(order.begin(), order.end(), 0);
   std::vector<std::unique_ptr<Classifier>> models;
   models.push_back(classifier(order));
-  std::ranges::rotate(order, order.begin() + 3);
+  std::rotate(order.begin(), order.begin() + 3, order.end());
   std::swap(order[0], order[1]);
   models.push_back(classifier(order));
 

@@ -78,7 +78,8 @@ TEST(Inspection, DepthClosesModules) {
   EXPECT_NE(line_with(inspection_text(inspection, 2), "  layer1.0 "), "");
   EXPECT_EQ(line_with(inspection_text(inspection, 2), "    layer1.0.conv1"), "");
   EXPECT_NE(line_with(inspection_text(inspection, kEveryDepth), "    layer1.0.conv1"), "");
-  for (const nlohmann::json& module : to_json(inspection, 2).at("modules")) EXPECT_LE(module.at("depth"), 2);
+  const nlohmann::json document = to_json(inspection, 2);
+  for (const nlohmann::json& module : document.at("modules")) EXPECT_LE(module.at("depth"), 2);
 }
 
 TEST(Inspection, FusedSaysWhatBecameOfEveryLayer) {

@@ -176,11 +176,34 @@ TEST_F(RunLogTest, KeepsTheBatchOfAPictureAndItsTimes) {
 }
 
 // Such a log has neither "batch" nor "wall_ms" in its rows; what ran together is in its settings.
+// As a run writes one, with its checksum.
+std::string line(const nlohmann::json& json) {
+  const std::string text = json.dump();
+  return fmt::format("{:08x} {}\n", ::crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()), text);
+}
+
+// What a NaN would be in JSON.
+TEST_F(RunLogTest, NamesALineWhoseValuesAreNone) {
+  const nlohmann::json best{{"best", {{2, nullptr}}}, {"ms", {1.0, 2.0, 0.5}}};
+  put(run_log_text({.header = header(), .rows = {}}) + line({{"number", 0},
+                                                             {"image", "x"},
+                                                             {"folder", "cat"},
+                                                             {"label", 2},
+                                                             {"seconds", 1},
+                                                             {"read_ms", 0},
+                                                             {"load_ms", 1},
+                                                             {"models", {best, best}}}));
+  try {
+    read_run_log(path_);
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_EQ(std::string(error.what()), path_.string() +
+                                             ": line 3 is not what a run writes: type must be number, but is null; "
+                                             "run it again into another folder");
+  }
+}
+
 TEST_F(RunLogTest, KnowsTheBatchesOfALogOfAnEarlierVersion) {
-  const auto line = [](const nlohmann::json& json) {
-    const std::string text = json.dump();
-    return fmt::format("{:08x} {}\n", ::crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()), text);
-  };
   RunHeader batches = header();
   batches.settings["batch"] = 8;
   std::string earlier = run_log_text({.header = batches, .rows = {}});

@@ -20,7 +20,8 @@ def create(name: str, **extra) -> torch.nn.Module:
     if name in CLASSIFIERS:
         extra = {"num_classes": 1000, **extra}
     if name in EXTRA:
-        return VisionTransformer(**{**EXTRA[name][1], **extra})
+        kind, arguments = EXTRA[name]
+        return globals()[kind](**{**arguments, **extra})
     return timm.create_model(name, **extra)
 
 
