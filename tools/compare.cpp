@@ -131,7 +131,7 @@ ComparisonOptions comparison_options(const CompareCommand& command) {
 std::vector<OpenedModel> open_models(const CompareCommand& command, const RunOptions& options) {
   std::vector<OpenedModel> opened;
   for (const std::string& name : command.models) {
-    opened.push_back(open_model(name, {.verify = options.verify_weights, .image_size = options.image_size}));
+    opened.push_back(open_model(name, open_options(options)));
   }
   return opened;
 }

@@ -128,8 +128,7 @@ int run_dump(const DumpCommand& command) {
   RunOptions run = command.common.run_options(pictures);
   run.optimise = command.graph == "fused";
   if (reference && !run.image_size && run.timm_size.empty()) run.image_size = picture_sides(reference->input_shape());
-  OpenedModel model = open_model(
-      command.model, {.verify = run.verify_weights, .image_size = run.image_size, .timm_size = run.timm_size});
+  OpenedModel model = open_model(command.model, open_options(run));
   Graph graph = build_graph(model.card.config, pictures);
   run.taps = command.taps;
   if (run.taps.empty() && reference) run.taps = taps_like(*reference, graph);

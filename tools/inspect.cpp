@@ -54,13 +54,17 @@ void refuse_unknown(const std::string& model) {
   throw ModelFileError("no model or architecture '" + model + "'" + near);
 }
 
+OpenOptions open_options(const InspectOptions& options) {
+  return {.threads = usable_cores(), .image_size = options.image_size, .timm_size = options.timm_size};
+}
+
 // The card of a model, or of a bare architecture with its defaults.
 ModelCard card_of(const std::string& model, const InspectOptions& options) {
   if (!is_architecture(model)) {
     refuse_unknown(model);
-    return open_card(model, {.image_size = options.image_size, .timm_size = options.timm_size});
+    return open_card(model, open_options(options));
   }
-  ModelCard card = open_card("seeded:" + model, {.image_size = options.image_size, .timm_size = options.timm_size});
+  ModelCard card = open_card("seeded:" + model, open_options(options));
   card.name = model;  // seeded weights are not used here, so the name does not mention them
   card.source = {};
   return card;
@@ -69,8 +73,7 @@ ModelCard card_of(const std::string& model, const InspectOptions& options) {
 // With its weights, where there are any.
 InspectedModel model_of(const std::string& model, const InspectOptions& options) {
   if (is_architecture(model)) return {.card = card_of(model, options), .weights = {}};
-  LoadedModel loaded =
-      load_model(model, {.threads = usable_cores(), .image_size = options.image_size, .timm_size = options.timm_size});
+  LoadedModel loaded = load_model(model, open_options(options));
   return {.card = std::move(loaded.card), .weights = std::move(loaded.weights)};
 }
 
@@ -98,9 +101,7 @@ void print_documents(const std::vector<Inspection>& inspections, int depth) {
 // The output of the model's stages for the picture.
 void write_maps(const InspectOptions& options) {
   constexpr std::size_t kStages = 6, kChannels = 8;
-  LoadedModel model =
-      load_model(options.models.front(),
-                 {.threads = usable_cores(), .image_size = options.image_size, .timm_size = options.timm_size});
+  LoadedModel model = load_model(options.models.front(), open_options(options));
   RunOptions run;
   run.threads = usable_cores();
   run.taps = stages_with_maps(build_graph(model.card.config), kStages);

@@ -162,8 +162,13 @@ Json to_json(const Family& family) {
 
 // One architecture: what it is, its parameters and its weights.
 int run_one(const ModelsCommand& command) {
-  const std::string architecture = command.name.substr(0, command.name.find('.'));
-  const Architecture& row = find_architecture(architecture.substr(architecture.rfind('/') + 1));
+  const std::string name = command.name.substr(command.name.rfind('/') + 1);
+  const Architecture& row = find_architecture(name.substr(0, name.find('.')));
+  const TimmWeights* const one = find_timm_weights(command.name);
+  if (one == nullptr && name != row.name) {
+    throw UsageError("timm has no weights '" + command.name + "'; `tessera models " + row.name +
+                     "` shows those it has");
+  }
   const Family& family = *find_family(row.family);
   if (command.json) {
     print_json({{"name", row.name},
@@ -183,8 +188,8 @@ int run_one(const ModelsCommand& command) {
   print_out("\n");
   std::vector<Found> weights;
   for (const TimmWeights& entry : timm_weights()) {
-    if (entry.architecture() == row.name && !entry.hub.empty())
-      weights.push_back({&entry, find_timm_architecture(row.name)});
+    const bool wanted = one != nullptr ? &entry == one : entry.architecture() == row.name && !entry.hub.empty();
+    if (wanted) weights.push_back({&entry, find_timm_architecture(row.name)});
   }
   print_weights(weights);
   return 0;
@@ -240,6 +245,10 @@ int list() {
 
 int run_models(const ModelsCommand& command) {
   const bool searches = !command.search.empty() || !command.most_parameters.empty() || command.least_top1 > 0;
+  constexpr double kPercent = 100;
+  if (!(command.least_top1 >= 0 && command.least_top1 <= kPercent)) {
+    throw UsageError("--min-top1 is a share of pictures in percent, in 0 to 100");
+  }
   if (searches && !command.name.empty())
     throw UsageError("either an architecture is shown or weights are searched for");
   if (searches) return run_search(command);

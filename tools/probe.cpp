@@ -316,9 +316,7 @@ int run_probe(ProbeCommand command) {
   const RunOptions run = command.common.run_options(command.batch);
   install_signal_handlers();
   const ClassedData data = open_data(command);
-  LoadedModel model = load_model(
-      command.model,
-      {.verify = run.verify_weights, .threads = run.threads, .image_size = run.image_size, .timm_size = run.timm_size});
+  LoadedModel model = load_model(command.model, open_options(run));
   model.card.preprocess = choose_preprocess(model.card, run.preprocess, run.pillow);
   remove_head(model);
   const std::optional<ObtainedFeatures> features = obtain_features(command, model, data.dataset);

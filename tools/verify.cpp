@@ -49,8 +49,7 @@ int run_verify(const VerifyCommand& command) {
   RunOptions run = command.common.run_options(command.batch);
   run.optimise = !command.unfused;
   const ActivationFile reference = read_activation_file(command.reference);
-  OpenOptions open{
-      .verify = run.verify_weights, .threads = run.threads, .image_size = run.image_size, .timm_size = run.timm_size};
+  OpenOptions open = open_options(run);
   if (!open.image_size && open.timm_size.empty()) open.image_size = picture_sides(reference.input.shape());
   const Tolerance tolerance = tolerance_of(command, run);
   const VerifyResult result = verify_model(load_model(command.model, open), reference, run, tolerance);

@@ -39,14 +39,19 @@ SeededName parse_seeded(const std::string& name) {
   return parsed;
 }
 
-// The sizes are those of the weights where the model's name or origin is theirs, otherwise of the architecture's
-// default.
+// The sizes are those of the weights whose name the model's name or origin is; of seeded models, those of the
+// architecture's default weights. Another's weights may have been trained at any size, so that nothing is taken for
+// them.
 void apply_timms_size(ModelCard& card, const std::string& when) {
   const TimmWeights* weights = find_timm_weights(card.name);
   if (weights == nullptr) weights = find_timm_weights(card.source.origin);
-  if (weights == nullptr) weights = default_timm_weights(card.config.architecture);
-  if (weights == nullptr)
-    throw UsageError(card.name + ": timm has no weights of that name, so no --size of it is known");
+  if (weights == nullptr && card.source.origin == kSeededOrigin) {
+    weights = default_timm_weights(card.config.architecture);
+  }
+  if (weights == nullptr) {
+    throw UsageError(card.name + ": timm has no weights of that name, so that their sizes are not known; " +
+                     "--image-size gives one");
+  }
   card.preprocess = at_timms_size(card.preprocess, *weights, when);
   card.config.parameters["image_size"] = sides_to_json(card.preprocess.output_size());
 }

@@ -62,7 +62,7 @@ ModelCard seeded_card(const ModelConfig& config, std::uint64_t seed) {
   card.config = config;
   card.preprocess = find_architecture(config.architecture).preprocess;
   if (class_count(config) == kImageNetClasses) card.labels = LabelSet::imagenet_1k();
-  card.source = {"seeded", "", "", "generated values, not trained: predictions mean nothing"};
+  card.source = {kSeededOrigin, "", "", "generated values, not trained: predictions mean nothing"};
   card.sha256 = card.name;
   return card;
 }

@@ -12,6 +12,9 @@
 
 namespace tessera {
 
+// What the card of such a model gives as its origin.
+inline constexpr const char* kSeededOrigin = "seeded";
+
 // The model `seeded:architecture@seed`, each tensor made when it is taken; and its card alone.
 LoadedModel seeded_model(const ModelConfig& config, std::uint64_t seed, int threads = 1);
 OpenedModel open_seeded(const ModelConfig& config, std::uint64_t seed);

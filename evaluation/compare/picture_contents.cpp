@@ -87,8 +87,7 @@ std::string note_of_same_pictures(std::span<const ComparisonRow> rows) {
   if (found == 0) return "";
   return fmt::format(
       "{}{} picture(s) have the same bytes as one of another class, so that of the two labels one at most is right; "
-      "the "
-      "first: {} (class {}) and {} (class {})",
+      "the first: {} (class {}) and {} (class {})",
       bytes_read > kMostBytes ? "at least " : "", found, where(first->sample), first->sample.label, where(twin->sample),
       twin->sample.label);
 }

@@ -44,13 +44,9 @@ void fill(View pictures) {
 
 std::vector<LoadedModel> load_models(const SweepPlan& plan) {
   std::vector<LoadedModel> models;
-  const int threads = *std::ranges::max_element(plan.threads);
-  for (const std::string& name : plan.models) {
-    models.push_back(load_model(name, {.verify = plan.run.verify_weights,
-                                       .threads = threads,
-                                       .image_size = plan.run.image_size,
-                                       .timm_size = plan.run.timm_size}));
-  }
+  OpenOptions options = open_options(plan.run);
+  options.threads = *std::ranges::max_element(plan.threads);
+  for (const std::string& name : plan.models) models.push_back(load_model(name, options));
   return models;
 }
 

@@ -18,11 +18,15 @@ Preprocess choose_preprocess(const ModelCard& card, const std::string& choice, i
   return preprocess;
 }
 
+OpenOptions open_options(const RunOptions& options) {
+  return {.verify = options.verify_weights,
+          .threads = options.threads,
+          .image_size = options.image_size,
+          .timm_size = options.timm_size};
+}
+
 Classifier::Classifier(const std::string& name, const RunOptions& options)
-    : Classifier(open_model(name, {.verify = options.verify_weights,
-                                   .image_size = options.image_size,
-                                   .timm_size = options.timm_size}),
-                 options) {}
+    : Classifier(open_model(name, open_options(options)), options) {}
 
 Classifier::Classifier(LoadedModel model, const RunOptions& options)
     : Classifier(OpenedModel{.card = std::move(model.card),

@@ -15,6 +15,9 @@ namespace tessera {
 // card's way of resizing and rounding; `pillow` as in RunOptions. Throws UsageError for another choice.
 Preprocess choose_preprocess(const ModelCard& card, const std::string& choice, int pillow = 0);
 
+// How models are opened for these options.
+OpenOptions open_options(const RunOptions& options);
+
 // Not thread-safe.
 class Classifier {
  public:

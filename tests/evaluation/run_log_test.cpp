@@ -182,17 +182,22 @@ std::string line(const nlohmann::json& json) {
   return fmt::format("{:08x} {}\n", ::crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()), text);
 }
 
+// A row with these answers of two models.
+std::string row_line(const nlohmann::json& first, const nlohmann::json& second) {
+  return line({{"number", 0},
+               {"image", "x"},
+               {"folder", "cat"},
+               {"label", 2},
+               {"seconds", 1},
+               {"read_ms", 0},
+               {"load_ms", 1},
+               {"models", {first, second}}});
+}
+
 // What a NaN would be in JSON.
 TEST_F(RunLogTest, NamesALineWhoseValuesAreNone) {
   const nlohmann::json best{{"best", {{2, nullptr}}}, {"ms", {1.0, 2.0, 0.5}}};
-  put(run_log_text({.header = header(), .rows = {}}) + line({{"number", 0},
-                                                             {"image", "x"},
-                                                             {"folder", "cat"},
-                                                             {"label", 2},
-                                                             {"seconds", 1},
-                                                             {"read_ms", 0},
-                                                             {"load_ms", 1},
-                                                             {"models", {best, best}}}));
+  put(run_log_text({.header = header(), .rows = {}}) + row_line(best, best));
   try {
     read_run_log(path_);
     FAIL();
@@ -207,15 +212,7 @@ TEST_F(RunLogTest, KnowsTheBatchesOfALogOfAnEarlierVersion) {
   RunHeader batches = header();
   batches.settings["batch"] = 8;
   std::string earlier = run_log_text({.header = batches, .rows = {}});
-  earlier += line(
-      {{"number", 0},
-       {"image", "x"},
-       {"folder", "cat"},
-       {"label", 2},
-       {"seconds", 1},
-       {"read_ms", 0},
-       {"load_ms", 1},
-       {"models", {{{"best", {{2, 0.5}}}, {"ms", {1.0, 2.0, 0.5}}}, {{"best", {{1, 0.5}}}, {"ms", {1.0, 4.0, 0.5}}}}}});
+  earlier += row_line({{"best", {{2, 0.5}}}, {"ms", {1.0, 2.0, 0.5}}}, {{"best", {{1, 0.5}}}, {"ms", {1.0, 4.0, 0.5}}});
   put(earlier);
   const ComparisonResult record = read_run_log(path_);
   ASSERT_EQ(record.rows.size(), 1U);

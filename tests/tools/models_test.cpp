@@ -75,6 +75,15 @@ TEST_F(Cli, FindsPublishedWeights) {
   EXPECT_NE(text.out.find("builds it"), std::string::npos) << text.out;
   EXPECT_EQ(run({"models", "--search", "resnet", "--max-params", "many"}).exit_code, 2);
   EXPECT_EQ(run({"models", "resnet50", "--search", "resnet"}).exit_code, 2);
+  for (const char* share : {"nan", "-1", "101"}) {
+    EXPECT_EQ(run({"models", "--search", "resnet", "--min-top1", share}).exit_code, 2) << share;
+  }
+  const Outcome unknown = run({"models", "timm/resnet50.b9_in1k"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_NE(unknown.err.find("timm has no weights 'timm/resnet50.b9_in1k'"), std::string::npos) << unknown.err;
+  const Outcome known = run({"models", "timm/resnet50.a1_in1k"});
+  EXPECT_NE(known.out.find("resnet50.a1_in1k"), std::string::npos) << known.out;
+  EXPECT_EQ(known.out.find("resnet50.a2_in1k"), std::string::npos) << known.out;
   const Outcome shown = run({"models", "resnet50"});
   EXPECT_NE(shown.out.find("residual blocks"), std::string::npos) << shown.out;
   EXPECT_NE(shown.out.find("[3,4,6,3]"), std::string::npos) << shown.out;
@@ -99,10 +108,33 @@ TEST_F(Cli, TakesPicturesOfOtherSizes) {
     command.insert(command.end(), wrong.begin(), wrong.end());
     EXPECT_EQ(run(command).exit_code, 2) << wrong.back();
   }
+  // Nobody says at what size these were trained.
+  EXPECT_EQ(run({"inspect", "shapes-resnet", "--size", "test"}).exit_code, 2);
   const std::string picture = (kPictures / "png_rgb.png").string();
   const Json wide = run_json({"classify", picture, "--model", kVit, "--image-size", "96x160", "--logits"});
   EXPECT_EQ(wide.at("results")[0].at("logits").size(), 1000U);
   EXPECT_EQ(run({"classify", picture, "--model", kVit, "--image-size", "96x100"}).exit_code, 2);
+}
+
+// What is asked for reaches the network in every command, or is refused: it is never passed over.
+TEST_F(Cli, TheSizeOfPicturesReachesTheNetwork) {
+  const std::string picture = (kPictures / "png_rgb.png").string();
+  const auto logits = [&](const std::string& size) {
+    return run_json({"classify", picture, "--model", kResNet, "--size", size, "--logits"})
+        .at("results")[0]
+        .at("logits");
+  };
+  EXPECT_NE(logits("train"), logits("test"));
+  const std::string data = data_set().string();
+  for (const auto& [option, value, sides] : {std::tuple("--size", "test", Json(288)),
+                                             {"--size", "train", Json(224)},
+                                             {"--image-size", "96x160", Json({96, 160})}}) {
+    const fs::path out = folder_ / (std::string("run") + value);
+    ASSERT_EQ(run({"compare", "--data", data, "--model", kResNet, "--out", out.string(), option, value}).exit_code, 0);
+    const Json record = Json::parse(read_file(out / "run.json"));
+    EXPECT_EQ(record.at("models")[0].at("preprocess").at("crop"), sides) << value;
+    EXPECT_EQ(record.at("models")[0].at("parameters").at("image_size"), sides) << value;
+  }
 }
 
 TEST_F(Cli, ConvertsInstallsAndVerifies) {
